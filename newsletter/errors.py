@@ -1,0 +1,123 @@
+"""What can go wrong, as a tree: each kind knows the exit code it deserves.
+
+NewsletterError
+├─ ConfigError(problems)       78  a person must edit a file; every problem is listed
+├─ SubscribersError(problems)  65  the list file as a whole cannot be trusted
+├─ SourceError(url, reason)    69  arXiv did not answer usefully; what was owed still goes out
+├─ StateError(path, reason)    74  damaged, newer than this program, or the disk is full
+├─ LockedError(path, holder)   75  another run holds the state
+├─ RenderError(template, ...)  70  a template or a paper cannot be rendered
+└─ TransportError(...)         75  something is left deferred (69: unreachable, 78: login refused)
+
+Exit codes are those of BSD's sysexits(3); `most_serious` ranks them as the documentation does.
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+OK = 0
+STALE = 1
+USAGE = 2
+DATA = 65
+UNAVAILABLE = 69
+SOFTWARE = 70
+IO = 74
+TEMPORARY = 75
+PERMISSION = 77
+CONFIG = 78
+
+_MOST_SERIOUS_FIRST = (CONFIG, PERMISSION, IO, SOFTWARE, DATA, UNAVAILABLE, TEMPORARY)
+
+
+def most_serious(codes: Iterable[int]) -> int:
+    """Return the exit code that tells most: 78, 77, 74, 70, 65, 69, 75, then 0."""
+    found = set(codes)
+    return next((code for code in _MOST_SERIOUS_FIRST if code in found), OK)
+
+
+class NewsletterError(Exception):
+    """Anything a person can be told in plain words; `exit_code` is what the program ends with."""
+
+    exit_code: int = SOFTWARE
+
+
+class _ProblemsError(NewsletterError):
+    """Several problems at once, each a line that says what, where and what to do next."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+class ConfigError(_ProblemsError):
+    """The configuration cannot be used; `problems` lists everything wrong with it."""
+
+    exit_code = CONFIG
+
+
+class SubscribersError(_ProblemsError):
+    """The list file as a whole cannot be trusted, so nothing was sent."""
+
+    exit_code = DATA
+
+
+class SourceError(NewsletterError):
+    """arXiv did not answer usefully.
+
+    `url` is what was asked, `reason` what came back in plain words.
+    """
+
+    exit_code = UNAVAILABLE
+
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(f"{reason} ({url})")
+        self.url = url
+        self.reason = reason
+
+
+class StateError(NewsletterError):
+    """The state file cannot be read or written; it is never taken for a first run."""
+
+    exit_code = IO
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason
+
+
+class LockedError(NewsletterError):
+    """Another run holds the state; `holder` says who, as far as is known."""
+
+    exit_code = TEMPORARY
+
+    def __init__(self, path: Path, holder: str) -> None:
+        super().__init__(f"{path}: another run is under way ({holder}); this one left at once")
+        self.path = path
+        self.holder = holder
+
+
+class RenderError(NewsletterError):
+    """A template, or a paper in it, cannot be rendered; nothing was sent."""
+
+    exit_code = SOFTWARE
+
+    def __init__(self, template: str, reason: str, *, paper: str = "") -> None:
+        super().__init__(f"{template}: {reason}" + (f" (paper {paper})" if paper else ""))
+        self.template = template
+        self.reason = reason
+        self.paper = paper
+
+
+class TransportError(NewsletterError):
+    """The mail server, or the folder in its place, cannot be used at all for now.
+
+    What happens to a single recipient is an Outcome, not an error.
+    `exit_code` is 75 when trying again is enough, 69 when the server cannot be reached or its
+    TLS is not to be trusted, 78 when it refuses the login or the sender.
+    """
+
+    def __init__(self, reason: str, *, exit_code: int = TEMPORARY) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.exit_code = exit_code
