@@ -1,6 +1,6 @@
 """The values that cross boundaries. Frozen, without behaviour beyond what follows from them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Literal, Protocol
@@ -72,6 +72,24 @@ class Paper:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Masthead:
+    """Who publishes: what the headers and the foot of every mail are made from.
+
+    `id` is stable for ever (List-Id, Message-ID). `sender` is one RFC 5322 mailbox.
+    `unsubscribe_address` takes `+TOKEN` before its @; `bounce_address` too, where bounces are read.
+    `base_url` is where the web part is reached, empty without one.
+    """
+
+    id: str
+    title: str
+    sender: str
+    unsubscribe_address: str
+    reply_to: str = ""
+    bounce_address: str = ""
+    base_url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
     """What a source must know to answer for one keyword.
 
@@ -91,6 +109,7 @@ class Scope:
 class Listing:
     """What arXiv returned for one keyword over its window.
 
+    With replacements on, `papers` also has what was lately updated, whenever it was submitted.
     `complete` is False when the answer cannot be trusted; `papers` is then empty. `current` is
     False when the index did not yet hold the last announcement: what is listed can be trusted, its
     silence cannot. `reason` explains either in plain words. `due` says whether an announcement was
@@ -245,7 +264,11 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outgoing:
-    """A message ready to leave: CRLF line ends, not dot-stuffed, in parts to be joined."""
+    """A message ready to leave: CRLF line ends, not dot-stuffed, in parts to be joined.
+
+    No part begins or ends inside a line, and parts shared by many messages are the same object in
+    all of them.
+    """
 
     delivery: int
     envelope: Envelope
@@ -253,14 +276,15 @@ class Outgoing:
 
 
 class Ledger(Protocol):
-    """What a transport writes down while it works; both calls are durable when they return."""
+    """What a transport writes down while it works."""
 
-    def intend(self, delivery: int) -> bool:
-        """Note that a message is about to leave; False means it must not (suppressed meanwhile)."""
-        ...
+    def commit(self, outcomes: Mapping[int, Outcome], intents: Collection[int]) -> frozenset[int]:
+        """Note in one durable transaction what became of some deliveries and what leaves next.
 
-    def record(self, delivery: int, outcome: Outcome) -> None:
-        """Note what became of it."""
+        Both are keyed by `Delivery.id`. An intent is committed before the message's final dot, its
+        outcome before or together with the next intent on the same connection. Returns those of
+        `intents` that may leave; the others were suppressed meanwhile and are on record as such.
+        """
         ...
 
 
@@ -268,8 +292,8 @@ class Transport(Protocol):
     """How a message leaves."""
 
     def send(self, outgoing: Iterator[Outgoing], ledger: Ledger) -> None:
-        """Take every message, telling the ledger before and after each; never skip one silently.
+        """Take messages until there are none, telling the ledger before and after each.
 
-        Raises TransportError when going on is useless; what was not taken stays outstanding.
+        Raises TransportError when going on is useless; what was not recorded stays outstanding.
         """
         ...
