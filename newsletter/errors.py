@@ -78,12 +78,11 @@ class SourceError(NewsletterError):
 class StateError(NewsletterError):
     """The state file cannot be read or written; it is never taken for a first run."""
 
-    exit_code = IO
-
-    def __init__(self, path: Path, reason: str) -> None:
+    def __init__(self, path: Path, reason: str, *, exit_code: int = IO) -> None:
         super().__init__(f"{path}: {reason}")
         self.path = path
         self.reason = reason
+        self.exit_code = exit_code
 
 
 class LockedError(NewsletterError):

@@ -233,7 +233,6 @@ class Delivery:
     issue: int
     after: int
     recipient: str
-    name: str
     keywords: tuple[str, ...]
     format: Format
     status: DeliveryStatus = "untried"

@@ -1,0 +1,108 @@
+"""Deliver what is outstanding: compose, hand to the transport, write down what became of it.
+
+It decides nothing about who is owed what; that was committed when the issue was opened.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
+from threading import Event
+
+from newsletter.digest import edition_for
+from newsletter.errors import RenderError
+from newsletter.message import Composer
+from newsletter.models import FINAL, Delivery, Edition, Outcome, Outgoing, Rendered, Transport
+from newsletter.render import Renderer
+from newsletter.state import State
+from newsletter.suppressions import Suppressions
+
+MAX_FAILURES = 3
+
+
+class Press:
+    """Turns deliveries into messages; what editions share is made once."""
+
+    def __init__(self, state: State, renderer: Renderer, composer: Composer) -> None:
+        self._state = state
+        self._renderer = renderer
+        self._composer = composer
+        # Deliveries come sorted by edition, so a handful is enough.
+        self._rendered = lru_cache(maxsize=8)(self._render)
+
+    def outgoing(self, delivery: Delivery) -> Outgoing:
+        """Compose the message of one delivery; raises RenderError for a broken template."""
+        rendered = self._rendered(delivery.issue, delivery.after, delivery.keywords)
+        return self._composer.outgoing(delivery, rendered)
+
+    def edition(self, issue: int, after: int, keywords: tuple[str, ...]) -> Edition:
+        """Return the news of the issues after `after` up to `issue`, for these keywords."""
+        return edition_for(self._state.issues(after=after, upto=issue), keywords)
+
+    def _render(self, issue: int, after: int, keywords: tuple[str, ...]) -> Rendered:
+        return self._renderer.render(self.edition(issue, after, keywords))
+
+
+@dataclass(slots=True, kw_only=True)
+class Mailroom:
+    """Everything it takes to get a delivery out of the door.
+
+    `clock` tells the time of each outcome; `stop`, once set, ends the work after what is in
+    flight; `progress` is told how many deliveries have just ended.
+    """
+
+    state: State
+    press: Press
+    transport: Transport
+    suppressions: Suppressions
+    clock: Callable[[], datetime]
+    hold_unknown: bool = False
+    stop: Event = field(default_factory=Event)
+    progress: Callable[[int], None] = lambda _ended: None
+    _recipients: dict[int, str] = field(default_factory=dict, init=False)
+
+    def deliver(self, *, issue: int | None = None) -> None:
+        """Work through what was taken up, or through one issue of it.
+
+        Raises TransportError when the transport cannot go on: the rest stays outstanding.
+        """
+        self._recipients.clear()
+        self.transport.send(self._outgoing(issue), self)
+
+    def commit(self, outcomes: Mapping[int, Outcome], intents: Collection[int]) -> frozenset[int]:
+        """Be the transport's ledger: suppressions are looked up before an intent is noted."""
+        suppressed = {
+            delivery: Outcome(status="suppressed", text=reason)
+            for delivery in intents
+            if (reason := self.suppressions.reason_for(self._recipients[delivery]))
+        }
+        allowed = frozenset(intents) - suppressed.keys()
+        self.state.commit({**outcomes, **suppressed}, allowed, now=self.clock())
+        ended = [id_ for id_, each in outcomes.items() if each.status in FINAL] + [*suppressed]
+        for delivery in ended:
+            self._recipients.pop(delivery, None)
+        if ended:
+            self.progress(len(ended))
+        return allowed
+
+    def _outgoing(self, issue: int | None) -> Iterator[Outgoing]:
+        for delivery in self.state.outstanding(issue=issue, hold_unknown=self.hold_unknown):
+            if self.stop.is_set():
+                return
+            try:
+                outgoing = self.press.outgoing(delivery)
+            except RenderError:
+                raise
+            except Exception as error:  # noqa: BLE001 - one poisonous edition must not stop the rest
+                self._set_aside(delivery, f"{type(error).__name__}: {error}")
+                continue
+            self._recipients[delivery.id] = delivery.recipient
+            yield outgoing
+
+    def _set_aside(self, delivery: Delivery, reason: str) -> None:
+        now = self.clock()
+        if self.state.failed_to_compose(delivery.id, reason, now=now) >= MAX_FAILURES:
+            given_up = Outcome(
+                status="rejected", text=f"could not be composed {MAX_FAILURES} times: {reason}"
+            )
+            self.state.commit({delivery.id: given_up}, [], now=now)

@@ -1,0 +1,122 @@
+"""Decide what is news. Pure: it sees values, and returns values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from newsletter.models import Announcement, Keyword, KeywordOutcome, Listing, Paper
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """What the state remembers about one keyword.
+
+    `announced` maps each arXiv id ever announced (or recorded by a baseline) to its highest
+    version. `since` is where the first window opened, `last_good` when arXiv last answered; both
+    are None for a keyword never answered before. `redefined` is True when the keyword means
+    something else now than at its last good answer.
+    """
+
+    announced: Mapping[str, int]
+    since: datetime | None = None
+    last_good: datetime | None = None
+    redefined: bool = False
+
+    @property
+    def needs_baseline(self) -> bool:
+        """Whether the next good answer is a starting point rather than a day's news."""
+        return self.last_good is None or self.redefined
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class News:
+    """What one listing means for one keyword.
+
+    `recorded` are papers that become known without being announced: a baseline's older papers.
+    """
+
+    keyword: Keyword
+    outcome: KeywordOutcome
+    announcements: tuple[Announcement, ...] = ()
+    recorded: tuple[Paper, ...] = ()
+    listed: int = 0
+    since: datetime | None = None
+    reason: str = ""
+
+
+def news(
+    keyword: Keyword, listing: Listing, memory: Memory, *, now: datetime, baseline_days: float
+) -> News:
+    """Compare a listing with what was announced before.
+
+    An incomplete listing is `unknown` and changes nothing. The first good answer is a `baseline`:
+    only what was submitted in the `baseline_days` before `now` is announced; a keyword that was
+    redefined also announces what was submitted since its last good answer.
+    """
+    if not listing.complete:
+        return News(
+            keyword=keyword, outcome="unknown", since=memory.last_good, reason=listing.reason
+        )
+    found = announcements(keyword, listing.papers, memory)
+    if memory.needs_baseline:
+        opening = min(now, memory.last_good or now) - timedelta(days=baseline_days)
+        fresh = tuple(each for each in found if each.paper.submitted >= opening)
+        ids = {each.paper.arxiv_id for each in fresh}
+        return News(
+            keyword=keyword,
+            outcome="baseline",
+            announcements=fresh,
+            recorded=tuple(paper for paper in listing.papers if paper.arxiv_id not in ids),
+            listed=len(listing.papers),
+            since=memory.last_good,
+        )
+    return News(
+        keyword=keyword,
+        outcome=_outcome(listing, found),
+        announcements=found,
+        listed=len(listing.papers),
+        since=memory.last_good,
+        reason="" if found or listing.current else listing.reason,
+    )
+
+
+def announcements(
+    keyword: Keyword, papers: tuple[Paper, ...], memory: Memory
+) -> tuple[Announcement, ...]:
+    """Return what was not announced before, newest first: new papers, then replacements."""
+    found = [each for paper in papers if (each := _announcement(keyword, paper, memory))]
+    return tuple(sorted(found, key=_newest_first))
+
+
+def _announcement(keyword: Keyword, paper: Paper, memory: Memory) -> Announcement | None:
+    before = memory.announced.get(paper.arxiv_id)
+    if before is None and not _is_old_paper_revised(keyword, paper, memory):
+        return Announcement(paper=paper)
+    if keyword.replacements and paper.version > (before or 0):
+        return Announcement(paper=paper, kind="replacement", replaces=before or paper.version - 1)
+    return None
+
+
+def _is_old_paper_revised(keyword: Keyword, paper: Paper, memory: Memory) -> bool:
+    """Tell a paper from before the first window, which only its revision brought into sight."""
+    return (
+        keyword.replacements
+        and paper.version > 1
+        and memory.since is not None
+        and paper.submitted < memory.since
+    )
+
+
+def _outcome(listing: Listing, found: tuple[Announcement, ...]) -> KeywordOutcome:
+    if found:
+        return "new"
+    if not listing.due:
+        return "not-scheduled"
+    return "none" if listing.current else "unknown"
+
+
+def _newest_first(announcement: Announcement) -> tuple[bool, float, str]:
+    paper = announcement.paper
+    replaced = announcement.kind == "replacement"
+    moment = paper.updated if replaced else paper.submitted
+    return (replaced, -moment.timestamp(), paper.arxiv_id)

@@ -1,0 +1,155 @@
+"""Compile an issue from the day's news, and an edition from issues. Pure."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from hashlib import sha256
+from itertools import chain
+
+from newsletter.diff import News
+from newsletter.models import Announcement, Digest, Edition, Format, Frequency, Issue, Subscriber
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owed:
+    """What one recipient is about to be owed: the news of `keywords` after issue `after`."""
+
+    recipient: str
+    keywords: tuple[str, ...]
+    format: Format
+    after: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """A subscriber as the state remembers them.
+
+    `fingerprint` tells whether the row changed; `covered` is the last issue whose news they have
+    had, None while paused.
+    """
+
+    address: str
+    fingerprint: str
+    covered: int | None
+
+
+def compile_issue(number: int, day: date, news: Iterable[News]) -> Issue:
+    """Turn the day's news into an issue; keywords without announcements say why."""
+    digests = tuple(
+        Digest(
+            keyword=each.keyword,
+            outcome=each.outcome,
+            announcements=each.announcements,
+            listed=each.listed,
+            since=each.since,
+            reason=each.reason,
+        )
+        for each in news
+    )
+    return Issue(number=number, date=day, digests=digests)
+
+
+def edition_for(issues: Sequence[Issue], keywords: Sequence[str]) -> Edition:
+    """Return the edition that covers `issues` (oldest first, at least one) for these keywords.
+
+    A paper appears in full under the first of the keywords that announced it. Keywords the issues
+    do not know are left out.
+    """
+    digests = tuple(
+        _merged(found)
+        for name in keywords
+        if (
+            found := [
+                each for issue in issues for each in issue.digests if each.keyword.name == name
+            ]
+        )
+    )
+    shown_in: dict[str, str] = {}
+    for digest in digests:
+        for announcement in digest.announcements:
+            shown_in.setdefault(announcement.paper.arxiv_id, digest.keyword.name)
+    last = issues[-1]
+    return Edition(issue=last.number, date=last.date, digests=digests, shown_in=shown_in)
+
+
+def readers_after(
+    number: int,
+    subscribers: Iterable[Subscriber],
+    before: Mapping[str, Reader],
+    *,
+    served: Collection[Frequency],
+) -> list[Reader]:
+    """Return the readers once those of the `served` frequencies have had issue `number`.
+
+    Who joins or comes back from a pause has had everything before it.
+    """
+    return [
+        Reader(
+            address=each.email,
+            fingerprint=fingerprint(each),
+            covered=None
+            if each.paused
+            else number
+            if each.frequency in served
+            else _covered(each, before, number),
+        )
+        for each in subscribers
+    ]
+
+
+def owed(
+    number: int,
+    subscribers: Iterable[Subscriber],
+    *,
+    keywords: Sequence[str],
+    news_in: Mapping[str, int],
+    before: Mapping[str, Reader],
+    served: Collection[Frequency],
+    per_keyword: bool,
+) -> list[Owed]:
+    """Decide who is owed issue `number`, and from which issue on.
+
+    `news_in` maps each keyword to the last issue that announced something for it, `before` holds
+    the readers of the issue before. Nobody is owed a mail without news.
+    """
+    plan = []
+    for each in subscribers:
+        if each.paused or each.frequency not in served:
+            continue
+        after = _covered(each, before, number)
+        wanted = tuple(keywords) if each.keywords is None else each.keywords
+        groups = [(name,) for name in wanted] if per_keyword else [wanted]
+        plan += [
+            Owed(recipient=each.email, keywords=group, format=each.format, after=after)
+            for group in groups
+            if any(news_in.get(name, 0) > after for name in group)
+        ]
+    return plan
+
+
+def fingerprint(subscriber: Subscriber) -> str:
+    """Return a short text that changes when anything about a subscriber does."""
+    return sha256(repr(subscriber).encode()).hexdigest()[:16]
+
+
+def _covered(subscriber: Subscriber, before: Mapping[str, Reader], number: int) -> int:
+    known = before.get(subscriber.email)
+    return number - 1 if known is None or known.covered is None else known.covered
+
+
+def _merged(digests: list[Digest]) -> Digest:
+    """Join one keyword's digests of several issues, oldest first, into one."""
+    if len(digests) == 1:
+        return digests[0]
+    latest: dict[str, Announcement] = {}
+    for announcement in chain.from_iterable(each.announcements for each in reversed(digests)):
+        later = latest.setdefault(announcement.paper.arxiv_id, announcement)
+        if announcement.kind == "new" and later.kind == "replacement":
+            latest[announcement.paper.arxiv_id] = replace(later, kind="new", replaces=None)
+    newest = digests[-1]
+    return replace(
+        newest,
+        outcome="new" if latest else newest.outcome,
+        announcements=tuple(latest.values()),
+        since=digests[0].since,
+    )

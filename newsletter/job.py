@@ -1,0 +1,155 @@
+"""The daily job: finish what is owed, fetch, diff, open today's issue, deliver.
+
+Above `publish` everything may be repeated freely; below it everything can be resumed.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from itertools import chain
+from zoneinfo import ZoneInfo
+
+from newsletter.arxiv import window_start
+from newsletter.deliver import Mailroom
+from newsletter.diff import News, news
+from newsletter.digest import compile_issue, owed, readers_after
+from newsletter.errors import NewsletterError
+from newsletter.models import Frequency, Issue, Keyword, Scope, Source, Subscriber
+from newsletter.report import PublishedIssue, Report
+from newsletter.state import Day, State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What the operator decided: see `newsletter.toml`."""
+
+    lookback_days: float
+    baseline_days: float
+    max_age: timedelta
+    per_keyword: bool
+    timezone: ZoneInfo
+
+
+def run(
+    keywords: Sequence[Keyword],
+    subscribers: Sequence[Subscriber],
+    *,
+    source: Source,
+    state: State,
+    mailroom: Mailroom,
+    rules: Rules,
+    now: datetime,
+) -> Report:
+    """Run the daily job once, as of `now`. Its troubles are in the report, not raised."""
+    state.take_up(now=now, max_age=rules.max_age)
+    troubles = delivered(mailroom, issue=None)
+
+    scopes = tuple(scope(keyword, state, rules, now=now) for keyword in keywords)
+    fetched = source.fetch(scopes, now=now)
+    found = [
+        news(each, listing, state.memory(each), now=now, baseline_days=rules.baseline_days)
+        for each, listing in zip(keywords, fetched.listings, strict=True)
+    ]
+
+    issue = publish(found, scopes, subscribers, state=state, rules=rules, now=now)
+
+    state.take_up(now=now, max_age=rules.max_age)
+    if issue and not troubles:
+        troubles = delivered(mailroom, issue=issue.number)
+
+    report = Report(
+        run=now,
+        finished=mailroom.clock(),
+        news=tuple(found),
+        issue=issue,
+        deliveries=state.tally(),
+        requests=fetched.requests,
+        troubles=troubles,
+    )
+    state.record_run(report)
+    return report
+
+
+def scope(keyword: Keyword, state: State, rules: Rules, *, now: datetime) -> Scope:
+    """Return what the source must know to answer for one keyword."""
+    memory, trail = state.memory(keyword), state.trail(keyword.name)
+    start = window_start(
+        now=now,
+        last_good=memory.last_good,
+        last_sweep=trail and trail.last_sweep,
+        baseline_start=memory.since,
+        lookback_days=rules.lookback_days,
+    )
+    if memory.needs_baseline:
+        return Scope(keyword=keyword, start=start)
+    return Scope(
+        keyword=keyword,
+        start=start,
+        known=state.known(keyword.name, start),
+        last_good=memory.last_good,
+    )
+
+
+def publish(
+    found: Sequence[News],
+    scopes: Sequence[Scope],
+    subscribers: Sequence[Subscriber],
+    *,
+    state: State,
+    rules: Rules,
+    now: datetime,
+) -> PublishedIssue | None:
+    """Commit the day: what was announced and what is owed, together. Nothing to say, no issue."""
+    number = state.newest_issue() + 1
+    today = now.astimezone(rules.timezone).date()
+    served = frequencies_due(today, state.last_weekly())
+    before = state.readers()
+    issue = compile_issue(number, today, found)
+    plan = owed(
+        number,
+        subscribers,
+        keywords=[each.keyword.name for each in found],
+        news_in=state.news_in()
+        | {each.keyword.name: number for each in found if each.announcements},
+        before=before,
+        served=served,
+        per_keyword=rules.per_keyword,
+    )
+    worth_it = bool(plan) or any(each.announcements for each in found)
+    day = Day(
+        now=now,
+        news=found,
+        windows={each.keyword.name: each.start for each in scopes},
+        readers=readers_after(number, subscribers, before, served=served if worth_it else ()),
+    )
+    if not worth_it:
+        state.note(day)
+        return None
+    state.publish(issue, day, plan, weekly="weekly" in served)
+    covered = [issue]
+    if not papers_in(covered):
+        covered = state.issues(after=min(each.after for each in plan), upto=number)
+    return PublishedIssue(number=number, date=today, papers=papers_in(covered))
+
+
+def delivered(mailroom: Mailroom, *, issue: int | None) -> tuple[NewsletterError, ...]:
+    """Deliver, and return what stopped it, if anything."""
+    try:
+        mailroom.deliver(issue=issue)
+    except NewsletterError as error:
+        return (error,)
+    return ()
+
+
+def frequencies_due(today: date, last_weekly: date | None) -> Collection[Frequency]:
+    """Return who is served today: weekly subscribers too when a Monday has passed since theirs."""
+    monday = today - timedelta(days=today.weekday())
+    if (last_weekly or today - timedelta(days=1)) < monday:
+        return ("daily", "weekly")
+    return ("daily",)
+
+
+def papers_in(issues: Sequence[Issue]) -> int:
+    """Count the papers announced in some issues, each once."""
+    digests = chain.from_iterable(each.digests for each in issues)
+    return len({found.paper.arxiv_id for digest in digests for found in digest.announcements})

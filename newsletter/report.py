@@ -1,0 +1,143 @@
+"""What a run did, as values: for the exit code, the report as JSON, and one line for people."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+from newsletter.diff import News
+from newsletter.errors import TEMPORARY, UNAVAILABLE, NewsletterError, most_serious
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """Deliveries a run worked on, by status; `planned` is the sum of the final ones and the rest.
+
+    `deferred` and `unknown` are counted inside `outstanding`.
+    """
+
+    accepted: int = 0
+    deferred: int = 0
+    rejected: int = 0
+    unknown: int = 0
+    suppressed: int = 0
+    expired: int = 0
+    outstanding: int = 0
+
+    @property
+    def planned(self) -> int:
+        """How many deliveries there were to work on."""
+        return self.accepted + self.rejected + self.suppressed + self.expired + self.outstanding
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedIssue:
+    """The issue a run opened; `papers` counts each paper once."""
+
+    number: int
+    date: date
+    papers: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What a run did. `troubles` did not keep it from ending."""
+
+    run: datetime
+    finished: datetime
+    news: tuple[News, ...] = ()
+    issue: PublishedIssue | None = None
+    deliveries: Tally = Tally()
+    requests: int = 0
+    troubles: tuple[NewsletterError, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """Return 0 when nothing is outstanding and every keyword was answered."""
+        unanswered = any(each.outcome == "unknown" for each in self.news)
+        return most_serious(
+            [
+                *(each.exit_code for each in self.troubles),
+                UNAVAILABLE if unanswered else 0,
+                TEMPORARY if self.deliveries.outstanding else 0,
+            ]
+        )
+
+
+def as_json(report: Report) -> dict[str, Any]:
+    """Return the run report in the documented shape, ready for json.dumps."""
+    tally = report.deliveries
+    return {
+        "run": iso(report.run),
+        "finished": iso(report.finished),
+        "exit": report.exit_code,
+        "keywords": [
+            {
+                "name": each.keyword.name,
+                "outcome": each.outcome,
+                "announced": len(each.announcements),
+                "listed": each.listed,
+                "reason": each.reason,
+            }
+            for each in report.news
+        ],
+        "issue": report.issue
+        and {
+            "number": report.issue.number,
+            "date": report.issue.date.isoformat(),
+            "papers": report.issue.papers,
+        },
+        "deliveries": {
+            "planned": tally.planned,
+            "accepted": tally.accepted,
+            "deferred": tally.deferred,
+            "rejected": tally.rejected,
+            "unknown": tally.unknown,
+            "suppressed": tally.suppressed,
+            "expired": tally.expired,
+            "outstanding": tally.outstanding,
+        },
+        "requests": report.requests,
+    }
+
+
+def summary(report: Mapping[str, Any]) -> str:
+    """Return the JSON report as one line for people."""
+    parts = [_issue_words(report["issue"])]
+    parts += [_keyword_words(each) for each in report["keywords"]]
+    parts.append(_delivery_words(report["deliveries"]))
+    return "; ".join(part for part in parts if part) + f"; exit {report['exit']}"
+
+
+def iso(moment: datetime) -> str:
+    """Return a moment as ISO 8601 in UTC, to the second."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def counted(number: int, noun: str) -> str:
+    """Return `1 paper`, `2 papers`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _issue_words(issue: Mapping[str, Any] | None) -> str:
+    if issue is None:
+        return "no issue"
+    return f"issue {issue['number']} with {counted(issue['papers'], 'paper')}"
+
+
+def _keyword_words(keyword: Mapping[str, Any]) -> str:
+    words: Sequence[str] = [keyword["outcome"]]
+    if keyword["announced"]:
+        words = [f"{keyword['announced']} announced"]
+        if keyword["outcome"] == "baseline":
+            words = [*words, "baseline"]
+    reason = f" ({keyword['reason']})" if keyword["reason"] else ""
+    return f"{keyword['name']}: {', '.join(words)}{reason}"
+
+
+def _delivery_words(deliveries: Mapping[str, int]) -> str:
+    if not deliveries["planned"]:
+        return "no mail was owed"
+    shown = ("accepted", "rejected", "suppressed", "expired", "outstanding")
+    words = [f"{deliveries[status]} {status}" for status in shown if deliveries[status]]
+    return f"{counted(deliveries['planned'], 'mail')} owed: {', '.join(words)}"

@@ -1,0 +1,91 @@
+-- The state file, version 1. It only grows: what was announced is never taken back.
+-- Times are ISO 8601 in UTC, to the second.
+
+create table keywords (                -- one row a keyword that arXiv has answered for
+    name       text primary key,
+    definition text not null,          -- the keyword as JSON, as of the last good answer
+    since      text not null,          -- where the first window opened
+    last_good  text not null,          -- when arXiv last gave a trustworthy answer
+    last_sweep text not null           -- when the window last reached back 90 days
+) strict, without rowid;
+
+create table held (                    -- a surge that waits for a second answer to confirm it
+    keyword text primary key,
+    since   text not null
+) strict, without rowid;
+
+create table issues (
+    number integer primary key,
+    date   text not null,              -- the date people see
+    opened text not null,
+    weekly integer not null            -- 1: weekly subscribers got their edition with this one
+) strict;
+
+create table digests (                 -- what an issue says of each keyword
+    issue      integer not null references issues,
+    position   integer not null,
+    keyword    text not null,
+    definition text not null,
+    outcome    text not null,
+    listed     integer not null,
+    since      text,
+    reason     text not null,
+    primary key (issue, position)
+) strict, without rowid;
+
+create table papers (                  -- papers as they were when announced
+    arxiv_id text not null,
+    version  integer not null,
+    data     text not null,            -- the paper as JSON
+    primary key (arxiv_id, version)
+) strict, without rowid;
+
+create table announced (               -- the ledger of what is no longer news
+    keyword   text not null,
+    arxiv_id  text not null,
+    version   integer not null,
+    submitted text not null,           -- of v1
+    kind      text not null check (kind in ('baseline', 'new', 'replacement')),
+    replaces  integer,
+    issue     integer references issues,  -- null for a baseline
+    position  integer,                 -- in its digest
+    primary key (keyword, arxiv_id, version)
+) strict, without rowid;
+create index announced_by_issue on announced (issue, keyword, position) where issue is not null;
+create index announced_by_date on announced (keyword, submitted);
+
+create table deliveries (              -- what is owed to whom, and what became of it
+    id        integer primary key,
+    issue     integer not null references issues,
+    after     integer not null,        -- the edition has the news of the issues after this one
+    recipient text not null,
+    keywords  text not null,           -- JSON list, in the subscriber's order
+    format    text not null,
+    status    text not null default 'untried' check (status in (
+        'untried', 'sending', 'deferred', 'unknown',
+        'accepted', 'rejected', 'suppressed', 'expired')),
+    attempts  integer not null default 0,
+    failures  integer not null default 0,  -- how often composing the message failed
+    code      integer not null default 0,
+    reply     text not null default '',
+    changed   text not null,
+    unique (issue, recipient, keywords)
+) strict;
+create index deliveries_outstanding on deliveries (issue, after, keywords, format, id)
+    where status in ('untried', 'sending', 'deferred', 'unknown');
+create view outstanding as
+    select * from deliveries where status in ('untried', 'sending', 'deferred', 'unknown');
+
+create table readers (                 -- the list as the last run saw it
+    address     text primary key,
+    fingerprint text not null,
+    covered     integer                -- the last issue whose news they have had; null: paused
+) strict, without rowid;
+
+create table runs (
+    id       integer primary key,
+    started  text not null,
+    finished text not null,
+    exit     integer not null,
+    report   text not null             -- the run report as JSON
+) strict;

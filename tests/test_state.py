@@ -1,0 +1,241 @@
+import sqlite3
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from newsletter.diff import News
+from newsletter.digest import Owed, Reader, compile_issue
+from newsletter.errors import LockedError, StateError
+from newsletter.models import Announcement, DeliveryStatus, Keyword, Outcome
+from newsletter.state import Day, State, locked
+from tests.papers import NOW, paper
+
+MRI = Keyword(name="mri", categories=("eess.IV",))
+ACCEPTED = Outcome(status="accepted", code=250, text="queued as 1")
+DAY = timedelta(days=1)
+HOLD = """
+import pathlib, sys
+from newsletter.state import locked
+with locked(pathlib.Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "data" / "state.sqlite3"
+
+
+def day(*arxiv_ids: str, **fields: object) -> Day:
+    news = News(
+        keyword=MRI,
+        outcome="new" if arxiv_ids else "none",
+        announcements=tuple(Announcement(paper=paper(each)) for each in arxiv_ids),
+        listed=12,
+    )
+    values = {"now": NOW, "news": [news], "windows": {"mri": NOW - 30 * DAY}, "readers": []}
+    return Day(**(values | fields))  # type: ignore[arg-type]
+
+
+def publish(state: State, number: int, *arxiv_ids: str, to: tuple[str, ...] = ()) -> None:
+    today = day(*arxiv_ids)
+    owed = [Owed(recipient=each, keywords=("mri",), format="html", after=number - 1) for each in to]
+    state.publish(compile_issue(number, NOW.date(), today.news), today, owed, weekly=False)
+
+
+def test_a_published_issue_reads_back_as_it_was(path: Path) -> None:
+    hard = paper("2611.00002", title="Łódź <b>&\u202e", categories=("cs.CV",), comment="12 pages")
+    news = News(keyword=MRI, outcome="new", announcements=(Announcement(paper=hard),), since=NOW)
+    issue = compile_issue(1, NOW.date(), [news])
+    with State.open(path) as state:
+        state.publish(issue, day(news=[news]), [], weekly=False)
+    with State.open(path) as state:
+        assert state.issues(after=0, upto=1) == [issue]
+        assert state.newest_issue() == 1
+        assert state.news_in() == {"mri": 1}
+
+
+def test_what_was_announced_is_remembered_by_keyword_and_id(path: Path) -> None:
+    with State.open(path) as state:
+        assert state.memory(MRI).needs_baseline
+        publish(state, 1, "2611.00001")
+        memory = state.memory(MRI)
+        assert memory.announced == {"2611.00001": 1}
+        assert memory.last_good == NOW
+        assert not memory.needs_baseline
+        assert state.memory(Keyword(name="pet")).needs_baseline
+        assert state.known("mri", NOW - 5 * DAY) == {"2611.00001": paper().submitted}
+        assert state.known("mri", NOW) == {}
+
+
+def test_a_keyword_that_means_something_else_now_needs_a_baseline(path: Path) -> None:
+    with State.open(path) as state:
+        publish(state, 1, "2611.00001")
+        assert state.memory(Keyword(name="mri", categories=("cs.CV",))).redefined
+        assert not state.memory(Keyword(name="mri", categories=("eess.IV",))).redefined
+
+
+def test_an_unknown_outcome_changes_nothing(path: Path) -> None:
+    with State.open(path) as state:
+        publish(state, 1, "2611.00001")
+        before = state.memory(MRI), state.trail("mri")
+        state.note(day(news=[News(keyword=MRI, outcome="unknown")], now=NOW + DAY))
+        assert (state.memory(MRI), state.trail("mri")) == before
+
+
+def test_a_day_is_committed_whole_or_not_at_all(path: Path) -> None:
+    with State.open(path) as state:
+        twice = ("ada@example.org", "ada@example.org")
+        with pytest.raises(StateError):
+            publish(state, 1, "2611.00001", to=twice)
+        assert state.newest_issue() == 0
+        assert state.memory(MRI).announced == {}
+
+
+def test_deliveries_end_in_one_status_and_the_tally_adds_up(path: Path) -> None:
+    recipients = tuple(f"r{n}@example.org" for n in range(6))
+    with State.open(path) as state:
+        publish(state, 1, "2611.00001", to=recipients)
+        state.take_up(now=NOW, max_age=2 * DAY)
+        ids = [each.id for each in state.outstanding()]
+        state.commit({}, ids[:5], now=NOW)
+        statuses: list[DeliveryStatus] = ["accepted", "rejected", "deferred", "unknown"]
+        outcomes = {id_: Outcome(status=status) for id_, status in zip(ids, statuses, strict=False)}
+        state.commit(outcomes, [], now=NOW)
+        tally = state.tally()
+        assert (tally.accepted, tally.rejected, tally.deferred, tally.unknown) == (1, 1, 1, 1)
+        assert (tally.outstanding, tally.planned) == (4, 6)
+        assert {each.id for each in state.outstanding()} == set(ids[2:])
+        assert ids[3] not in {each.id for each in state.outstanding(hold_unknown=True)}
+
+
+def test_what_was_under_way_when_a_run_ended_is_unknown_in_the_next(path: Path) -> None:
+    with State.open(path) as state:
+        publish(state, 1, "2611.00001", to=("ada@example.org",))
+        state.take_up(now=NOW, max_age=2 * DAY)
+        (delivery,) = state.outstanding()
+        state.commit({}, [delivery.id], now=NOW)
+    with State.open(path) as state:
+        state.take_up(now=NOW, max_age=2 * DAY)
+        (again,) = state.outstanding()
+        assert (again.status, again.attempts, again.id) == ("unknown", 1, delivery.id)
+
+
+def test_what_is_too_old_expires_and_is_counted(path: Path) -> None:
+    with State.open(path) as state:
+        publish(state, 1, "2611.00001", to=("ada@example.org",))
+        state.take_up(now=NOW + 3 * DAY, max_age=2 * DAY)
+        assert list(state.outstanding()) == []
+        assert state.tally().expired == 1
+
+
+def test_outstanding_deliveries_can_be_worked_on_while_they_are_read(path: Path) -> None:
+    with State.open(path) as state:
+        publish(state, 1, "2611.00001", to=tuple(f"r{n}@example.org" for n in range(1203)))
+        state.take_up(now=NOW, max_age=DAY)
+        seen = []
+        for delivery in state.outstanding(issue=1):
+            state.commit({delivery.id: ACCEPTED}, [], now=NOW)
+            seen.append(delivery.recipient)
+        assert len(set(seen)) == len(seen) == 1203
+        assert state.accepted_since(NOW) == 1203
+
+
+def test_a_snapshot_can_be_changed_without_a_trace(path: Path) -> None:
+    with State.open(path) as state:
+        publish(state, 1, "2611.00001")
+        with state.snapshot() as copy:
+            publish(copy, 2, "2611.00002", to=("ada@example.org",))
+            copy.take_up(now=NOW, max_age=DAY)
+            assert copy.tally().outstanding == 1
+        assert state.newest_issue() == 1
+
+
+def test_the_list_is_remembered_as_the_last_run_saw_it(path: Path) -> None:
+    ada = Reader(address="ada@example.org", fingerprint="f", covered=None)
+    with State.open(path) as state:
+        state.note(day(readers=[Reader(address="gone@example.org", fingerprint="x", covered=1)]))
+        state.note(day(readers=[ada]))
+        assert state.readers() == {ada.address: ada}
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"", "it is empty"),
+        (b"keyword,arxiv_id\n", "not an SQLite file"),
+        (b"SQLite format 3\x00" + b"\xff" * 500, "damaged"),
+    ],
+)
+def test_a_damaged_file_is_never_a_first_run(path: Path, content: bytes, what: str) -> None:
+    path.parent.mkdir()
+    path.write_bytes(content)
+    with pytest.raises(StateError, match=what) as caught:
+        State.open(path)
+    assert caught.value.exit_code == 74
+    assert path.read_bytes() == content
+
+
+def test_a_truncated_file_is_damage(path: Path) -> None:
+    with State.open(path) as state:
+        publish(state, 1, *(f"2611.{n:05}" for n in range(200)))
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(StateError, match="damaged"):
+        State.open(path)
+
+
+def test_a_file_of_another_program_or_of_a_newer_version_is_refused(path: Path) -> None:
+    path.parent.mkdir()
+    with sqlite3.connect(path) as foreign:
+        foreign.execute("create table t (a)")
+    with pytest.raises(StateError, match="another program"):
+        State.open(path)
+    foreign.close()
+    path.unlink()
+    State.open(path).close()
+    with sqlite3.connect(path) as newer:
+        newer.execute("pragma user_version = 99")
+    newer.close()
+    with pytest.raises(StateError, match="newer version"):
+        State.open(path)
+
+
+def test_the_file_is_strict_and_write_ahead_logged(path: Path) -> None:
+    State.open(path).close()
+    db = sqlite3.connect(path)
+    tables = db.execute(
+        "select name, strict from pragma_table_list where schema = 'main' and type = 'table'"
+        " and name not like 'sqlite_%'"
+    ).fetchall()
+    assert len(tables) > 5
+    assert all(strict for _name, strict in tables)
+    assert db.execute("pragma journal_mode").fetchone() == ("wal",)
+    assert db.execute("pragma user_version").fetchone() == (1,)
+    db.close()
+
+
+def test_a_second_run_is_kept_out_and_told_who_holds_the_state(path: Path) -> None:
+    holder = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            HOLD,
+            str(path),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert holder.stdout
+    holder.stdout.readline()
+    with pytest.raises(LockedError, match=f"process {holder.pid}") as caught, locked(path):
+        pass
+    assert caught.value.exit_code == 75
+    holder.kill()
+    holder.communicate()
+    with locked(path):
+        pass
