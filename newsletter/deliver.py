@@ -48,7 +48,7 @@ class Mailroom:
     """Everything it takes to get a delivery out of the door.
 
     `clock` tells the time of each outcome; `stop`, once set, ends the work after what is in
-    flight; `progress` is told how many deliveries have just ended.
+    flight; `progress` is told how many deliveries have ended, and of how many.
     """
 
     state: State
@@ -58,8 +58,10 @@ class Mailroom:
     clock: Callable[[], datetime]
     hold_unknown: bool = False
     stop: Event = field(default_factory=Event)
-    progress: Callable[[int], None] = lambda _ended: None
+    progress: Callable[[int, int], None] = lambda _ended, _of: None
     _recipients: dict[int, str] = field(default_factory=dict, init=False)
+    _ended: int = field(default=0, init=False)
+    _of: int = field(default=0, init=False)
 
     def deliver(self, *, issue: int | None = None) -> None:
         """Work through what was taken up, or through one issue of it.
@@ -67,10 +69,12 @@ class Mailroom:
         Raises TransportError when the transport cannot go on: the rest stays outstanding.
         """
         self._recipients.clear()
+        self._ended, self._of = 0, self.state.tally().outstanding
         self.transport.send(self._outgoing(issue), self)
 
     def commit(self, outcomes: Mapping[int, Outcome], intents: Collection[int]) -> frozenset[int]:
         """Be the transport's ledger: suppressions are looked up before an intent is noted."""
+        self.suppressions.refresh()
         suppressed = {
             delivery: Outcome(status="suppressed", text=reason)
             for delivery in intents
@@ -82,7 +86,8 @@ class Mailroom:
         for delivery in ended:
             self._recipients.pop(delivery, None)
         if ended:
-            self.progress(len(ended))
+            self._ended += len(ended)
+            self.progress(self._ended, self._of)
         return allowed
 
     def _outgoing(self, issue: int | None) -> Iterator[Outgoing]:

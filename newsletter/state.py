@@ -446,19 +446,20 @@ class State:
                 ),
             )
 
-    def runs(self, limit: int) -> list[PastRun]:
-        """Return the last runs, newest first."""
-        return [
-            PastRun(
+    def last_run(self, *, exit_code: int | None = None) -> PastRun | None:
+        """Return the last run, or the last that ended with `exit_code`."""
+        for started, finished, code, report in self._rows(
+            "select started, finished, exit, report from runs where exit = coalesce(?, exit)"
+            " order by id desc limit 1",
+            exit_code,
+        ):
+            return PastRun(
                 started=_moment(started),
                 finished=_moment(finished),
-                exit_code=exit_code,
+                exit_code=code,
                 report=json.loads(report),
             )
-            for started, finished, exit_code, report in self._rows(
-                "select started, finished, exit, report from runs order by id desc limit ?", limit
-            )
-        ]
+        return None
 
     # The file
 

@@ -1,0 +1,67 @@
+"""Log lines for people, or one JSON object a line for machines. Addresses are masked by default."""
+
+import json
+import logging
+import re
+import sys
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+LogFormat = Literal["text", "json"]
+
+_ADDRESS = re.compile(r"([\w.+-])[\w.+-]*(@[\w-]+\.[\w.-]+)")
+
+
+def configure(log_format: LogFormat, *, verbose: bool, run: str = "") -> None:
+    """Send this program's log lines to stderr.
+
+    `run` goes into every JSON line. `verbose` shows debug lines and whole addresses.
+    """
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Json(run) if log_format == "json" else _Text())
+    if not verbose:
+        handler.addFilter(_mask)
+    logger = logging.getLogger("newsletter")
+    logger.handlers = [handler]
+    logger.setLevel(logging.DEBUG if verbose else logging.INFO)
+    logger.propagate = False
+
+
+def masked(text: str) -> str:
+    """Return a text whose mail addresses show only their first letter and their domain."""
+    return _ADDRESS.sub(r"\1***\2", text)
+
+
+def _mask(record: logging.LogRecord) -> bool:
+    record.msg, record.args = masked(record.getMessage()), None
+    return True
+
+
+class _Text(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        mark = "" if record.levelno <= logging.INFO else f"{record.levelname.lower()}: "
+        return _with_traceback(self, record, mark + record.getMessage())
+
+
+class _Json(logging.Formatter):
+    def __init__(self, run: str) -> None:
+        super().__init__()
+        self._run = run
+
+    def format(self, record: logging.LogRecord) -> str:
+        moment = datetime.fromtimestamp(record.created, UTC)
+        line: dict[str, Any] = {
+            "time": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "level": record.levelname.lower(),
+            "run": self._run,
+            "message": _with_traceback(self, record, record.getMessage()),
+        }
+        if (report := getattr(record, "report", None)) is not None:
+            line["report"] = report
+        return json.dumps(line, ensure_ascii=False)
+
+
+def _with_traceback(formatter: logging.Formatter, record: logging.LogRecord, text: str) -> str:
+    if record.exc_info:
+        return f"{text}\n{formatter.formatException(record.exc_info)}"
+    return text
