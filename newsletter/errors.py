@@ -13,6 +13,7 @@ Exit codes are those of BSD's sysexits(3); `most_serious` ranks them as the docu
 """
 
 from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
 OK = 0
@@ -120,3 +121,10 @@ class TransportError(NewsletterError):
         super().__init__(reason)
         self.reason = reason
         self.exit_code = exit_code
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return ` (did you mean 'x'?)` for the nearest known word, or nothing if none is near."""
+    names = {name.lower(): name for name in known if name}
+    near = get_close_matches(word.lower(), names, n=1)
+    return f" (did you mean {names[near[0]]!r}?)" if near else ""

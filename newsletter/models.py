@@ -96,13 +96,15 @@ class Scope:
     `start` is where the window of submission times opens (it closes after `now`). `known` maps
     the ids announced before to their submission time: those inside the window must come back,
     else the answer is not to be trusted. `last_good` is when arXiv last answered for this keyword,
-    None before the baseline.
+    None before the baseline. `held_since` is when a listing was first held because of a surge that
+    no later listing has confirmed yet.
     """
 
     keyword: Keyword
     start: datetime
     known: Mapping[str, datetime] = field(default_factory=dict)
     last_good: datetime | None = None
+    held_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +115,8 @@ class Listing:
     `complete` is False when the answer cannot be trusted; `papers` is then empty. `current` is
     False when the index did not yet hold the last announcement: what is listed can be trusted, its
     silence cannot. `reason` explains either in plain words. `due` says whether an announcement was
-    scheduled since the keyword's last good answer.
+    scheduled since the keyword's last good answer. `held` marks an incomplete listing that waits
+    for a later one to confirm how much is new.
     """
 
     keyword: str
@@ -122,6 +125,7 @@ class Listing:
     reason: str = ""
     current: bool = True
     due: bool = True
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
