@@ -1,0 +1,122 @@
+"""Open a template and fill its blocks one by one; the only module that knows jinja2 and premailer.
+
+Styles are written into the elements of the template itself, once, and never into a mail.
+"""
+
+import io
+import logging
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from traceback import walk_tb
+
+from jinja2 import FileSystemLoader, StrictUndefined, TemplateSyntaxError
+from jinja2.sandbox import SandboxedEnvironment
+
+from newsletter.errors import RenderError
+
+_DOCTYPE = "<!DOCTYPE html>"
+_EXPRESSION = r"\{\{.*?\}\}"
+_STATEMENT = r"\{%.*?%\}"
+_COMMENT = r"\{#.*?#\}"
+
+# What would make the inlined template another mail than the inlined mail.
+_UNSUITABLE = (
+    (r"<[^<>{]*" + _STATEMENT, "a statement inside a tag: put it between elements"),
+    (r"@import", "@import: a mail must not fetch anything"),
+    (r":(?:first|last|nth|only)-", "a selector that counts elements: use a class"),
+    (r"<style>[^<]*?[+~][^<]*\{", "a selector that looks at neighbours: use a class"),
+)
+
+
+class Blocks:
+    """A template whose blocks are filled one by one, so that what they say can be shared."""
+
+    def __init__(self, name: str, folders: Sequence[Path]) -> None:
+        """Open the first `name` in `folders`. Raises RenderError with file and line.
+
+        A name that ends in .html is escaped, and has its styles written inline.
+        """
+        html = name.endswith(".html")
+        environment = SandboxedEnvironment(
+            loader=FileSystemLoader(folders),
+            autoescape=html,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        try:
+            self._written = environment.get_template(name)
+        except TemplateSyntaxError as e:
+            raise RenderError(f"{e.filename}:{e.lineno}", str(e.message)) from e
+        self._compiled = self._written
+        if html:
+            self._compiled = environment.from_string(_inlined(Path(str(self._written.filename))))
+
+    def piece(self, block: str, **values: object) -> str:
+        """Return one block, filled. Raises RenderError with file and line."""
+        fill = self._compiled.blocks.get(block)
+        if fill is None:
+            raise RenderError(str(self._written.filename), f"the block {block!r} is missing")
+        try:
+            return "".join(fill(self._compiled.new_context(values)))
+        except Exception as e:
+            raise RenderError(self._place(block, values), str(e)) from e
+
+    def _place(self, block: str, values: dict[str, object]) -> str:
+        """Return the file and line at which a block fails, in the template as it was written."""
+        written = self._written
+        line = 1
+        try:
+            "".join(written.blocks[block](written.new_context(values)))
+        except Exception as e:  # noqa: BLE001 (whatever it is, its place is what matters)
+            for frame, number in walk_tb(e.__traceback__):
+                if frame.f_code.co_filename == written.filename:
+                    line = written.get_corresponding_lineno(number)
+        return f"{written.filename}:{line}"
+
+
+def _inlined(path: Path) -> str:
+    """Return the template with its style sheet written into its elements.
+
+    The tags of jinja2 are hidden from premailer: expressions as words, statements as comments.
+    """
+    # 0.3 s, which commands that render nothing need not wait for.
+    import cssutils
+    from premailer import Premailer
+
+    source = path.read_text("utf-8")
+    for pattern, reason in _UNSUITABLE:
+        if found := re.search(pattern, re.sub(_COMMENT, _blank, source, flags=re.DOTALL)):
+            line = source.count("\n", 0, found.end()) + 1
+            raise RenderError(f"{path}:{line}", reason)
+    head, doctype, page = source.partition(_DOCTYPE)
+    if not doctype:
+        raise RenderError(f"{path}:1", f"no {_DOCTYPE}: without it clients guess what HTML means")
+    tags: list[str] = []
+
+    def hidden(found: re.Match[str]) -> str:
+        tags.append(found[0])
+        word = f"jinja{len(tags) - 1}x"
+        return word if found[0].startswith("{{") else f"<!--{word}-->"
+
+    page = re.sub(_COMMENT, "", page, flags=re.DOTALL)
+    page = re.sub(f"{_EXPRESSION}|{_STATEMENT}", hidden, page, flags=re.DOTALL)
+    complaints = io.StringIO()
+    listener = logging.Logger("css", logging.ERROR)  # noqa: LOG001 (nobody else's business)
+    listener.addHandler(logging.StreamHandler(complaints))
+    cssutils.log.setLog(listener)  # else it writes to stderr, and cron mails that
+    page = Premailer(
+        allow_network=False,
+        allow_loading_external_files=False,
+        disable_validation=True,
+        # They would be invalid HTML, and the template says where it wants them.
+        disable_basic_attributes=["align", "valign", "width", "height", "bgcolor"],
+    ).transform(doctype + page, pretty_print=False)
+    if complaints.getvalue():
+        raise RenderError(str(path), complaints.getvalue().strip())
+    return head + re.sub(r"<!--jinja(\d+)x-->|jinja(\d+)x", lambda m: tags[int(m[1] or m[2])], page)
+
+
+def _blank(found: re.Match[str]) -> str:
+    return "\n" * found[0].count("\n")

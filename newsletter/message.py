@@ -1,0 +1,245 @@
+"""Join an edition and a recipient into the bytes of a message. Pure: no clock, no network.
+
+The headers of an edition and the transfer encoding of each of its pieces are made once; what is
+made for each recipient is To, Message-ID, List-Unsubscribe and the unsubscribe links.
+"""
+
+import re
+from binascii import b2a_qp
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from email.header import Header
+from email.utils import format_datetime, formataddr, parseaddr
+from hashlib import sha256
+from html import escape
+from urllib.parse import quote
+
+from newsletter.models import Delivery, Envelope, Masthead, Outgoing, Rendered
+from newsletter.render import UNSUBSCRIBE
+
+# In quoted-printable "=" stands before two hexadecimal digits or the end of a line, so that no
+# part can hold this (RFC 2045 6.7).
+_BOUNDARY = "=_edition"
+
+_ADDRESS = re.compile(
+    r"[\w!#$%&'*+/=?^`{|}~-]+(\.[\w!#$%&'*+/=?^`{|}~-]+)*@([a-z0-9-]+\.)*[a-z0-9-]+"
+)
+
+
+class Composer:
+    """Composes the messages of one run.
+
+    `now` becomes the Date, `token` names a subscriber by address. With `per_keyword` every keyword
+    is a list of its own (RFC 2919).
+    """
+
+    def __init__(
+        self,
+        masthead: Masthead,
+        *,
+        now: datetime,
+        token: Callable[[str], str],
+        per_keyword: bool = False,
+    ) -> None:
+        self._masthead = masthead
+        self._date = format_datetime(now.astimezone(UTC))
+        self._token = token
+        self._per_keyword = per_keyword
+        self._name, self._sender = parseaddr(masthead.sender)
+        self._domain = self._sender.rpartition("@")[2]
+        self._headers: dict[tuple[object, ...], bytes] = {}
+        self._pieces: dict[str, tuple[bytes | None, ...]] = {}
+
+    def outgoing(self, delivery: Delivery, rendered: Rendered) -> Outgoing:
+        """Return the message that is due to one recipient.
+
+        A recipient with a non-ASCII local part needs SMTPUTF8 (RFC 6531), and so does the message:
+        the To line is then UTF-8. Raises ValueError for an address that could not stand in a header
+        as it is.
+        """
+        recipient = _checked(delivery.recipient)
+        token = self._token(recipient)
+        link = self._unsubscribe_link(token)
+        number = self._number(delivery)
+        bounce = self._masthead.bounce_address
+        return Outgoing(
+            delivery=delivery.id,
+            envelope=Envelope(
+                sender=_tagged(bounce, token) if bounce else self._sender,
+                recipient=recipient,
+                id=number,
+            ),
+            message=(
+                self._personal(recipient, number, token),
+                self._shared(delivery, rendered.subject),
+                *self._body(delivery, rendered, link, token),
+            ),
+        )
+
+    def _personal(self, recipient: str, number: str, token: str) -> bytes:
+        mailto = self._mailto(token)
+        lines = [f"To: {recipient}", f"Message-ID: <{self._masthead.id}.{number}@{self._domain}>"]
+        if self._masthead.base_url:
+            # Both, and exactly with an https address: RFC 8058 3.1.
+            lines += [
+                f"List-Unsubscribe: <{self._unsubscribe_link(token)}>,",
+                f" <{mailto}>",
+                "List-Unsubscribe-Post: List-Unsubscribe=One-Click",
+            ]
+        else:
+            lines.append(f"List-Unsubscribe: <{mailto}>")
+        return _crlf(lines)
+
+    def _shared(self, delivery: Delivery, subject: str) -> bytes:
+        """Return the headers that all recipients of an edition have in common."""
+        listed = delivery.keywords[0] if self._per_keyword else ""
+        key = (delivery.issue, listed, delivery.format, subject)
+        if key not in self._headers:
+            self._headers[key] = self._header(delivery, listed, subject)
+        return self._headers[key]
+
+    def _header(self, delivery: Delivery, keyword: str, subject: str) -> bytes:
+        masthead = self._masthead
+        lines = [
+            f"Date: {self._date}",
+            f"From: {_mailbox(self._name, self._sender)}",
+            f"Subject: {_unstructured(subject, 'Subject')}",
+        ]
+        if masthead.reply_to:
+            lines += [f"Reply-To: {masthead.reply_to}", f"List-Owner: <mailto:{masthead.reply_to}>"]
+        label = f"{_label(keyword)}." if keyword else ""
+        campaign = _label(keyword) if keyword else "combined"
+        lines += [
+            f"List-Id: <{label}{masthead.id}.{self._domain}>",
+            "List-Post: NO",
+            "Auto-Submitted: auto-generated",
+            "Precedence: bulk",
+            "X-Auto-Response-Suppress: OOF, AutoReply",
+            f"Feedback-ID: {campaign}:{delivery.issue}:{masthead.id}:{self._domain}",
+            "MIME-Version: 1.0",
+        ]
+        if delivery.format == "text":
+            return _crlf([*lines, *_PLAIN, ""])
+        return _crlf(
+            [
+                *lines,
+                f'Content-Type: multipart/alternative; boundary="{_BOUNDARY}"',
+                "",
+                f"--{_BOUNDARY}",
+                *_PLAIN,
+                "",
+            ]
+        )
+
+    def _body(
+        self, delivery: Delivery, rendered: Rendered, link: str, token: str
+    ) -> Iterable[bytes]:
+        yield from self._encoded(rendered.text, _slot(link, token))
+        if delivery.format == "html":
+            yield _BETWEEN
+            yield from self._encoded(rendered.html, _slot(escape(link), token))
+            yield _END
+
+    def _encoded(self, pieces: Iterable[str], slot: bytes) -> Iterable[bytes]:
+        """Yield the pieces in quoted-printable, whole lines each, `slot` where they say so."""
+        for piece in pieces:
+            if piece not in self._pieces:
+                self._pieces[piece] = _cut(piece)
+            for part in self._pieces[piece]:
+                yield slot if part is None else part
+
+    def _number(self, delivery: Delivery) -> str:
+        """Return what tells this message from every other, today and when it goes again."""
+        parts = (self._masthead.id, str(delivery.issue), delivery.recipient, *delivery.keywords)
+        return f"{delivery.issue}.{_digest(*parts)[:20]}"
+
+    def _unsubscribe_link(self, token: str) -> str:
+        base = self._masthead.base_url
+        return f"{base.rstrip('/')}/unsubscribe/{token}" if base else self._mailto(token)
+
+    def _mailto(self, token: str) -> str:
+        address = quote(_tagged(self._masthead.unsubscribe_address, token), safe="@+")
+        return f"mailto:{address}?subject=unsubscribe%20{token}"
+
+
+def _crlf(lines: Iterable[str]) -> bytes:
+    return "".join(f"{line}\r\n" for line in lines).encode()
+
+
+_PLAIN = (
+    'Content-Type: text/plain; charset="utf-8"',
+    "Content-Transfer-Encoding: quoted-printable",
+)
+_HTML = (
+    'Content-Type: text/html; charset="utf-8"',
+    "Content-Transfer-Encoding: quoted-printable",
+)
+_BETWEEN = _crlf(["", f"--{_BOUNDARY}", *_HTML, ""])
+_END = _crlf(["", f"--{_BOUNDARY}--"])
+
+
+def _checked(address: str) -> str:
+    """Return the address if it is nothing but one. Letters of any script may stand before the @."""
+    local, _, domain = address.rpartition("@")
+    if (
+        not _ADDRESS.fullmatch(address)
+        or not domain.isascii()
+        or len(local.encode()) > 64
+        or len(address.encode()) > 254
+    ):
+        raise ValueError(f"{address!r} cannot be put into a header; correct it in the list file")
+    return address
+
+
+def _tagged(address: str, token: str) -> str:
+    local, _, domain = address.rpartition("@")
+    return f"{local}+{token}@{domain}"
+
+
+def _mailbox(name: str, address: str) -> str:
+    if name.isascii():
+        return formataddr((name, address))
+    return f"{_unstructured(name, 'From')}\r\n <{address}>"
+
+
+def _unstructured(text: str, header: str) -> str:
+    """Return a header value, in encoded words where it is not ASCII or could be taken for one."""
+    charset = "us-ascii" if text.isascii() and "=?" not in text else "utf-8"
+    folded = Header(text, charset, maxlinelen=75, header_name=header)
+    return folded.encode(linesep="\r\n")
+
+
+def _label(keyword: str) -> str:
+    """Return a domain label that is stable and a keyword's own."""
+    label = re.sub(r"[^a-z0-9]+", "-", keyword.lower()).strip("-")[:40].strip("-")
+    if label.replace("-", " ") == keyword:
+        return label
+    return f"{label or 'keyword'}-{_digest(keyword)[:8]}"
+
+
+def _digest(*parts: str) -> str:
+    return sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _cut(piece: str) -> tuple[bytes | None, ...]:
+    """Encode a piece, None where the slot is."""
+    first, *others = (_quoted(text) for text in piece.split(UNSUBSCRIBE))
+    cut: list[bytes | None] = [first]
+    for part in others:
+        cut += [None, part]
+    return tuple(part for part in cut if part is None or part)
+
+
+def _slot(link: str, token: str) -> bytes:
+    """Encode a link, its token in one piece: people and machines search mails for it."""
+    return b"".join(_quoted(part) for part in re.split(f"({re.escape(token)})", link))
+
+
+def _quoted(text: str) -> bytes:
+    """Return the text in quoted-printable, in whole lines: a soft break ends what is no line."""
+    encoded = b2a_qp(text.encode()).replace(b"\n", b"\r\n")
+    if not text or text.endswith("\n"):
+        return encoded
+    if len(encoded) - (encoded.rfind(b"\n") + 1) > 75:
+        encoded = encoded[:-1] + b"=\r\n" + encoded[-1:]
+    return encoded + b"=\r\n"

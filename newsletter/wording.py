@@ -1,0 +1,175 @@
+"""Say in words what a mail says of papers and keywords. Pure; every text is plain, on one line."""
+
+import re
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+from newsletter.keywords import marks
+from newsletter.models import Announcement, Digest, Edition, Keyword, Paper
+from newsletter.tex import readable
+
+_LATE = timedelta(days=7)
+_AUTHORS = 10
+
+# Controls and separators become spaces; what reorders or hides its neighbours, and what is no
+# character at all, goes.
+_SPACES = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029]+")
+_UNSEEN = re.compile(r"[\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]")
+# arXiv has no flag for it: authors say so in the comment, in their own words, or in the abstract.
+_WITHDRAWN_COMMENT = re.compile(r"\bwithdr(?:aw|awn|ew|awing|awal)\b", re.IGNORECASE)
+_WITHDRAWN_ABSTRACT = re.compile(
+    r"\bthis (?:paper|article|manuscript|submission|preprint|work)"
+    r"(?: and abstract)? (?:has|have) been withdrawn\b",
+    re.IGNORECASE,
+)
+_SILENCE = {
+    "new": "nothing new",
+    "none": "nothing new",
+    "not-scheduled": "no announcement was due",
+    "baseline": "nothing new, this is the first digest",
+    "unknown": "no trustworthy answer today",
+}
+
+
+def plain(text: str) -> str:
+    """Return the text on one line, without controls that could change what stands around it."""
+    return _SPACES.sub(" ", _UNSEEN.sub("", text)).strip(" ")
+
+
+def prose(text: str) -> str:
+    """Return a title, name, comment or abstract as people read it: plain, its TeX as Unicode."""
+    return plain(readable(text))
+
+
+def shortened(text: str, limit: int) -> str:
+    """Return the text, cut to `limit` characters with an ellipsis."""
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+
+
+def subject(title: str, edition: Edition) -> str:
+    """Return "Daily Papers: 9 new papers, 21 Nov 2026"; an edition of one keyword names it."""
+    digests = edition.digests
+    name = f"{shortened(plain(digests[0].keyword.name), 80)}, " if len(digests) == 1 else ""
+    day = f"{short_day(edition.date)} {edition.date.year}"
+    return f"{shortened(plain(title), 60)}: {name}{count(edition)}, {day}"
+
+
+def count(edition: Edition) -> str:
+    """Count the papers of an edition, each once: "9 new papers, 1 replaced"."""
+    kinds: dict[str, str] = {}
+    for digest in edition.digests:
+        for each in digest.announcements:
+            kinds.setdefault(each.paper.arxiv_id, each.kind)
+    new = sum(kind == "new" for kind in kinds.values())
+    replaced = len(kinds) - new
+    counts = [f"{new} new paper{'s' if new > 1 else ''}"] if new else []
+    counts += [f"{replaced} replaced"] if replaced else []
+    return ", ".join(counts) or "nothing new"
+
+
+def news(digest: Digest) -> str:
+    """Return what a digest brings in a few words: "4 new, 1 replaced"."""
+    return _announced(digest) or _SILENCE[digest.outcome]
+
+
+def coverage(digest: Digest, day: date) -> str:
+    """Return the sentence that says what a digest covers, or why it has nothing to say."""
+    since = digest.since.date() if digest.since else None
+    span = f" since {_past(since, day)}" if since else ""
+    days = (day - since).days if since else 0
+    covers = f" Covers {days} days." if days > 1 else ""
+    reason = shortened(plain(digest.reason), 200)
+    match digest.outcome:
+        case "new":
+            trust = reason or "complete"
+            return f"{digest.listed} listed{span}, {_announced(digest)}; {trust}.{covers}"
+        case "none":
+            return f"arXiv confirmed nothing new{span}; {digest.listed} listed.{covers}"
+        case "not-scheduled":
+            return f"No announcement was due{span}."
+        case "baseline":
+            found = _announced(digest) or "none of them new"
+            return f"First digest: {digest.listed} listed, {found}; what is older counts as known."
+        case "unknown":
+            why_not = reason or "no reason was noted"
+            return (
+                f"No trustworthy answer today: {why_not}; "
+                "nothing is lost, the next digest will cover these days."
+            )
+
+
+def is_late(paper: Paper, digest: Digest, day: date) -> bool:
+    """Return whether a paper was submitted more than a week before the days a digest covers."""
+    return _covered_from(digest, day) - paper.submitted.date() > _LATE
+
+
+def label(announcement: Announcement, *, late: bool) -> str:
+    """Return what a paper is: new, replaced or withdrawn."""
+    paper = announcement.paper
+    if _WITHDRAWN_COMMENT.search(paper.comment) or _WITHDRAWN_ABSTRACT.search(paper.abstract):
+        return "Withdrawn"
+    if announcement.kind == "new":
+        return "New, late" if late else "New"
+    replaces = f", replaces v{announcement.replaces}" if announcement.replaces else ""
+    return f"Replaced: v{paper.version}{replaces}"
+
+
+def when(announcement: Announcement, digest: Digest, day: date) -> str:
+    """Return when a paper was submitted, and what came of it since."""
+    paper = announcement.paper
+    submitted = f"submitted {short_day(paper.submitted.date(), beside=day)}"
+    if announcement.kind == "replacement":
+        return f"{submitted}, updated {short_day(paper.updated.date(), beside=day)}"
+    if not is_late(paper, digest, day):
+        return submitted
+    today = day - _covered_from(digest, day) <= timedelta(days=1)
+    return f"{submitted}, announced {'today' if today else 'only now'}"
+
+
+def why(paper: Paper, keyword: Keyword, *, title: str, abstract: str) -> str:
+    """Return why a paper is here: its keyword, and where it stands (or whose paper it is)."""
+    name = plain(keyword.name)
+    texts = {"title": title, "abstract": abstract}
+    places = [place for place, text in texts.items() if marks(keyword, text)]
+    if places:
+        return f"{name}, in {' and '.join(places)}"
+    followed = {author.casefold() for author in keyword.authors}
+    author = next((each for each in paper.authors if each.casefold() in followed), "")
+    return f"{name}, by {plain(author)}" if author else name
+
+
+def authors(names: Sequence[str]) -> str:
+    """Return the first ten authors, and how many more there are."""
+    first = ", ".join(prose(name) for name in names[:_AUTHORS])
+    more = len(names) - _AUTHORS
+    return f"{first} and {more} more" if more > 0 else first
+
+
+def not_shown(ids: Sequence[str]) -> str:
+    """Return the line for papers that cannot be shown."""
+    papers = "1 paper" if len(ids) == 1 else f"{len(ids)} papers"
+    return f"{papers} could not be shown: {', '.join(plain(each) for each in ids)}"
+
+
+def short_day(day: date, *, beside: date | None = None) -> str:
+    """Return "4 Feb", with the year where it is not that of the day beside it."""
+    year = f" {day.year}" if beside and beside.year != day.year else ""
+    return f"{day.day} {day:%b}{year}"
+
+
+def _announced(digest: Digest) -> str:
+    new = sum(each.kind == "new" for each in digest.announcements)
+    replaced = len(digest.announcements) - new
+    counts = {"new": new, "replaced": replaced}
+    return ", ".join(f"{number} {word}" for word, number in counts.items() if number)
+
+
+def _covered_from(digest: Digest, day: date) -> date:
+    return min(digest.since.date(), day) if digest.since else day
+
+
+def _past(then: date, day: date) -> str:
+    days = (day - then).days
+    if days > 6:
+        return short_day(then, beside=day)
+    return f"{then:%A}" if days > 1 else "yesterday" if days == 1 else "earlier today"
