@@ -1,0 +1,313 @@
+"""Read newsletter.toml, the environment and secret files into one Config, and name every problem.
+
+It creates nothing and asks nobody. The value of a secret is in no message.
+"""
+
+import re
+import stat
+import tomllib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, get_args
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, Field, PrivateAttr, ValidationError
+from pydantic_core import ErrorDetails
+
+from newsletter import tables
+from newsletter.addresses import bare
+from newsletter.errors import ConfigError, did_you_mean
+from newsletter.models import Keyword, Masthead
+
+PREFIX = "NEWSLETTER_"
+FILE = "newsletter.toml"
+SECRETS_FOLDER = "/run/secrets"
+
+
+def _defaults() -> Any:  # noqa: ANN401 (a field; its table is validated from nothing)
+    return Field(default_factory=dict)
+
+
+class Config(tables.Table):
+    """The whole configuration: valid, with every path absolute or relative to where we are."""
+
+    newsletter: tables.Newsletter
+    keywords: tuple[tables.SoundKeyword, ...] = ()
+    source: tables.Source = _defaults()
+    subscribers: tables.ListFiles = _defaults()
+    state: tables.StateFile = _defaults()
+    smtp: tables.Smtp | None = None
+    outbox: tables.Outbox = _defaults()
+    bounces: tables.Bounces | None = None
+    inbox: tables.Inbox | None = None
+    web: tables.Web | None = None
+    archive: tables.Archive = _defaults()
+    monitoring: tables.Monitoring = _defaults()
+
+    _warnings: tuple[str, ...] = PrivateAttr(default=())
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What works, but should not be left so."""
+        return self._warnings
+
+    @property
+    def timezone(self) -> ZoneInfo:
+        """The time zone of the date people see."""
+        return ZoneInfo(self.newsletter.timezone)
+
+    @property
+    def masthead(self) -> Masthead:
+        """What the headers and the foot of every mail are made from."""
+        bounces = self.bounces.address if self.bounces else ""
+        return Masthead(
+            id=self.newsletter.id,
+            title=self.newsletter.title,
+            sender=self.newsletter.sender,
+            unsubscribe_address=(
+                self.newsletter.unsubscribe_address or bounces or bare(self.newsletter.sender)
+            ),
+            reply_to=self.newsletter.reply_to or "",
+            bounce_address=bounces,
+            base_url=self.web.base_url if self.web else "",
+        )
+
+
+def load(path: Path | None, *, environ: Mapping[str, str]) -> Config:
+    """Return the configuration in `path`, else `$NEWSLETTER_CONFIG`, else newsletter.toml here.
+
+    Every key can come from elsewhere, the first of these counts: `NEWSLETTER_<TABLE>__<KEY>` in
+    `environ` (empty is not set), for passwords their password_file, a file `<table>__<key>` in
+    `$NEWSLETTER_SECRETS_DIR`, the file itself. Raises ConfigError with everything that is wrong.
+    """
+    path = path or Path(environ.get(f"{PREFIX}CONFIG") or FILE)
+    draft = _Draft(path)
+    draft.overlay_secrets(Path(environ.get(f"{PREFIX}SECRETS_DIR") or SECRETS_FOLDER))
+    draft.overlay_environment(environ)
+    draft.overlay_password_files()
+    return draft.config()
+
+
+class _Draft:
+    """A configuration being put together: plain tables, and where each value came from."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        text = _text(path)
+        self._tables = _parsed(text, path)
+        self._lines = dict(_line_numbers(text))
+        self._origins: dict[tuple[str, str], str] = {}
+        self._problems: list[tuple[int, str]] = []
+        self._warnings: list[str] = []
+
+    def overlay_secrets(self, folder: Path) -> None:
+        """Take what lies in the secrets folder; files of other names are not ours."""
+        if not folder.is_dir():
+            return
+        for file in sorted(folder.iterdir()):
+            table, found, key = file.name.partition("__")
+            if found and table in Config.model_fields and file.is_file():
+                self._set(table, key, self._secret(file), origin=str(file))
+
+    def overlay_environment(self, environ: Mapping[str, str]) -> None:
+        """Take the variables that are ours by their two underscores."""
+        for name in sorted(environ):
+            if not name.startswith(PREFIX) or not environ[name]:
+                continue
+            table, found, key = name.removeprefix(PREFIX).lower().partition("__")
+            if found:
+                self._set(table, key, environ[name], origin=name)
+            elif (meant := _meant(table)) and meant not in environ:
+                self._warnings.append(f"{name}: is not read; did you mean {meant}?")
+
+    def overlay_password_files(self) -> None:
+        """Read the passwords that lie in files of their own."""
+        for table, values in self._tables.items():
+            name = isinstance(values, dict) and values.get("password_file")
+            if not isinstance(name, str) or self._origins.get((table, "password"), "").startswith(
+                PREFIX
+            ):
+                continue
+            file = self._path.parent / Path(name).expanduser()
+            if file.is_file():
+                self._set(table, "password", self._secret(file), origin=str(file))
+            else:
+                self._problem((table, "password_file"), f"there is no file {file}")
+
+    def config(self) -> Config:
+        """Return the valid configuration. Raises ConfigError."""
+        config = None
+        try:
+            config = Config.model_validate(self._tables, context={"folder": self._path.parent})
+        except ValidationError as e:
+            for error in e.errors(include_url=False, include_input=False):
+                self._explain(error)
+        self._check_names()
+        if config:
+            self._check_together(config)
+        if self._problems or config is None:
+            raise ConfigError([text for _, text in sorted(self._problems)])
+        config._warnings = tuple(self._warnings)
+        return config
+
+    def _set(self, table: str, key: str, value: str, *, origin: str) -> None:
+        if table not in Config.model_fields or table == "keywords":
+            hint = did_you_mean(table, Config.model_fields)
+            self._problems.append(
+                (0, f"{origin}: there is no table [{table}] with single keys{hint}")
+            )
+            return
+        values = self._tables.setdefault(table, {})
+        if isinstance(values, dict):
+            values[key] = value
+            self._origins[table, key] = origin
+
+    def _secret(self, file: Path) -> str:
+        if file.stat().st_mode & stat.S_IROTH:
+            self._warnings.append(f"{file}: everybody on this machine can read it; chmod o-r")
+        return file.read_text("utf-8", errors="replace").rstrip("\r\n")
+
+    def _explain(self, error: ErrorDetails) -> None:
+        place = error["loc"]
+        for reason in _reasons(error):
+            self._problem(place, reason)
+
+    def _problem(self, place: tuple[int | str, ...], reason: str) -> None:
+        if origin := self._origins.get((str(place[0]), str(place[-1]))):
+            self._problems.append((0, f"{origin}: {reason}"))
+            return
+        steps = [place[:length] for length in range(len(place), 0, -1)]
+        line = next((self._lines[step] for step in steps if step in self._lines), 0)
+        where = f"{self._path.name}:{line}" if line else self._path.name
+        self._problems.append((line, f"{where}: {_called(place)}: {reason}"))
+
+    def _check_names(self) -> None:
+        keywords = self._tables.get("keywords", [])
+        if not keywords:
+            self._problem(("keywords",), "missing; write at least one [[keywords]] table")
+        seen: set[str] = set()
+        for index, table in enumerate(keywords if isinstance(keywords, list) else []):
+            name = table.get("name") if isinstance(table, dict) else None
+            if not isinstance(name, str):
+                continue
+            same = " ".join(name.casefold().split())
+            if same in seen:
+                self._problem(("keywords", index, "name"), f"{name[:80]!r} is here twice")
+            seen.add(same)
+
+    def _check_together(self, config: Config) -> None:
+        if not tables.has_room(config.masthead.unsubscribe_address):
+            reason = (
+                f"missing; the sender has more than {tables.TOKEN_ROOM} characters before the @"
+            )
+            self._problem(("newsletter", "unsubscribe_address"), reason)
+        templates = config.newsletter.templates
+        if templates and not templates.is_dir():
+            self._warnings.append(f"{self._path.name}: templates: there is no folder {templates}")
+        if self._path.stat().st_mode & stat.S_IROTH:
+            self._warnings += [
+                f"{self._path}: holds {table}.{key} and everybody on this machine can read it; "
+                "chmod o-r"
+                for table, key in (
+                    ("smtp", "password"),
+                    ("inbox", "password"),
+                    ("state", "token_key"),
+                )
+                if key in self._tables.get(table, {}) and (table, key) not in self._origins
+            ]
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError as e:
+        hint = "`newsletter init` writes one, --config names another"
+        raise ConfigError([f"{path}: no such file; {hint}"]) from e
+    except UnicodeDecodeError as e:
+        raise ConfigError([f"{path.name}: not UTF-8; save it as UTF-8"]) from e
+
+
+def _parsed(text: str, path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as e:
+        reason, _, rest = str(e).partition(" (at ")
+        line = re.match(r"line (\d+)", rest)
+        where = f"{path.name}:{line[1]}" if line else path.name
+        raise ConfigError([f"{where}: not TOML: {reason}"]) from e
+
+
+def _line_numbers(text: str) -> Iterator[tuple[tuple[int | str, ...], int]]:
+    """Yield where tables and keys stand, near enough for a message: tomllib does not say."""
+    table: tuple[int | str, ...] = ()
+    arrays: Counter[str] = Counter()
+    for number, line in enumerate(text.splitlines(), 1):
+        if array := re.match(r"\s*\[\[\s*(\w+)\s*\]\]", line):
+            table = (array[1], arrays[array[1]])
+            arrays[array[1]] += 1
+            yield table, number
+        elif header := re.match(r"\s*\[\s*(\w+)\s*\]", line):
+            table = (header[1],)
+            yield table, number
+        elif key := re.match(r"\s*([\w-]+)\s*=", line):
+            yield (*table, key[1]), number
+
+
+def _reasons(error: ErrorDetails) -> list[str]:
+    """Return what is wrong in plain words, without the value: it may be a secret."""
+    place, kind = error["loc"], error["type"]
+    if kind in {"extra_forbidden", "unexpected_keyword_argument"}:
+        what = "unknown table" if len(place) == 1 else "unknown key"
+        return [what + did_you_mean(str(place[-1]), _keys(place))]
+    if kind == "value_error":
+        return str(error["ctx"]["error"]).splitlines()
+    if kind in _PLAIN_WORDS:
+        return [_PLAIN_WORDS[kind].format(place[0], **error.get("ctx", {}))]
+    return [re.sub(r"^(Input|String|Value) should", "must", error["msg"])]
+
+
+_PLAIN_WORDS = {
+    "missing": "missing",
+    "literal_error": "must be {expected}",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "string_type": "must be text in quotes",
+    "model_type": "must be a table, [{0}]",
+    "tuple_type": "must be a list; a keyword's table has double brackets, [[keywords]]",
+    "dataclass_type": "must be a table under [[keywords]]",
+}
+
+
+def _keys(place: tuple[int | str, ...]) -> Iterable[str]:
+    if len(place) == 1:
+        return Config.model_fields
+    if place[0] == "keywords":
+        return Keyword.__dataclass_fields__
+    return _table(str(place[0])).model_fields
+
+
+def _table(name: str) -> type[BaseModel]:
+    annotation = Config.model_fields[name].annotation
+    types = (annotation, *get_args(annotation))
+    return next(each for each in types if isinstance(each, type) and issubclass(each, BaseModel))
+
+
+def _meant(name: str) -> str:
+    """Return the variable that `smtp_password` was meant to be, if any."""
+    for table in Config.model_fields:
+        key = name.removeprefix(f"{table}_")
+        if key != name and table != "keywords" and key in _table(table).model_fields:
+            return f"{PREFIX}{table}__{key}".upper()
+    return ""
+
+
+def _called(place: tuple[int | str, ...]) -> str:
+    if place[0] == "keywords" and len(place) > 1:
+        return f"keyword {int(place[1]) + 1}" + "".join(f": {name}" for name in place[2:3])
+    return ".".join(map(str, place[:2]))

@@ -1,0 +1,47 @@
+"""Keep the keys that sign tokens: a secret given from outside, or a file beside the state."""
+
+import secrets
+from pathlib import Path
+
+from newsletter.errors import StateError
+from newsletter.files import locked, replacing
+
+NAME = "tokens.key"
+
+_SHORTEST = 16
+
+
+def key_file(folder: Path, *, given: str = "") -> tuple[bytes, ...]:
+    """Return the `given` keys, else those in `tokens.key` in `folder`.
+
+    The file is created on first use with mode 0600.
+
+    Each line is a key; the first signs, the others are older ones that still count. To rotate, put
+    a new line on top. Raises StateError when the file is damaged: a new key in its place would
+    break every link in every mail that went out.
+    """
+    if given:
+        return _keys(given, Path("state.token_key"))
+    path = folder / NAME
+    if not path.exists():
+        _create(path)
+    return _keys(path.read_text("utf-8", errors="replace"), path)
+
+
+def _keys(text: str, path: Path) -> tuple[bytes, ...]:
+    """Return the keys in `text`, one a line. Raises StateError naming `path`, never a key."""
+    found = tuple(line.strip().encode() for line in text.splitlines() if line.strip())
+    if not found or min(map(len, found)) < _SHORTEST:
+        raise StateError(
+            path,
+            f"holds no key, or one shorter than {_SHORTEST} characters; restore it from a backup, "
+            "or delete it and accept that links in mails sent so far stop working",
+        )
+    return found
+
+
+def _create(path: Path) -> None:
+    with locked(path):
+        if not path.exists():  # else somebody was faster
+            with replacing(path, mode=0o600) as file:
+                file.write(secrets.token_hex(32).encode() + b"\n")

@@ -1,0 +1,249 @@
+"""Change the list file, row by row, and leave everything else in it byte for byte.
+
+Every change is planned in one reading and made in a second, under a lock, into a new file that
+takes the old one's place.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TextIO
+
+from newsletter.addresses import address, folded
+from newsletter.errors import SubscribersError
+from newsletter.files import locked, replacing
+from newsletter.listfile import ListFile, Row, opened, split, value, written
+from newsletter.models import Subscriber
+from newsletter.subscribers import COLUMNS, RowReader
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imported:
+    """What an import did, or would do: addresses, and the rows that were left out and why."""
+
+    added: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    unchanged: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+def add(path: Path, cells: Mapping[str, str], *, keywords: Sequence[str]) -> Subscriber:
+    """Append a row that says `cells`, by column; columns that the file lacks are added.
+
+    Raises SubscribersError when the row is bad or the address is on the list.
+    """
+    subscriber = _checked(cells, keywords)
+    with locked(path):
+        with opened(path) as file:
+            if any(_names(row, file, subscriber.email) for row in file.rows()):
+                raise SubscribersError(
+                    [f"{path.name}: {subscriber.email} is on the list; nothing was changed"]
+                )
+            plan = _Plan.of(file, cells)
+            plan.appended.append(_row(cells, plan.columns, file))
+        plan.carry_out(path)
+    return subscriber
+
+
+def change(
+    path: Path, email: str, cells: Mapping[str, str], *, keywords: Sequence[str]
+) -> Subscriber:
+    """Let the rows of an address say `cells`, by column, and keep the other cells as they are.
+
+    Raises SubscribersError when a row would be bad or the address is not on the list.
+    """
+    changed = None
+    with locked(path):
+        with opened(path) as file:
+            plan = _Plan.of(file, cells)
+            for row in _rows_of(email, file):
+                changed = _checked({**_cells(row, file), **cells}, keywords)
+                plan.edits[row.line] = _edited(row, cells, plan.columns, file)
+        if changed is None:
+            raise SubscribersError([f"{path.name}: {email} is not on the list"])
+        plan.carry_out(path)
+    return changed
+
+
+def remove(path: Path, email: str) -> int:
+    """Remove every row of an address; returns how many there were."""
+    with locked(path):
+        with opened(path) as file:
+            plan = _Plan.of(file, {})
+            plan.edits.update({row.line: "" for row in _rows_of(email, file)})
+        plan.carry_out(path)
+    return len(plan.edits)
+
+
+def row_of(path: Path, email: str) -> dict[str, str] | None:
+    """Return what the first row of an address says, by column; None if it is not on the list."""
+    with opened(path) as file:
+        return next((_cells(row, file) for row in _rows_of(email, file)), None)
+
+
+def import_rows(
+    path: Path,
+    source: Path,
+    *,
+    keywords: Sequence[str],
+    kept_off: Callable[[str], str | None] = lambda _address: None,
+    dry_run: bool = False,
+) -> Imported:
+    """Merge the rows of another list file into this one; empty cells change nothing.
+
+    `kept_off` returns why an address must not come back, if so. Raises SubscribersError when
+    either file as a whole cannot be read.
+    """
+    with locked(path):
+        arriving, problems = _arriving(source, RowReader(keywords), kept_off)
+        given = {column for cells in arriving.values() for column in cells}
+        changed, unchanged = [], []
+        with opened(path) as file:
+            plan = _Plan.of(file, given)
+            for row in file.rows():
+                key = _key(row, file)
+                cells = arriving.pop(key, None) if key else None
+                if cells is None:
+                    continue
+                before = _cells(row, file)
+                if any(before.get(column, "") != text for column, text in cells.items()):
+                    plan.edits[row.line] = _edited(row, cells, plan.columns, file)
+                    changed.append(cells["email"])
+                else:
+                    unchanged.append(cells["email"])
+            plan.appended += [_row(cells, plan.columns, file) for cells in arriving.values()]
+        if not dry_run:
+            plan.carry_out(path)
+    return Imported(
+        added=tuple(cells["email"] for cells in arriving.values()),
+        changed=tuple(changed),
+        unchanged=tuple(unchanged),
+        problems=tuple(problems),
+    )
+
+
+def export(path: Path, out: TextIO) -> int:
+    """Write every row as plain CSV that is safe to open in a spreadsheet; returns how many."""
+    count = 0
+    with opened(path) as file:
+        out.write(",".join(written(column, ",") for column in file.columns) + "\n")
+        for row in file.rows():
+            if row.cells and any(row.cells):
+                out.write(",".join(written(cell, ",") for cell in row.cells) + "\n")
+                count += 1
+    return count
+
+
+@dataclass(slots=True, kw_only=True)
+class _Plan:
+    """What becomes of a file: rows to write instead of others, by line, and rows to append."""
+
+    preamble: str
+    columns: tuple[str, ...]
+    encoding: str
+    line_end: str
+    edits: dict[int, str] = field(default_factory=dict)
+    appended: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, file: ListFile, wanted: Collection[str]) -> "_Plan":
+        missing = [name for name in COLUMNS if name in wanted and name not in file.columns]
+        preamble = file.preamble
+        if missing:
+            header = preamble.rstrip("\r\n")
+            preamble = file.delimiter.join([header, *missing]) + file.line_end
+        return cls(
+            preamble=preamble,
+            columns=(*file.columns, *missing),
+            encoding=file.encoding,
+            line_end=file.line_end,
+        )
+
+    def carry_out(self, path: Path) -> None:
+        """Write the new file, unless there is nothing to change."""
+        if not self.edits and not self.appended:
+            return
+        with opened(path) as file, replacing(path) as out:
+            last = self.preamble
+            out.write(last.encode(self.encoding))
+            for row in file.rows():
+                last = self.edits.get(row.line, row.raw) or last
+                out.write(self.edits.get(row.line, row.raw).encode(self.encoding))
+            for raw in self.appended:
+                gap = "" if last.endswith(("\r", "\n")) else self.line_end
+                out.write(f"{gap}{raw}".encode(self.encoding))
+                last = raw
+            if file.replaced():
+                raise SubscribersError([f"{path}: somebody else changed it meanwhile; try again"])
+
+
+def _arriving(
+    source: Path, reader: RowReader, kept_off: Callable[[str], str | None]
+) -> tuple[dict[str, dict[str, str]], list[str]]:
+    arriving: dict[str, dict[str, str]] = {}
+    problems = []
+    with opened(source) as file:
+        for row in file.rows():
+            if row.problem:
+                problems.append(f"{source.name}:{row.line}: {row.problem}")
+            if not row.cells or not any(row.cells):
+                continue
+            cells = {name: text for name, text in _cells(row, file).items() if name in COLUMNS}
+            subscriber, found = reader.subscriber({"email": "", **cells})
+            key = folded(subscriber.email) if subscriber else ""
+            if subscriber and (reason := kept_off(subscriber.email)):
+                found, key = [f"email: {subscriber.email} is kept off the list: {reason}"], ""
+            elif key in arriving:
+                found, key = [f"email: {cells['email']!r} is here twice; the first counts"], ""
+            if key:
+                arriving[key] = {name: text for name, text in cells.items() if text}
+            problems += [f"{source.name}:{row.line}: {problem}" for problem in found]
+    return arriving, problems
+
+
+def _checked(cells: Mapping[str, str], keywords: Sequence[str]) -> Subscriber:
+    subscriber, problems = RowReader(keywords).subscriber({"email": "", **cells})
+    if subscriber is None or problems:
+        raise SubscribersError(problems)
+    return subscriber
+
+
+def _rows_of(email: str, file: ListFile) -> Iterator[Row]:
+    return (row for row in file.rows() if _names(row, file, email))
+
+
+def _names(row: Row, file: ListFile, email: str) -> bool:
+    return _key(row, file) == _folded(email)
+
+
+def _key(row: Row, file: ListFile) -> str:
+    return _folded(_cells(row, file).get("email", ""))
+
+
+def _folded(email: str) -> str:
+    if email.isascii():
+        return folded(email)
+    try:
+        return folded(address(email))
+    except ValueError:
+        return folded(email)
+
+
+def _cells(row: Row, file: ListFile) -> dict[str, str]:
+    return dict(zip(file.columns, row.cells or (), strict=False))
+
+
+def _row(cells: Mapping[str, str], columns: Sequence[str], file: ListFile) -> str:
+    texts = [written(cells.get(column, ""), file.delimiter) for column in columns]
+    return file.delimiter.join(texts) + file.line_end
+
+
+def _edited(row: Row, cells: Mapping[str, str], columns: Sequence[str], file: ListFile) -> str:
+    raw = split(row.raw, file.delimiter) or []
+    line_end = row.raw[len(row.raw.rstrip("\r\n")) :]
+    for index, column in enumerate(columns):
+        if column in cells:
+            raw += [""] * (index + 1 - len(raw))
+            if value(raw[index]) != cells[column]:
+                raw[index] = written(cells[column], file.delimiter)
+    return file.delimiter.join(raw) + line_end

@@ -1,0 +1,207 @@
+"""Read the rows of a list file as they are written, and write them back so. Knows no subscribers.
+
+A file is UTF-8 (with or without BOM) or UTF-16 with one; commas, semicolons or tabs part its cells;
+its lines end in any way, and those that begin with # are comments. The csv module cannot be used:
+it does not say how a cell was written, and what is not changed must stay as it is.
+"""
+
+import codecs
+import os
+import re
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from io import BufferedReader, TextIOWrapper
+from pathlib import Path
+
+from newsletter.errors import SubscribersError
+
+# A quote that is never closed would swallow the file; a row that runs on for longer has one.
+_MAX_LINES = 20
+_MAX_LINE = 1 << 22
+_BOM = "\ufeff"
+# str.splitlines also ends a line at U+2028 and eight others, which files do not.
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z")
+
+_FORMULA = re.compile(r"'*[=+\-@]")
+_GUARDED = re.compile(r"'+[=+\-@]")
+
+
+@dataclass(slots=True, kw_only=True)
+class Row:
+    """A record: the line where it begins, its text with line end, and what its cells say.
+
+    `cells` is None for comments, blank lines, and what is not CSV: `problem` then says why.
+    """
+
+    line: int
+    raw: str
+    cells: list[str] | None = None
+    problem: str = ""
+
+
+class ListFile:
+    """A list file open for one reading.
+
+    `preamble` is its text up to and with the header, which stands in `line` and whose cells in
+    lower case are `columns`.
+    """
+
+    def __init__(self, path: Path, file: BufferedReader) -> None:
+        """Read up to the header. Raises SubscribersError if it has no email column."""
+        self._path = path
+        self._stamp = _stamp(os.fstat(file.fileno()))
+        self.encoding = _encoding(file)
+        self._text = TextIOWrapper(file, self.encoding, newline="")
+        self._handed_back: deque[str] = deque()
+        self.line = 0
+        self.preamble, header = self._up_to_header()
+        self.delimiter = max(",;\t", key=lambda mark: len(split(header, mark) or ()))
+        self.columns = tuple(
+            value(cell).lower() for cell in split(header, self.delimiter) or [header]
+        )
+        self.line_end = header[len(header.rstrip("\r\n")) :] or "\n"
+        self._check_columns()
+
+    def rows(self) -> Iterator[Row]:
+        """Yield what follows the header, to the end. Raises SubscribersError if undecodable."""
+        while raw := self._next_line():
+            if raw.startswith("#") or not raw.strip():
+                yield Row(line=self.line, raw=raw)
+            elif '"' not in raw and "'" not in raw:
+                cells = raw.rstrip("\r\n").split(self.delimiter)
+                yield Row(line=self.line, raw=raw, cells=[cell.strip() for cell in cells])
+            else:
+                yield self._quoted_row(raw)
+
+    def hand_back(self, row: Row) -> None:
+        """Let the lines of `row` after its first be read again, as rows of their own."""
+        lines = _LINE.findall(row.raw)[1:]
+        self._handed_back.extendleft(reversed(lines))
+        self.line -= len(lines)
+
+    def replaced(self) -> bool:
+        """Return whether the file was written to, or another took its name, since it was opened."""
+        try:
+            named = _stamp(self._path.stat())
+        except FileNotFoundError:
+            return True
+        return {named, _stamp(os.fstat(self._text.fileno()))} != {self._stamp}
+
+    def _quoted_row(self, raw: str) -> Row:
+        row = Row(line=self.line, raw=raw)
+        for _ in range(_MAX_LINES):
+            cells = split(row.raw, self.delimiter)
+            if cells is not None:
+                row.cells = [value(cell) for cell in cells]
+                return row
+            row.raw += self._next_line()
+        # The rows that an open quote swallowed are rows of their own.
+        self.hand_back(row)
+        return Row(line=row.line, raw=raw, problem="a quote is out of place, or is not closed")
+
+    def _next_line(self) -> str:
+        line = self._handed_back.popleft() if self._handed_back else self._decoded_line()
+        self.line += bool(line)
+        return line
+
+    def _decoded_line(self) -> str:
+        try:
+            line = self._text.readline(_MAX_LINE)
+        except UnicodeDecodeError as e:
+            # The lines before the chunk at fault have all been handed out.
+            number = self.line + 1 + e.object[: e.start].count(b"\n")
+            raise SubscribersError(
+                [f"{self._path.name}:{number}: not {e.encoding.upper()}; save the file as UTF-8"]
+            ) from e
+        if len(line) == _MAX_LINE:
+            reason = f"a line of more than {_MAX_LINE:,} characters; this is no list"
+            raise SubscribersError([f"{self._path.name}:{self.line + 1}: {reason}"])
+        return line
+
+    def _up_to_header(self) -> tuple[str, str]:
+        preamble = ""
+        while line := self._next_line():
+            preamble += line
+            header = line.removeprefix(_BOM)
+            if header.strip() and not header.startswith("#"):
+                return preamble, header
+        raise SubscribersError(
+            [f"{self._path.name}: empty; its first row must name the columns, at least: email"]
+        )
+
+    def _check_columns(self) -> None:
+        where = f"{self._path.name}:{self.line}"
+        if "email" not in self.columns:
+            found = ", ".join(repr(column[:40]) for column in self.columns[:10])
+            raise SubscribersError([f"{where}: no column is named 'email'; there is {found}"])
+        twice = sorted({name for name in self.columns if name and self.columns.count(name) > 1})
+        if twice:
+            raise SubscribersError([f"{where}: several columns are named {twice[0][:40]!r}"])
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[ListFile]:
+    """Open a list file for one reading.
+
+    Raises SubscribersError when it is missing, not text, or has no header with an email column.
+    """
+    try:
+        file = path.open("rb")
+    except FileNotFoundError as e:
+        raise SubscribersError([f"{path}: no such file; `newsletter init` writes one"]) from e
+    with file:
+        yield ListFile(path, file)
+
+
+def split(raw: str, delimiter: str) -> list[str] | None:
+    """Return the cells of a record as they are written, None if a quote is open or out of place.
+
+    Blanks around a quoted cell are allowed: people write `ada@example.org, "mri; pet"`.
+    """
+    pattern = _cell(delimiter)
+    text = raw.rstrip("\r\n")
+    cells, position = [], 0
+    while match := pattern.match(text, position):
+        cells.append(match[1])
+        if not match[2]:
+            return cells
+        position = match.end()
+    return None
+
+
+def value(cell: str) -> str:
+    """Return what a written cell says: without quotes, blanks around it, and formula guard."""
+    text = cell.strip()
+    if len(text) > 1 and text[0] == text[-1] == '"':
+        text = text[1:-1].replace('""', '"').strip()
+    return text[1:] if _GUARDED.match(text) else text
+
+
+def written(text: str, delimiter: str) -> str:
+    """Return the cell that says `text`, and that no spreadsheet takes for a formula.
+
+    See owasp.org/www-community/attacks/CSV_Injection: an apostrophe in front makes it text.
+    """
+    text = f"'{text}" if _FORMULA.match(text) else text
+    plain = not {'"', "\r", "\n", delimiter} & set(text) and not text.startswith("#")
+    return text if plain else '"' + text.replace('"', '""') + '"'
+
+
+@cache
+def _cell(delimiter: str) -> re.Pattern[str]:
+    quoted = r'[ ]*"[^"]*(?:""[^"]*)*"[ ]*'
+    plain = rf'(?![ ]*")[^{delimiter}]*'
+    return re.compile(rf"({quoted}|{plain})({delimiter}|\Z)")
+
+
+def _encoding(file: BufferedReader) -> str:
+    # The byte order is named, so that the mark is text and is kept when the file is rewritten.
+    marks = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+    return marks.get(file.peek(2)[:2], "utf-8")
+
+
+def _stamp(stat: os.stat_result) -> tuple[int, int, int]:
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns

@@ -1,0 +1,224 @@
+"""Turn the list file into subscribers, and say what is wrong with it. Never writes it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from newsletter.addresses import address, folded, printable
+from newsletter.errors import SubscribersError, did_you_mean
+from newsletter.listfile import ListFile, Row, opened
+from newsletter.models import Format, Frequency, Subscriber
+
+COLUMNS = ("email", "name", "keywords", "frequency", "status", "format", "profile")
+
+# Of a list that cannot be trusted nobody reads more than this.
+_MAX_PROBLEMS = 1000
+_READINGS = 3
+
+# A list is distrusted when more than 5 % of its rows are bad, and at least 3; or when it has lost
+# 30 % of the subscribers of the last good run, and at least 10.
+_BAD_SHARE, _BAD_ROWS = 0.05, 3
+_LOST_SHARE, _LOST_ROWS = 0.30, 10
+
+_FREQUENCIES: dict[str, Frequency] = {"": "daily", "daily": "daily", "weekly": "weekly"}
+_STATUSES = {"": False, "active": False, "paused": True}
+_FORMATS: dict[str, Format] = {"": "html", "html": "html", "text": "text"}
+_CHOICES: tuple[tuple[str, Mapping[str, object]], ...] = (
+    ("frequency", _FREQUENCIES),
+    ("status", _STATUSES),
+    ("format", _FORMATS),
+)
+_LONGEST = {"name": 200, "keywords": 10_000, "profile": 10_000}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriberList:
+    """What a list file says: who is on it, paused ones too, and what is wrong with it.
+
+    `rows` counts the rows with something in them, `bad` those that gave no subscriber.
+    """
+
+    subscribers: tuple[Subscriber, ...]
+    problems: tuple[str, ...] = ()
+    rows: int = 0
+    bad: int = 0
+
+
+def read(
+    path: Path,
+    *,
+    keywords: Sequence[str],
+    previous_count: int | None = None,
+    accept: bool = False,
+) -> SubscriberList:
+    """Return the subscribers in the file; a bad row never stops a good one.
+
+    `keywords` are the names people can subscribe to. `previous_count` is how many subscribers the
+    last good run had. Raises SubscribersError when the file as a whole cannot be trusted: missing,
+    not text, no email column, changed while it was read; and, unless `accept`: no valid row, too
+    many bad ones, far fewer subscribers than before.
+    """
+    for _ in range(_READINGS):
+        with opened(path) as file:
+            found = _collected(file, path.name, RowReader(keywords))
+            if not file.replaced():
+                break
+    else:
+        raise SubscribersError(
+            [f"{path}: changed while it was read; run again when it is written to its end"]
+        )
+    reason = "" if accept else _distrust(found, previous_count)
+    if reason:
+        raise SubscribersError([f"{path.name}: {reason}", *found.problems])
+    return found
+
+
+class RowReader:
+    """Knows what a row may say. One serves a whole file: equal keyword cells share their tuple."""
+
+    def __init__(self, keywords: Sequence[str]) -> None:
+        self._names = {_same(name): name for name in keywords}
+        self._seen: dict[str, tuple[tuple[str, ...] | None, tuple[str, ...]]] = {}
+
+    def subscriber(self, cells: Mapping[str, str]) -> tuple[Subscriber | None, list[str]]:
+        """Return the subscriber in a row, None if it is bad, and its problems as `column: ...`.
+
+        An unknown keyword beside a known one is a problem, but no reason to leave somebody out.
+        """
+        problems = _unreadable(cells)
+        if problems:
+            return None, problems
+        email = ""
+        try:
+            email = address(cells["email"])
+        except ValueError as e:
+            problems.append(f"email: {e}" if cells["email"] else "email: missing")
+        keywords, unknown = self._keywords(cells.get("keywords", ""))
+        choices = {name: cells.get(name, "").lower() for name, _ in _CHOICES}
+        problems += [
+            f"{name}: {choices[name][:40]!r} is none of {', '.join(filter(None, known))}"
+            f"{did_you_mean(choices[name], known)}"
+            for name, known in _CHOICES
+            if choices[name] not in known
+        ]
+        if problems or keywords == ():
+            return None, [*problems, *unknown]
+        return Subscriber(
+            email=email,
+            name=cells.get("name", ""),
+            keywords=keywords,
+            frequency=_FREQUENCIES[choices["frequency"]],
+            paused=_STATUSES[choices["status"]],
+            format=_FORMATS[choices["format"]],
+            profile=cells.get("profile", ""),
+        ), [*unknown]
+
+    def _keywords(self, cell: str) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
+        if cell not in self._seen:
+            self._seen[cell] = self._looked_up(cell)
+        return self._seen[cell]
+
+    def _looked_up(self, cell: str) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
+        wanted = [name.strip() for name in cell.split(";") if name.strip()]
+        if not wanted or "*" in wanted:
+            return None, ()
+        known = dict.fromkeys(self._names.get(_same(name), "") for name in wanted)
+        known.pop("", None)
+        return tuple(known), tuple(
+            f"keywords: unknown keyword {name[:80]!r}{did_you_mean(name, self._names.values())}"
+            for name in wanted
+            if _same(name) not in self._names
+        )
+
+
+def _same(keyword: str) -> str:
+    return " ".join(keyword.casefold().split())
+
+
+def _unreadable(cells: Mapping[str, str]) -> list[str]:
+    problems = []
+    for column in COLUMNS:
+        text = cells.get(column, "")
+        if not printable(text):
+            problems.append(f"{column}: has control, invisible or line-breaking characters")
+        elif len(text) > _LONGEST.get(column, 320):
+            problems.append(f"{column}: longer than {_LONGEST.get(column, 320):,} characters")
+    return problems
+
+
+def _collected(file: ListFile, name: str, reader: RowReader) -> SubscriberList:
+    subscribers: list[Subscriber] = []
+    positions: dict[str, int] = {}
+    problems = [
+        f"{name}:{file.line}: unknown column {column[:40]!r} is ignored{hint}"
+        for column in file.columns
+        if column not in COLUMNS and (hint := did_you_mean(column, COLUMNS))
+    ]
+    rows = bad = 0
+    for row in _filled(file):
+        rows += 1
+        subscriber, found = _in_row(row, file, reader)
+        if subscriber is None:
+            bad += 1
+        else:
+            key = folded(subscriber.email)
+            # Of a million equal strings, half a million bytes matter: keep one of the two.
+            key = subscriber.email if subscriber.email == key else key
+            position = positions.setdefault(key, len(subscribers))
+            if position < len(subscribers):
+                subscribers[position] = merged(subscribers[position], subscriber)
+                found.append(f"email: {subscriber.email!r} is here twice; the rows were merged")
+            else:
+                subscribers.append(subscriber)
+        if len(problems) < _MAX_PROBLEMS:
+            problems += [f"{name}:{row.line}: {problem}" for problem in found]
+    if len(problems) >= _MAX_PROBLEMS:
+        problems.append(f"{name}: and perhaps more")
+    return SubscriberList(
+        subscribers=tuple(subscribers), problems=tuple(problems), rows=rows, bad=bad
+    )
+
+
+def merged(first: Subscriber, second: Subscriber) -> Subscriber:
+    """Return one subscriber for two rows: the first, with the keywords and the pause of both."""
+    keywords = None
+    if first.keywords is not None and second.keywords is not None:
+        keywords = tuple(dict.fromkeys(first.keywords + second.keywords))
+    return replace(first, keywords=keywords, paused=first.paused or second.paused)
+
+
+def _filled(file: ListFile) -> Iterator[Row]:
+    # A spreadsheet leaves rows of delimiters behind.
+    return (row for row in file.rows() if row.problem or (row.cells and any(row.cells)))
+
+
+def _in_row(row: Row, file: ListFile, reader: RowReader) -> tuple[Subscriber | None, list[str]]:
+    if row.cells is None:
+        return None, [row.problem]
+    if any(row.cells[len(file.columns) :]):
+        count = f"{len(row.cells)} cells for {len(file.columns)} columns"
+        return None, [f"{count}; quote a cell that has {file.delimiter!r} in it"]
+    cells = dict(zip(file.columns, row.cells, strict=False))
+    cells.setdefault("email", "")
+    if any({"\r", "\n"} & {*cells.get(name, "")} for name in COLUMNS):
+        file.hand_back(row)
+        return None, ["a line break inside quotes; is a quote missing?"]
+    return reader.subscriber(cells)
+
+
+def _distrust(found: SubscriberList, previous_count: int | None) -> str:
+    valid = len(found.subscribers)
+    if valid == 0:
+        return "no row gives a subscriber; add one with `newsletter subscribers add`"
+    if found.bad >= _BAD_ROWS and found.bad > found.rows * _BAD_SHARE:
+        return (
+            f"{found.bad} of {found.rows} rows are bad, too many to go on; "
+            "repair them, or run once with --accept-list"
+        )
+    lost = (previous_count or 0) - valid
+    if previous_count and lost >= _LOST_ROWS and lost >= previous_count * _LOST_SHARE:
+        return (
+            f"{valid} subscribers where the last good run had {previous_count}; "
+            "if that is right, run once with --accept-list"
+        )
+    return ""

@@ -1,0 +1,315 @@
+"""Say what newsletter.toml may hold: its tables, their keys, types, limits. Pure but for one look.
+
+Messages never quote what could be a secret.
+"""
+
+import ipaddress
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+from zoneinfo import available_timezones
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+)
+
+from newsletter import keywords
+from newsletter.addresses import address, bare, mailbox, printable
+from newsletter.errors import did_you_mean
+from newsletter.models import Keyword
+from newsletter.tokens import LENGTH as TOKEN_LENGTH
+
+# `+`, a token, and no more than 64 octets before the @ (RFC 5321 4.5.3.1.1).
+TOKEN_ROOM = 64 - 1 - TOKEN_LENGTH
+
+_PORTS = {"tls": 465, "starttls": 587, "none": 25}
+
+
+def has_room(address: str) -> bool:
+    """Return whether a token fits behind the local part of an address."""
+    return address.index("@") <= TOKEN_ROOM
+
+
+def _resolved(path: Path, info: ValidationInfo) -> Path:
+    folder: Path = (info.context or {}).get("folder", Path())
+    return folder / path.expanduser()
+
+
+def _existing(path: Path) -> Path:
+    if not path.is_file():
+        raise ValueError(f"there is no file {path}")
+    return path
+
+
+def _line_of_text(text: str) -> str:
+    if not printable(text):
+        raise ValueError("has control or invisible characters")
+    return text
+
+
+def _title(text: str) -> str:
+    if not text.strip() or len(text) > 100:
+        raise ValueError("must have 1 to 100 characters")
+    return _line_of_text(text.strip())
+
+
+def _own_address(text: str) -> str:
+    found = address(text)
+    if not found.isascii():
+        raise ValueError(f"{found!r}: few mail servers take other letters than a to z before the @")
+    return found
+
+
+def _own_mailbox(text: str) -> str:
+    found = mailbox(text)
+    _own_address(bare(found))
+    return found
+
+
+def _tagged_address(text: str) -> str:
+    found = _own_address(text)
+    if not has_room(found):
+        raise ValueError(f"{found!r} has more than {TOKEN_ROOM} characters before the @")
+    return found
+
+
+def _web_address(url: str) -> str:
+    # The value is not quoted: some services hide a secret in it.
+    if not re.fullmatch(r"https?://\S+", url) or not printable(url):
+        raise ValueError("must be a web address, https://...")
+    parts = urlsplit(url)
+    if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
+        raise ValueError("must begin with https://; plain http is for loopback addresses only")
+    return url
+
+
+def _host_name(host: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+", host):
+        raise ValueError(f"{host[:80]!r} must be a host name, without https:// or a port")
+    return host
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _list_id(text: str) -> str:
+    # It becomes a label of List-Id (RFC 2919) and part of Message-ID.
+    if not re.fullmatch(r"[a-z0-9]+([.-][a-z0-9]+)*", text) or len(text) > 63:
+        raise ValueError("must be lower-case letters and digits, joined by '-' or '.', at most 63")
+    return text
+
+
+def _contact(text: str) -> str:
+    if not re.fullmatch(r"[!-'*-~]{0,200}", text):
+        raise ValueError("must be like 'mailto:owner@example.org', without blanks or brackets")
+    return text
+
+
+def _known_zone(name: str) -> str:
+    if name not in available_timezones():
+        hint = did_you_mean(name, available_timezones())
+        raise ValueError(f"{name[:80]!r} is no time zone{hint}; write one like 'Europe/Berlin'")
+    return name
+
+
+def _sound(keyword: Keyword) -> Keyword:
+    problems = keywords.problems(keyword)
+    if keyword.name.strip() in {"", "*"} or not printable(keyword.name):
+        problems = ["name: must be words on one line; '*' means all keywords in the list"]
+    if problems:
+        raise ValueError("\n".join(problems))
+    return keyword
+
+
+ListId = Annotated[str, AfterValidator(_list_id)]
+Contact = Annotated[str, AfterValidator(_contact)]
+SoundKeyword = Annotated[Keyword, AfterValidator(_sound)]
+FilePath = Annotated[Path, AfterValidator(_resolved)]
+ExistingFile = Annotated[FilePath, AfterValidator(_existing)]
+Line = Annotated[str, StringConstraints(max_length=200), AfterValidator(_line_of_text)]
+Title = Annotated[str, AfterValidator(_title)]
+Host = Annotated[str, AfterValidator(_host_name)]
+WebAddress = Annotated[str, AfterValidator(_web_address)]
+OwnAddress = Annotated[str, AfterValidator(_own_address)]
+OwnMailbox = Annotated[str, AfterValidator(_own_mailbox)]
+TaggedAddress = Annotated[str, AfterValidator(_tagged_address)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class Table(BaseModel):
+    """A table of the file: frozen, and without keys that nobody knows."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_default=True, hide_input_in_errors=True
+    )
+
+
+class Newsletter(Table):
+    """Who publishes, and how it looks to readers."""
+
+    id: ListId
+    title: Title
+    sender: OwnMailbox
+    reply_to: OwnMailbox | None = None
+    unsubscribe_address: TaggedAddress | None = None
+    timezone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
+    mode: Literal["combined", "per-keyword"] = "combined"
+    templates: FilePath | None = None
+    bibtex: bool = False
+
+
+class Source(Table):
+    """Where papers come from."""
+
+    url: WebAddress = "https://export.arxiv.org/api/query"
+    contact: Contact = ""
+    lookback_days: Annotated[int, Field(ge=1, le=365)] = 30
+    interval_seconds: Annotated[float, Field(ge=0, le=600)] = 3
+    timeout_seconds: Annotated[float, Field(gt=0, le=600)] = 60
+    attempts: Annotated[int, Field(ge=1, le=20)] = 5
+    file: FilePath | None = None
+    baseline_days: Annotated[float, Field(ge=0, le=90)] = 1
+
+    @field_validator("interval_seconds")
+    @classmethod
+    def _polite(cls, seconds: float, info: ValidationInfo) -> float:
+        # arXiv asks for 3 s between requests: info.arxiv.org/help/api/tou
+        host = urlsplit(info.data.get("url", "")).hostname or ""
+        if seconds < 3 and f".{host}".endswith(".arxiv.org"):
+            raise ValueError("must be at least 3: arXiv asks for 3 seconds between requests")
+        return seconds
+
+
+class ListFiles(Table):
+    """Whom to mail, and whom not."""
+
+    file: FilePath = Path("subscribers.csv")
+    suppressions: FilePath = Path("suppressions.csv")
+
+
+class StateFile(Table):
+    """What must be remembered from run to run.
+
+    `token_key` takes the place of the key file beside the state: lines of keys, the first signs.
+    """
+
+    file: FilePath = Path("state.sqlite3")
+    token_key: SecretStr | None = None
+
+
+class _Login(Table):
+    username: Line = ""
+    password: SecretStr | None = None
+    password_file: FilePath | None = None
+
+    @field_validator("password")
+    @classmethod
+    def _given(cls, password: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if info.data.get("username") and not (password and password.get_secret_value()):
+            raise ValueError(
+                "missing for that username; set it in the environment, name a password_file, "
+                "or put it into the secrets folder"
+            )
+        return password
+
+
+class Smtp(_Login):
+    """The mail server that takes the mails."""
+
+    host: Host
+    allow_plaintext: bool = False
+    security: Literal["tls", "starttls", "none"] = "starttls"
+    port: Port = Field(default_factory=lambda known: _PORTS[known.get("security", "starttls")])
+    connections: Annotated[int, Field(ge=1, le=100)] = 4
+    rate_per_minute: Annotated[int, Field(ge=0)] = 0
+    messages_per_connection: Annotated[int, Field(ge=1)] = 100
+    ehlo_name: Host | None = None
+    ca_file: ExistingFile | None = None
+    attempts: Annotated[int, Field(ge=1, le=20)] = 3
+    max_age_hours: Annotated[float, Field(gt=0, le=24 * 30)] = 48
+    unknown: Literal["resend", "hold"] = "resend"
+
+    @field_validator("security")
+    @classmethod
+    def _encrypted(cls, security: str, info: ValidationInfo) -> str:
+        host = info.data.get("host", "localhost")
+        if security == "none" and not _is_loopback(host) and not info.data.get("allow_plaintext"):
+            raise ValueError(
+                f"'none' lets everybody on the way to {host} read along; write 'starttls' or "
+                "'tls', or allow_plaintext = true if you must"
+            )
+        return security
+
+
+class Outbox(Table):
+    """Where mails are written when there is no mail server."""
+
+    directory: FilePath = Path("outbox")
+
+
+class Bounces(Table):
+    """Where undeliverable mail goes."""
+
+    address: TaggedAddress
+
+
+class Inbox(_Login):
+    """Where bounces and unsubscribe mails are read."""
+
+    kind: Literal["imap", "maildir", "mbox"]
+    host: Host | None = Field(default=None)
+    port: Port = 993
+    mailbox: Line = "INBOX"
+    ca_file: ExistingFile | None = None
+    path: FilePath | None = Field(default=None)
+
+    @field_validator("host", "path")
+    @classmethod
+    def _needed(cls, value: object, info: ValidationInfo) -> object:
+        kind = info.data.get("kind")
+        if kind and value is None and (kind == "imap") == (info.field_name == "host"):
+            raise ValueError(f"missing; kind = {kind!r} needs it")
+        return value
+
+
+class Web(Table):
+    """Where the web part is reached from outside."""
+
+    base_url: WebAddress
+
+    @field_validator("base_url")
+    @classmethod
+    def _without_slash(cls, url: str) -> str:
+        # It goes into headers, and paths are joined to it.
+        if not url.isascii() or {"?", "#", "<", ">", ","} & set(url):
+            raise ValueError("must be ASCII without any of ? # < > ,")
+        return url.rstrip("/")
+
+
+class Archive(Table):
+    """Past issues as files; none are written without a directory."""
+
+    directory: FilePath | None = None
+    max_papers: Annotated[int, Field(ge=1)] = 100
+
+
+class Monitoring(Table):
+    """Who is told how a run went."""
+
+    ping_url: WebAddress | None = None
+    metrics_file: FilePath | None = None
+    alert_to: OwnAddress | None = None
