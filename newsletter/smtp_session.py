@@ -1,0 +1,562 @@
+"""One SMTP connection: set up through smtplib, then a pipelined dialogue that knows its phase.
+
+Once set up it waits for nothing; it retries nothing, and knows neither state nor suppressions.
+"""
+
+import base64
+import re
+import smtplib
+import socket
+import ssl
+import time
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from math import inf
+from pathlib import Path
+from typing import Literal
+
+from newsletter.errors import CONFIG, UNAVAILABLE, TransportError
+from newsletter.models import Outgoing
+from newsletter.smtp_replies import Meaning, Phase, ProtocolError, Reply, ReplyReader, meaning
+
+Security = Literal["tls", "starttls", "none"]
+
+_CHUNK = 65536
+_MAX_ERRORS = 10  # Postfix hangs up after 20: smtpd_hard_error_limit
+_NOT_YET = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+_RESET = b"RSET\r\n"
+_UNWRITABLE = re.compile(r"[\x00-\x20\x7f<>]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """Where mail is handed in, and how much at a time.
+
+    `rate_per_minute` 0 is as fast as the server takes it; `attempts` are per run and recipient.
+    """
+
+    host: str
+    port: int
+    security: Security = "starttls"
+    username: str = ""
+    password: str = field(default="", repr=False)
+    ehlo_name: str = ""
+    ca_file: Path | None = None
+    connections: int = 4
+    rate_per_minute: float = 0
+    messages_per_connection: int = 100
+    attempts: int = 3
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How many seconds each phase may take, and the first back-off.
+
+    Before the dot it is less than RFC 5321 4.5.3.2 allows a daemon, which can wait; after it, it
+    is all of the ten minutes, because giving up early makes second copies.
+    """
+
+    connect: float = 30
+    command: float = 60
+    body: float = 180
+    dot: float = 600
+    quit: float = 2
+    backoff: float = 1
+
+
+class LostError(Exception):
+    """There is no connection; another try may fare better.
+
+    `busy` is whether the server itself asked for that, by a 4yz reply.
+    """
+
+    def __init__(self, reason: str, *, busy: bool = False) -> None:
+        super().__init__(reason)
+        self.busy = busy
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How one message fared: the reply that decided, None where the connection ended first.
+
+    `lost` is before its final dot left, `unknown` after it.
+    """
+
+    outgoing: Outgoing
+    phase: Phase
+    meaning: Meaning | Literal["lost", "unknown"]
+    reply: Reply | None = None
+
+
+def connect(server: Server, patience: Patience) -> "Session":
+    """Open a connection, TLS and login included; blocks for as long as `patience` allows.
+
+    Raises LostError where another try may help, TransportError where it does not: TLS that is
+    missing or not to be trusted and a server that wants nothing from us (69), the login (78).
+    """
+    context = _context(server)
+    try:
+        client = _client(server, patience, context)
+    except ssl.SSLEOFError as error:
+        raise LostError(f"{server} hung up during the TLS handshake") from error
+    except ssl.SSLError as error:
+        reason = getattr(error, "verify_message", "") or error.reason or str(error)
+        raise TransportError(
+            f"{server}: TLS is not to be trusted ({reason}): check smtp.host, security and ca_file",
+            exit_code=UNAVAILABLE,
+        ) from error
+    except smtplib.SMTPNotSupportedError as error:
+        raise TransportError(
+            f"{server} does not offer STARTTLS, so nothing was said to it: try port 465 with"
+            ' smtp.security = "tls"',
+            exit_code=UNAVAILABLE,
+        ) from error
+    except smtplib.SMTPResponseException as error:
+        reply = _reply(error.smtp_code, error.smtp_error)
+        if reply.code < 500:
+            raise LostError(f"{server} said {reply}", busy=True) from error
+        raise TransportError(f"{server} said {reply}", exit_code=UNAVAILABLE) from error
+    except ProtocolError as error:
+        raise LostError(f"{server} does not talk SMTP: {error}") from error
+    except OSError as error:
+        raise LostError(f"{server} cannot be reached: {error}") from error
+    return Session(client, patience)
+
+
+class Session:
+    """One connection after login, which never blocks.
+
+    It has at most two messages on it: one whose dot is out, and one whose MAIL, RCPT and DATA went
+    along with that dot (RFC 2920 3.1). `loaded` is the message whose text the server waits for.
+    `taken`, `accepted` and `errors` count since the login. `lost` says why the connection is over,
+    empty while it is not, and `busy` whether the server ended it by a 421. `deadline` is on the
+    clock that `now` is on.
+    """
+
+    def __init__(self, client: "_Client", patience: Patience) -> None:
+        self.sock = client.opened
+        self.sock.settimeout(0)
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.features = client.esmtp_features
+        self.pipelining = "pipelining" in self.features
+        self.size_limit = _number(self.features.get("size", ""))
+        self.loaded: Outgoing | None = None
+        self.deadline = inf
+        self.lost = ""
+        self.busy = self.leaving = False
+        self.taken = self.accepted = self.errors = 0
+        self._patience = patience
+        self._reader = ReplyReader()
+        self._unsent: deque[_Step] = deque()
+        self._awaited: deque[_Step] = deque()
+        self._amends: list[_Step] = []
+        self._settled: set[int] = set()
+        self._out = memoryview(b"")
+        self._queued = self._written = 0
+        self._answers: list[Answer] = []
+
+    @property
+    def resting(self) -> bool:
+        """Whether every reply has come, so that it is our turn."""
+        return not (self._awaited or self._unsent or self.lost)
+
+    @property
+    def due(self) -> bool:
+        """Whether the server waits for something even if no message follows."""
+        return bool(self.loaded or self._amends)
+
+    @property
+    def writing(self) -> bool:
+        """Whether bytes wait for room in the socket."""
+        return bool(self._out)
+
+    def obstacle(self, outgoing: Outgoing) -> str:
+        """Return why this server can never take the message, in plain words; empty if it can."""
+        size = sum(map(len, outgoing.message))
+        if self.size_limit and size > self.size_limit:
+            return f"the message has {size} bytes, the server takes {self.size_limit}"
+        if _UNWRITABLE.search(outgoing.envelope.recipient):
+            return "the address has characters that no SMTP command can carry"
+        if _international(outgoing) and "smtputf8" not in self.features:
+            return "the address needs SMTPUTF8, which the server does not offer"
+        if _eight_bit(outgoing) and "8bitmime" not in self.features:
+            return "the message needs 8BITMIME, which the server does not offer"
+        return ""
+
+    def advance(self, following: Outgoing | None, *, now: float) -> None:
+        """Write the text of the loaded message and the envelope of the one that follows it.
+
+        Only while `resting`. With PIPELINING they leave as one group, and a message costs one
+        round trip.
+        """
+        self._unsent.extend(self._amends)
+        self._amends.clear()
+        self._settled.clear()
+        if self.loaded:
+            self._unsent.append(_Step(_text(self.loaded), "dot", self.loaded))
+            self.loaded = None
+        if following:
+            self.taken += 1
+            mail, rcpt = self._envelope(following)
+            self._unsent.append(_Step(mail, "MAIL", following))
+            self._unsent.append(_Step(rcpt, "RCPT", following))
+            self._unsent.append(_Step(b"DATA\r\n", "DATA", following))
+        self._send_steps(now)
+
+    def quit(self, *, now: float) -> None:
+        """Take leave; whatever comes of it, what was accepted stays accepted."""
+        self.leaving = True
+        self._unsent.append(_Step(b"QUIT\r\n"))
+        self._send_steps(now)
+
+    def pump(self, now: float) -> list[Answer]:
+        """Move what can move without waiting, and return what became known by it."""
+        if not self.lost:
+            self._flush(now)
+            self._read(now)
+        if not self.lost and now >= self.deadline:
+            self.abandon(f"waited too long for {self._awaited_now()}")
+        answers, self._answers = self._answers, []
+        return answers
+
+    def abandon(self, reason: str, *, busy: bool = False) -> None:
+        """Close the connection; the next `pump` tells what became of the messages on it."""
+        self.lost, self.busy = reason, busy
+        with suppress(OSError):
+            self.sock.close()
+        if self.loaded:
+            self._answers.append(Answer(self.loaded, "DATA", "lost"))
+        for step in (*self._awaited, *self._unsent):
+            if step.outgoing and step.outgoing.delivery not in self._settled:
+                dot_is_out = step.phase == "dot" and 0 < step.end <= self._written
+                self._settle(step.outgoing, step.phase, "unknown" if dot_is_out else "lost")
+
+    def _send_steps(self, now: float) -> None:
+        """Write all steps under PIPELINING, else the first: the others wait for its reply."""
+        pieces = []
+        while self._unsent and (self.pipelining or not self._awaited):
+            step = self._unsent.popleft()
+            pieces.append(step.data)
+            self._queued += len(step.data)
+            step.end = self._queued
+            self._awaited.append(step)
+        if pieces:
+            self._out = memoryview(b"".join(pieces))
+            self.deadline = now + self._patience.body
+            self._flush(now)
+
+    def _flush(self, now: float) -> None:
+        while self._out:
+            try:
+                count = self.sock.send(self._out)
+            except _NOT_YET:
+                return
+            except OSError as error:
+                self._out = memoryview(b"")
+                self._read(now)  # the server may have said why
+                if not self.lost:
+                    self.abandon(f"{error}, where we awaited {self._awaited_now()}")
+                return
+            self._written += count
+            self._out = self._out[count:]
+            if not self._out:
+                self._set_deadline(now)
+
+    def _read(self, now: float) -> None:
+        more = True
+        while more and not self.lost:
+            try:
+                data = self.sock.recv(_CHUNK)
+            except _NOT_YET:
+                return
+            except OSError as error:
+                self.abandon(f"{error}, where we awaited {self._awaited_now()}")
+                return
+            if not data:
+                self.abandon(f"the server hung up, where we awaited {self._awaited_now()}")
+                return
+            self._hear(data, now)
+            more = isinstance(self.sock, ssl.SSLSocket) and self.sock.pending() > 0
+
+    def _hear(self, data: bytes, now: float) -> None:
+        try:
+            for reply in self._reader.feed(data):
+                self._match(reply)
+        except ProtocolError as error:
+            self.abandon(str(error))
+        if not self.lost:
+            self._send_steps(now)
+            if not self._out:
+                self._set_deadline(now)
+        if self._awaited and not self.lost:
+            # Else the rest may wait 40 ms: it for our ACK (Nagle), we with it (delayed ACK).
+            self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+
+    def _match(self, reply: Reply) -> None:
+        """Take a reply as the answer to the first step that awaits one."""
+        if self.lost:
+            return
+        if not self._awaited:
+            self.abandon(f"the server said {reply}", busy=reply.code == 421)
+            return
+        step = self._awaited[0]
+        if step.outgoing is None:
+            if step.data == _RESET and reply.code != 250:
+                raise ProtocolError(f"{reply} in answer to RSET")
+        elif step.outgoing.delivery in self._settled:
+            self._hear_out(step, reply)
+        else:
+            self._judge(step, step.outgoing, reply)
+        if reply.code == 421:
+            self.abandon(f"the server said {reply}", busy=True)
+        if not self.lost:
+            self._awaited.popleft()
+
+    def _judge(self, step: "_Step", outgoing: Outgoing, reply: Reply) -> None:
+        what = meaning(step.phase, reply)
+        too_early = self._written < step.end
+        if what == "done" and too_early:
+            raise ProtocolError(f"{reply} before the end of {step.phase}")
+        if what == "done" and step.phase == "DATA":
+            self.loaded = outgoing
+        elif what == "done" and step.phase == "dot":
+            self.accepted += 1
+            self._settle(outgoing, step.phase, what, reply)
+        elif what != "done":
+            self.errors += 1
+            self._settle(outgoing, step.phase, what, reply)
+            self._unsent = deque(each for each in self._unsent if each.outgoing is not outgoing)
+            if step.phase != "dot":
+                self._amends.append(_Step(_RESET))
+            if too_early:
+                self.abandon(f"the server said {reply} in the middle of the text")
+
+    def _hear_out(self, step: "_Step", reply: Reply) -> None:
+        """Take the remaining replies to the envelope of a message that was refused."""
+        if step.phase == "RCPT" and reply.code < 300:
+            raise ProtocolError("a recipient accepted after the sender was refused")
+        if step.phase == "DATA" and reply.code == 354:
+            # A text is wanted although nobody is to get it: RFC 2920 3.1 says to send the dot.
+            self._amends.insert(0, _Step(b".\r\n"))
+
+    def _settle(
+        self,
+        outgoing: Outgoing,
+        phase: Phase,
+        what: Meaning | Literal["lost", "unknown"],
+        reply: Reply | None = None,
+    ) -> None:
+        self._settled.add(outgoing.delivery)
+        self._answers.append(Answer(outgoing, phase, what, reply))
+
+    def _set_deadline(self, now: float) -> None:
+        if not self._awaited:
+            self.deadline = inf
+        elif self.leaving:
+            self.deadline = now + self._patience.quit
+        elif self._awaited[0].phase == "dot":
+            self.deadline = now + self._patience.dot
+        else:
+            self.deadline = now + self._patience.command
+
+    def _awaited_now(self) -> str:
+        if not self._awaited:
+            return "nothing"
+        step = self._awaited[0]
+        if self._out:
+            return "room to write"
+        return "the reply to the final dot" if step.phase == "dot" else f"the reply to {step.phase}"
+
+    def _envelope(self, outgoing: Outgoing) -> tuple[bytes, bytes]:
+        """Return MAIL and RCPT with what the server offers (RFC 1870, 6152, 6531, 3461)."""
+        envelope = outgoing.envelope
+        mail, rcpt = [f"MAIL FROM:<{envelope.sender}>"], [f"RCPT TO:<{envelope.recipient}>"]
+        if "size" in self.features:
+            mail.append(f"SIZE={sum(map(len, outgoing.message))}")
+        if _eight_bit(outgoing):
+            mail.append("BODY=8BITMIME")
+        if _international(outgoing):
+            mail.append("SMTPUTF8")
+        if "dsn" in self.features:
+            mail.append("RET=HDRS")
+            if envelope.id:
+                mail.append(f"ENVID={_xtext(envelope.id)}")
+            rcpt.append("NOTIFY=FAILURE")
+            if envelope.recipient.isascii():
+                rcpt.append(f"ORCPT=rfc822;{_xtext(envelope.recipient)}")
+        return f"{' '.join(mail)}\r\n".encode(), f"{' '.join(rcpt)}\r\n".encode()
+
+
+@dataclass(slots=True)
+class _Step:
+    """What is written at once and gets one reply; `end` is where in the stream it ends."""
+
+    data: bytes
+    phase: Phase = "MAIL"
+    outgoing: Outgoing | None = None
+    end: int = 0
+
+
+def _eight_bit(outgoing: Outgoing) -> bool:
+    return not all(map(bytes.isascii, outgoing.message))
+
+
+def _international(outgoing: Outgoing) -> bool:
+    return not (outgoing.envelope.sender.isascii() and outgoing.envelope.recipient.isascii())
+
+
+def _text(outgoing: Outgoing) -> bytes:
+    """Return the message as it goes over the wire, final dot included (RFC 5321 4.5.2)."""
+    return b"".join((*map(_dot_stuffed, outgoing.message), b".\r\n"))
+
+
+# Parts that messages share are the same object, whose hash is kept: finding them costs nothing.
+@lru_cache(maxsize=256)
+def _dot_stuffed(part: bytes) -> bytes:
+    stuffed = part.replace(b"\n.", b"\n..")
+    return b"." + stuffed if stuffed.startswith(b".") else stuffed
+
+
+def _xtext(value: str) -> str:
+    """Encode for ENVID and ORCPT (RFC 3461 4)."""
+    return "".join(c if "!" <= c <= "~" and c not in "+=" else f"+{ord(c):02X}" for c in value)
+
+
+def _number(value: str) -> int:
+    return int(value) if value.isdecimal() else 0
+
+
+def _context(server: Server) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if server.ca_file:
+        try:
+            context.load_verify_locations(cafile=server.ca_file)
+        except OSError as error:
+            raise TransportError(
+                f"{server.ca_file}: no CA certificates can be read from it ({error}): check"
+                " smtp.ca_file",
+                exit_code=CONFIG,
+            ) from error
+    return context
+
+
+def _client(server: Server, patience: Patience, context: ssl.SSLContext) -> "_Client":
+    """Return a connection that has said EHLO, under TLS if asked for, and is logged in."""
+    where = (server.host, server.port, server.ehlo_name or None)
+    if server.security == "tls":
+        client: _Client = _TlsClient(*where, timeout=patience.connect, context=context)
+    else:
+        client = _Client(*where, timeout=patience.connect)
+    try:
+        client.timeout = patience.command
+        _greet(client)
+        if server.security == "starttls":
+            client.starttls(context=context)
+            _greet(client)
+        if server.username:
+            _log_in(client, server)
+    except BaseException:
+        client.close()
+        raise
+    return client
+
+
+def _greet(client: "_Client") -> None:
+    code, said = client.ehlo()
+    if 500 <= code < 600:
+        code, said = client.helo()
+    if code != 250:
+        raise smtplib.SMTPHeloError(code, said)
+
+
+def _log_in(client: "_Client", server: Server) -> None:
+    """Try one mechanism, once: a wrong password is not hammered at the server."""
+    if not isinstance(client.sock, ssl.SSLSocket):
+        raise TransportError(
+            f"{server}: a password is never sent without TLS: set smtp.security, or leave out"
+            " smtp.username",
+            exit_code=CONFIG,
+        )
+    offered = client.esmtp_features.get("auth", "").upper().split()
+    user, password = server.username.encode(), server.password.encode()
+    if "PLAIN" in offered:
+        secret = b"\0" + user + b"\0" + password
+        code, said = client.docmd("AUTH", f"PLAIN {_base64(secret)}")
+    elif "LOGIN" in offered:
+        code, said = client.docmd("AUTH", f"LOGIN {_base64(user)}")
+        if code == 334:
+            code, said = client.docmd(_base64(password))
+    else:
+        raise TransportError(
+            f"{server} offers no login we know ({' '.join(offered) or 'none at all'}; PLAIN or"
+            " LOGIN is needed): check smtp.port, or leave out smtp.username",
+            exit_code=CONFIG,
+        )
+    if code != 235:
+        reply = _reply(code, said)
+        if 400 <= code < 500 and code != 432:
+            raise LostError(f"{server} puts the login off ({code} {reply.status})", busy=True)
+        # Not the text: servers have been seen to repeat what was sent.
+        raise TransportError(
+            f"{server} refuses the login of {server.username} ({code} {reply.status}): check"
+            " smtp.username and the password; many providers want an app password",
+            exit_code=CONFIG,
+        )
+
+
+class _Client(smtplib.SMTP):
+    """smtplib's connection, but no reply is longer or takes longer than it should."""
+
+    @cached_property
+    def _reader(self) -> ReplyReader:
+        return ReplyReader()
+
+    @property
+    def opened(self) -> socket.socket:
+        """The open socket; raises SMTPServerDisconnected where there is none."""
+        if self.sock is None:
+            raise smtplib.SMTPServerDisconnected("not connected")
+        return self.sock
+
+    def getreply(self) -> tuple[int, bytes]:
+        """Return the next reply; raises ProtocolError, or OSError where none comes."""
+        try:
+            reply = self._next_reply()
+        except (OSError, ProtocolError):
+            self.close()
+            raise
+        return reply.code, reply.raw
+
+    def _next_reply(self) -> Reply:
+        deadline = time.monotonic() + self.timeout
+        replies: list[Reply] = []
+        while not replies:
+            self.opened.settimeout(max(deadline - time.monotonic(), 0.001))
+            data = self.opened.recv(_CHUNK)
+            if not data:
+                raise smtplib.SMTPServerDisconnected("the server hung up")
+            replies = self._reader.feed(data)
+        # Nothing may follow unasked; least of all after STARTTLS, where it would be taken for
+        # something said under TLS (CVE-2011-0411).
+        if len(replies) > 1 or self._reader.pending:
+            raise ProtocolError("more than one reply to one command")
+        self.opened.settimeout(self.timeout)
+        return replies[0]
+
+
+class _TlsClient(_Client, smtplib.SMTP_SSL):
+    """The same, with TLS from the first byte on."""
+
+
+def _base64(secret: bytes) -> str:
+    return base64.b64encode(secret).decode()
+
+
+def _reply(code: int, said: bytes | str) -> Reply:
+    return Reply(code, said if isinstance(said, bytes) else said.encode())
