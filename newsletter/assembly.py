@@ -1,6 +1,6 @@
 """Put the parts of the daily job together as the configuration says, and run it."""
 
-import random
+import os
 import shutil
 import time
 from collections.abc import Callable
@@ -9,15 +9,21 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Event
 
-from newsletter import __version__, job
+import requests
+
+from newsletter import job
+from newsletter.addresses import bare
+from newsletter.arxiv import ArxivSource, FileSource
 from newsletter.config import Config
 from newsletter.deliver import Mailroom, Press
 from newsletter.keyfile import key_file
 from newsletter.message import Composer
 from newsletter.models import Source, Transport
 from newsletter.outbox import Outbox
+from newsletter.polite import Manners
 from newsletter.render import Renderer
 from newsletter.report import Report
+from newsletter.smtp import Server, SmtpTransport
 from newsletter.state import State, locked
 from newsletter.subscribers import SubscriberList, read
 from newsletter.suppressions import Suppressions
@@ -41,20 +47,23 @@ def run(
     the job before it begins.
     """
     path = config.state.file
+    stop = stop or Event()
     with nullcontext() if dry_run else locked(path), State.open(path) as kept:
         state = kept.snapshot() if dry_run else kept
         people = subscribers(config, state, accept_list=accept_list)
         for problem in people.problems:
             warn(problem)
-        suppressions = Suppressions(config.subscribers.suppressions, keys=key_file(path.parent))
-        clock = clock_from(now)
+        suppressions = Suppressions(config.subscribers.suppressions, keys=token_keys(config))
         mailroom = Mailroom(
             state=state,
             press=press(config, state, now=now),
-            transport=preview_outbox(config) if dry_run else transport(config, state, clock=clock),
+            transport=preview_outbox(config)
+            if dry_run
+            else transport(config, state, stop=stop, now=now),
             suppressions=suppressions,
-            clock=clock,
-            stop=stop or Event(),
+            clock=clock_from(now),
+            hold_unknown=config.smtp is not None and config.smtp.unknown == "hold",
+            stop=stop,
             progress=progress,
         )
         return job.run(
@@ -63,15 +72,20 @@ def run(
             source=source(config),
             state=state,
             mailroom=mailroom,
-            rules=job.Rules(
-                lookback_days=config.source.lookback_days,
-                baseline_days=config.source.baseline_days,
-                max_age=max_age(config),
-                per_keyword=config.newsletter.mode == "per-keyword",
-                timezone=config.timezone,
-            ),
+            rules=rules(config),
             now=now,
         )
+
+
+def rules(config: Config) -> job.Rules:
+    """Return what the operator decided about the job."""
+    return job.Rules(
+        lookback_days=config.source.lookback_days,
+        baseline_days=config.source.baseline_days,
+        max_age=timedelta(hours=config.smtp.max_age_hours if config.smtp else 48),
+        per_keyword=config.newsletter.mode == "per-keyword",
+        timezone=config.timezone,
+    )
 
 
 def subscribers(config: Config, state: State | None, *, accept_list: bool) -> SubscriberList:
@@ -86,7 +100,7 @@ def subscribers(config: Config, state: State | None, *, accept_list: bool) -> Su
 
 def press(config: Config, state: State, *, now: datetime) -> Press:
     """Return what turns deliveries into messages."""
-    tokens = Tokens(key_file(config.state.file.parent), config.newsletter.id)
+    tokens = Tokens(token_keys(config), config.newsletter.id)
     return Press(
         state,
         Renderer(config.masthead, templates=config.newsletter.templates),
@@ -99,22 +113,60 @@ def press(config: Config, state: State, *, now: datetime) -> Press:
     )
 
 
+def token_keys(config: Config) -> tuple[bytes, ...]:
+    """Return the keys that sign tokens: given as a secret, or kept beside the state."""
+    given = config.state.token_key
+    return key_file(config.state.file.parent, given=given.get_secret_value() if given else "")
+
+
 def source(config: Config) -> Source:
     """Return where papers come from: arXiv, or a saved answer of it."""
-    from newsletter.arxiv import ArxivSource, FileSource
-
     if config.source.file:
         return FileSource(config.source.file)
-    import requests
-
-    return ArxivSource(requests.Session(), url=config.source.url)
+    return arxiv_source(config)
 
 
-def transport(config: Config, state: State, *, clock: Callable[[], datetime]) -> Transport:
-    """Return how messages leave: by SMTP, or into the outbox where none is configured."""
-    if config.smtp is None:
+def arxiv_source(config: Config) -> ArxivSource:
+    """Return arXiv's query API, asked with the manners that the configuration wants."""
+    contact = config.source.contact or f"mailto:{bare(config.newsletter.sender)}"
+    manners = Manners(
+        folder=_shared_folder(config.state.file.parent),
+        contact=contact,
+        interval_seconds=config.source.interval_seconds,
+        timeout_seconds=config.source.timeout_seconds,
+        attempts=config.source.attempts,
+    )
+    return ArxivSource(requests.Session(), url=config.source.url, manners=manners)
+
+
+def transport(config: Config, state: State, *, stop: Event, now: datetime) -> Transport:
+    """Return how messages leave: by SMTP, or into the outbox where no server is configured."""
+    server = mail_server(config)
+    if server is None:
         return Outbox(config.outbox.directory)
-    raise NotImplementedError
+    # What the last minute's runs took of the rate is not there to be used again.
+    recent = state.accepted_since(now - timedelta(minutes=1))
+    return SmtpTransport(server, stop=stop, credit=server.rate_per_minute - recent)
+
+
+def mail_server(config: Config) -> Server | None:
+    """Return the server that takes the mails, None where none is configured."""
+    smtp = config.smtp
+    if smtp is None:
+        return None
+    return Server(
+        host=smtp.host,
+        port=smtp.port,
+        security=smtp.security,
+        username=smtp.username,
+        password=smtp.password.get_secret_value() if smtp.password else "",
+        ehlo_name=smtp.ehlo_name or "",
+        ca_file=smtp.ca_file,
+        connections=smtp.connections,
+        rate_per_minute=smtp.rate_per_minute,
+        messages_per_connection=smtp.messages_per_connection,
+        attempts=smtp.attempts,
+    )
 
 
 def preview_outbox(config: Config) -> Outbox:
@@ -130,6 +182,15 @@ def clock_from(now: datetime) -> Callable[[], datetime]:
     return lambda: now + timedelta(seconds=time.monotonic() - start)
 
 
-def max_age(config: Config) -> timedelta:
-    """Return how old an issue may be before what is left of it expires."""
-    return timedelta(hours=config.smtp.max_age_hours if config.smtp else 48)
+def _shared_folder(fallback: Path) -> Path:
+    """Return a folder that all runs of this user on this machine share; arXiv counts them as one.
+
+    Where there is no home to write to, as in a container, it is the state's own.
+    """
+    try:
+        state_home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+        folder = Path(state_home) / "arxiv-newsletter"
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError):
+        return fallback
+    return folder if os.access(folder, os.W_OK) else fallback

@@ -121,7 +121,7 @@ def check(
     from newsletter.check import findings
 
     worst = 0
-    for finding in findings(_config, now=_moment(None), offline=offline):
+    for finding in findings(_config(), now=_moment(None), offline=offline):
         typer.echo(f"{finding.mark} {finding.what}: {finding.text}")
         worst = worst or finding.exit_code
     raise typer.Exit(worst)

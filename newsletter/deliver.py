@@ -12,7 +12,7 @@ from threading import Event
 from newsletter.digest import edition_for
 from newsletter.errors import RenderError
 from newsletter.message import Composer
-from newsletter.models import FINAL, Delivery, Edition, Outcome, Outgoing, Rendered, Transport
+from newsletter.models import FINAL, Delivery, Outcome, Outgoing, Rendered, Transport
 from newsletter.render import Renderer
 from newsletter.state import State
 from newsletter.suppressions import Suppressions
@@ -32,15 +32,16 @@ class Press:
 
     def outgoing(self, delivery: Delivery) -> Outgoing:
         """Compose the message of one delivery; raises RenderError for a broken template."""
-        rendered = self._rendered(delivery.issue, delivery.after, delivery.keywords)
-        return self._composer.outgoing(delivery, rendered)
+        return self._composer.outgoing(delivery, self.rendered(delivery))
 
-    def edition(self, issue: int, after: int, keywords: tuple[str, ...]) -> Edition:
-        """Return the news of the issues after `after` up to `issue`, for these keywords."""
-        return edition_for(self._state.issues(after=after, upto=issue), keywords)
+    def rendered(self, delivery: Delivery) -> Rendered:
+        """Return the edition of one delivery as text, without what is personal."""
+        return self._rendered(delivery.issue, delivery.after, delivery.keywords)
 
     def _render(self, issue: int, after: int, keywords: tuple[str, ...]) -> Rendered:
-        return self._renderer.render(self.edition(issue, after, keywords))
+        return self._renderer.render(
+            edition_for(self._state.issues(after=after, upto=issue), keywords)
+        )
 
 
 @dataclass(slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 Above `publish` everything may be repeated freely; below it everything can be resumed.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import chain
@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from newsletter.arxiv import window_start
 from newsletter.deliver import Mailroom
-from newsletter.diff import News, news
+from newsletter.diff import news
 from newsletter.digest import compile_issue, owed, readers_after
 from newsletter.errors import NewsletterError
 from newsletter.models import Frequency, Issue, Keyword, Scope, Source, Subscriber
@@ -51,7 +51,13 @@ def run(
         for each, listing in zip(keywords, fetched.listings, strict=True)
     ]
 
-    issue = publish(found, scopes, subscribers, state=state, rules=rules, now=now)
+    day = Day(
+        now=now,
+        news=found,
+        windows={each.keyword.name: each.start for each in scopes},
+        held=[each.keyword for each in fetched.listings if each.held],
+    )
+    issue = publish(day, subscribers, state=state, rules=rules)
 
     state.take_up(now=now, max_age=rules.max_age)
     if issue and not troubles:
@@ -76,7 +82,7 @@ def scope(keyword: Keyword, state: State, rules: Rules, *, now: datetime) -> Sco
     start = window_start(
         now=now,
         last_good=memory.last_good,
-        last_sweep=trail and trail.last_sweep,
+        last_sweep=trail.last_sweep if trail else None,
         baseline_start=memory.since,
         lookback_days=rules.lookback_days,
     )
@@ -87,47 +93,36 @@ def scope(keyword: Keyword, state: State, rules: Rules, *, now: datetime) -> Sco
         start=start,
         known=state.known(keyword.name, start),
         last_good=memory.last_good,
+        held_since=state.held_since(keyword.name),
     )
 
 
 def publish(
-    found: Sequence[News],
-    scopes: Sequence[Scope],
-    subscribers: Sequence[Subscriber],
-    *,
-    state: State,
-    rules: Rules,
-    now: datetime,
+    day: Day, subscribers: Sequence[Subscriber], *, state: State, rules: Rules
 ) -> PublishedIssue | None:
     """Commit the day: what was announced and what is owed, together. Nothing to say, no issue."""
     number = state.newest_issue() + 1
-    today = now.astimezone(rules.timezone).date()
+    today = day.now.astimezone(rules.timezone).date()
     served = frequencies_due(today, state.last_weekly())
     before = state.readers()
-    issue = compile_issue(number, today, found)
+    issue = compile_issue(number, today, day.news)
+    fresh = {each.keyword.name: number for each in day.news if each.announcements}
     plan = owed(
         number,
         subscribers,
-        keywords=[each.keyword.name for each in found],
-        news_in=state.news_in()
-        | {each.keyword.name: number for each in found if each.announcements},
+        keywords=[each.keyword.name for each in day.news],
+        news_in=state.news_in() | fresh,
         before=before,
         served=served,
         per_keyword=rules.per_keyword,
     )
-    worth_it = bool(plan) or any(each.announcements for each in found)
-    day = Day(
-        now=now,
-        news=found,
-        windows={each.keyword.name: each.start for each in scopes},
-        readers=readers_after(number, subscribers, before, served=served if worth_it else ()),
-    )
-    if not worth_it:
-        state.note(day)
+    if not fresh and not plan:
+        state.note(day, readers_after(number, subscribers, before, served=()))
         return None
-    state.publish(issue, day, plan, weekly="weekly" in served)
+    readers = readers_after(number, subscribers, before, served=served)
+    state.publish(issue, day, plan, readers, weekly="weekly" in served)
     covered = [issue]
-    if not papers_in(covered):
+    if not fresh:
         covered = state.issues(after=min(each.after for each in plan), upto=number)
     return PublishedIssue(number=number, date=today, papers=papers_in(covered))
 
@@ -141,7 +136,7 @@ def delivered(mailroom: Mailroom, *, issue: int | None) -> tuple[NewsletterError
     return ()
 
 
-def frequencies_due(today: date, last_weekly: date | None) -> Collection[Frequency]:
+def frequencies_due(today: date, last_weekly: date | None) -> tuple[Frequency, ...]:
     """Return who is served today: weekly subscribers too when a Monday has passed since theirs."""
     monday = today - timedelta(days=today.weekday())
     if (last_weekly or today - timedelta(days=1)) < monday:

@@ -63,16 +63,15 @@ class PastRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Day:
-    """What a run learned, to be committed at once.
+    """What a run learned from arXiv.
 
     `windows` is where each keyword's window opened; `held` names the keywords whose surge waits
-    for a second answer; `readers` is the whole list as the run saw it.
+    for a later answer to confirm it.
     """
 
     now: datetime
     news: Sequence[News]
     windows: Mapping[str, datetime]
-    readers: Sequence[Reader]
     held: Collection[str] = ()
 
 
@@ -133,9 +132,17 @@ class State:
             raise
         return state
 
+    @classmethod
+    def blank(cls) -> Self:
+        """Return a state in memory that remembers nothing, as before the first run."""
+        state = cls(Path(":memory:"), _in_memory())
+        state._db.executescript(_schema())
+        state._db.execute(_WORKED)
+        return state
+
     def snapshot(self) -> "State":
         """Return a copy in memory: what happens to it changes nothing on disk."""
-        copy = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        copy = _in_memory()
         with self._guarded():
             self._db.backup(copy)
             copy.execute(_WORKED)
@@ -208,10 +215,14 @@ class State:
         issue: Issue,
         day: Day,
         owed: Iterable[Owed],
+        readers: Iterable[Reader],
         *,
         weekly: bool,
     ) -> None:
-        """Commit a day in one transaction: its papers are announced, its deliveries are owed."""
+        """Commit a day in one transaction: its papers are announced, its deliveries are owed.
+
+        `readers` are all subscribers, as they are once this issue is out.
+        """
         opened = iso(day.now)
         with self._transaction() as db:
             db.execute(
@@ -234,7 +245,7 @@ class State:
                     for position, digest in enumerate(issue.digests)
                 ],
             )
-            _note_day(db, day, issue=issue.number)
+            _note_day(db, day, readers, issue=issue.number)
             db.executemany(
                 "insert into deliveries (issue, after, recipient, keywords, format, changed)"
                 " values (?, ?, ?, ?, ?, ?)",
@@ -251,10 +262,10 @@ class State:
                 ),
             )
 
-    def note(self, day: Day) -> None:
+    def note(self, day: Day, readers: Iterable[Reader]) -> None:
         """Commit a day with nothing to publish: baselines, and that arXiv answered."""
         with self._transaction() as db:
-            _note_day(db, day, issue=None)
+            _note_day(db, day, readers, issue=None)
 
     def newest_issue(self) -> int:
         """Return the number of the newest issue, 0 before the first."""
@@ -522,19 +533,27 @@ def _create(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(path.name + ".new")
     draft.unlink(missing_ok=True)
-    schema = resources.files("newsletter").joinpath("schema.sql").read_text("utf-8")
     try:
         with closing(sqlite3.connect(draft)) as db:
-            db.executescript(
-                f"begin; {schema} pragma application_id = {APPLICATION_ID};"
-                f" pragma user_version = {VERSION}; commit;"
-            )
+            db.executescript(_schema())
     except sqlite3.Error as error:
         raise _cannot(path, "cannot be created", error) from error
     draft.replace(path)
 
 
-def _note_day(db: sqlite3.Connection, day: Day, *, issue: int | None) -> None:
+def _in_memory() -> sqlite3.Connection:
+    return sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+
+
+def _schema() -> str:
+    tables = resources.files("newsletter").joinpath("schema.sql").read_text("utf-8")
+    marks = f"pragma application_id = {APPLICATION_ID}; pragma user_version = {VERSION};"
+    return f"begin; {tables} {marks} commit;"
+
+
+def _note_day(
+    db: sqlite3.Connection, day: Day, readers: Iterable[Reader], *, issue: int | None
+) -> None:
     for each in day.news:
         if each.outcome != "unknown":
             _note_answer(db, each, day.windows[each.keyword.name], issue=issue, now=day.now)
@@ -545,7 +564,7 @@ def _note_day(db: sqlite3.Connection, day: Day, *, issue: int | None) -> None:
     db.execute("delete from readers")
     db.executemany(
         "insert into readers values (?, ?, ?)",
-        ((each.address, each.fingerprint, each.covered) for each in day.readers),
+        ((each.address, each.fingerprint, each.covered) for each in readers),
     )
 
 

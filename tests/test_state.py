@@ -37,14 +37,14 @@ def day(*arxiv_ids: str, **fields: object) -> Day:
         announcements=tuple(Announcement(paper=paper(each)) for each in arxiv_ids),
         listed=12,
     )
-    values = {"now": NOW, "news": [news], "windows": {"mri": NOW - 30 * DAY}, "readers": []}
+    values = {"now": NOW, "news": [news], "windows": {"mri": NOW - 30 * DAY}}
     return Day(**(values | fields))  # type: ignore[arg-type]
 
 
 def publish(state: State, number: int, *arxiv_ids: str, to: tuple[str, ...] = ()) -> None:
     today = day(*arxiv_ids)
     owed = [Owed(recipient=each, keywords=("mri",), format="html", after=number - 1) for each in to]
-    state.publish(compile_issue(number, NOW.date(), today.news), today, owed, weekly=False)
+    state.publish(compile_issue(number, NOW.date(), today.news), today, owed, [], weekly=False)
 
 
 def test_a_published_issue_reads_back_as_it_was(path: Path) -> None:
@@ -52,7 +52,7 @@ def test_a_published_issue_reads_back_as_it_was(path: Path) -> None:
     news = News(keyword=MRI, outcome="new", announcements=(Announcement(paper=hard),), since=NOW)
     issue = compile_issue(1, NOW.date(), [news])
     with State.open(path) as state:
-        state.publish(issue, day(news=[news]), [], weekly=False)
+        state.publish(issue, day(news=[news]), [], [], weekly=False)
     with State.open(path) as state:
         assert state.issues(after=0, upto=1) == [issue]
         assert state.newest_issue() == 1
@@ -83,7 +83,7 @@ def test_an_unknown_outcome_changes_nothing(path: Path) -> None:
     with State.open(path) as state:
         publish(state, 1, "2611.00001")
         before = state.memory(MRI), state.trail("mri")
-        state.note(day(news=[News(keyword=MRI, outcome="unknown")], now=NOW + DAY))
+        state.note(day(news=[News(keyword=MRI, outcome="unknown")], now=NOW + DAY), [])
         assert (state.memory(MRI), state.trail("mri")) == before
 
 
@@ -158,8 +158,8 @@ def test_a_snapshot_can_be_changed_without_a_trace(path: Path) -> None:
 def test_the_list_is_remembered_as_the_last_run_saw_it(path: Path) -> None:
     ada = Reader(address="ada@example.org", fingerprint="f", covered=None)
     with State.open(path) as state:
-        state.note(day(readers=[Reader(address="gone@example.org", fingerprint="x", covered=1)]))
-        state.note(day(readers=[ada]))
+        state.note(day(), [Reader(address="gone@example.org", fingerprint="x", covered=1)])
+        state.note(day(), [ada])
         assert state.readers() == {ada.address: ada}
 
 

@@ -1,0 +1,217 @@
+import json
+import socket
+import sys
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from newsletter.cli import main
+from newsletter.state import locked
+
+DAY_ONE, DAY_TWO = "2026-11-19T10:00:00Z", "2026-11-20T10:00:00Z"
+
+
+class Ended(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Ended]
+
+
+@pytest.fixture
+def newsletter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Command:
+    """Run a command in an empty folder and return how it ended."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "home"))
+
+    def run(*arguments: str) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["newsletter", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        shown = capsys.readouterr()
+        return Ended(int(ended.value.code or 0), shown.out, shown.err)
+
+    return run
+
+
+@pytest.fixture
+def sample(tmp_path: Path) -> Path:
+    """Put the sample configuration, list and answers into the folder of the test."""
+    for each in (files("newsletter") / "sample").iterdir():
+        if each.is_file():
+            (tmp_path / each.name).write_bytes(each.read_bytes())
+    return tmp_path
+
+
+def rewrite(path: Path, old: str, new: str) -> None:
+    text = path.read_text("utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), "utf-8")
+
+
+def report_of(ended: Ended) -> dict[str, Any]:
+    report: dict[str, Any] = json.loads(ended.out)
+    return report
+
+
+def test_what_init_writes_passes_the_check(newsletter: Command) -> None:
+    assert newsletter("init").code == 0
+    ended = newsletter("check", "--offline")
+    assert ended.code == 0, ended
+    assert "FAIL" not in ended.out
+
+
+def test_init_never_overwrites(newsletter: Command, tmp_path: Path) -> None:
+    (tmp_path / "newsletter.toml").write_text("mine")
+    ended = newsletter("init")
+    assert ended.code == 78
+    assert "newsletter.toml" in ended.err
+    assert (tmp_path / "newsletter.toml").read_text() == "mine"
+
+
+@pytest.mark.usefixtures("sample")
+def test_a_run_prints_its_report_as_one_json_object(newsletter: Command) -> None:
+    ended = newsletter("run", "--json", "--now", DAY_ONE)
+    report = report_of(ended)
+    assert set(report) == {
+        "run", "finished", "exit", "keywords", "issue", "deliveries", "requests"
+    }  # fmt: skip
+    assert (report["run"], report["exit"], ended.code) == (DAY_ONE, 0, 0)
+    assert set(report["keywords"][0]) == {"name", "outcome", "announced", "listed", "reason"}
+    assert set(report["issue"]) == {"number", "date", "papers"}
+    counts = report["deliveries"]
+    assert counts["planned"] == counts["accepted"] > 0
+    assert ended.err.splitlines()[-1].endswith("exit 0")
+
+
+def test_the_second_run_of_a_day_sends_nothing(newsletter: Command, sample: Path) -> None:
+    newsletter("run", "--now", DAY_ONE)
+    before = sorted((sample / "outbox" / "new").iterdir())
+    report = report_of(newsletter("run", "--json", "--now", DAY_ONE))
+    assert report["issue"] is None
+    assert report["deliveries"]["planned"] == 0
+    assert sorted((sample / "outbox" / "new").iterdir()) == before
+
+
+def test_a_dry_run_writes_previews_and_changes_nothing(newsletter: Command, sample: Path) -> None:
+    newsletter("run", "--now", DAY_ONE)
+    rewrite(sample / "newsletter.toml", "day1.xml", "day2.xml")
+    state = (sample / "state.sqlite3").read_bytes()
+    mails = sorted((sample / "outbox" / "new").iterdir())
+    ended = newsletter("run", "--dry-run", "--json", "--now", DAY_TWO)
+    assert report_of(ended)["deliveries"]["accepted"] > 0
+    assert list((sample / "outbox" / "preview" / "new").iterdir())
+    assert (sample / "state.sqlite3").read_bytes() == state
+    assert sorted((sample / "outbox" / "new").iterdir()) == mails
+
+
+def test_the_last_log_line_is_the_report(newsletter: Command, sample: Path) -> None:
+    ended = newsletter("--log-format", "json", "run", "--now", DAY_ONE)
+    lines = [json.loads(line) for line in ended.err.splitlines()]
+    assert lines[-1]["report"]["issue"]["number"] == 1
+    assert {line["run"] for line in lines} == {DAY_ONE}
+
+
+def test_every_problem_of_a_configuration_is_named_at_once(
+    newsletter: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "newsletter.toml").write_text(
+        '[newsletter]\nid = "x"\ntitle = "X"\nsendr = "x@example.org"\n'
+        '[[keywords]]\nname = "mri"\nmatch = "anywhere"\n[smtp]\nhost = "h"\nprot = 25\n'
+    )
+    ended = newsletter("run")
+    assert ended.code == 78
+    for hint in ("'sender'", "'port'", "match"):
+        assert hint in ended.err
+    assert "Traceback" not in ended.err
+
+
+def test_a_missing_configuration_says_how_to_begin(newsletter: Command) -> None:
+    ended = newsletter("run")
+    assert ended.code == 78
+    assert "newsletter init" in ended.err
+
+
+def test_a_missing_list_is_named_and_nothing_is_sent(newsletter: Command, sample: Path) -> None:
+    (sample / "subscribers.csv").unlink()
+    ended = newsletter("run", "--json", "--now", DAY_ONE)
+    assert (ended.code, report_of(ended)["exit"]) == (65, 65)
+    assert "subscribers.csv: no such file" in ended.err
+    assert not (sample / "outbox").exists()
+
+
+def test_bad_rows_are_named_and_do_not_stop_the_others(newsletter: Command, sample: Path) -> None:
+    with (sample / "subscribers.csv").open("a") as file:
+        file.write("nobody at all,,,,,\n")
+    line = len((sample / "subscribers.csv").read_text().splitlines())
+    ended = newsletter("run", "--json", "--now", DAY_ONE)
+    assert ended.code == 0
+    assert f"subscribers.csv:{line}: email:" in ended.err
+    assert report_of(ended)["deliveries"]["accepted"] > 0
+
+
+def test_an_unreachable_arxiv_is_unknown_and_leaves_the_state_alone(
+    newsletter: Command, sample: Path
+) -> None:
+    newsletter("run", "--now", DAY_ONE)
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+    rewrite(
+        sample / "newsletter.toml",
+        'file = "day1.xml"',
+        f'url = "http://127.0.0.1:{port}/api/query"\nattempts = 1\ninterval_seconds = 0',
+    )
+    ended = newsletter("run", "--json", "--now", DAY_TWO)
+    report = report_of(ended)
+    assert ended.code == 69
+    assert {each["outcome"] for each in report["keywords"]} == {"unknown"}
+    assert all(each["reason"] for each in report["keywords"])
+    assert report["issue"] is None
+
+
+def test_a_damaged_state_file_is_not_a_first_run(newsletter: Command, sample: Path) -> None:
+    (sample / "state.sqlite3").write_bytes(b"")
+    ended = newsletter("run", "--now", DAY_ONE)
+    assert ended.code == 74
+    assert "state.sqlite3" in ended.err
+    assert not (sample / "outbox").exists()
+
+
+def test_a_second_run_leaves_at_once(newsletter: Command, sample: Path) -> None:
+    with locked(sample / "state.sqlite3"):
+        ended = newsletter("run", "--json", "--now", DAY_ONE)
+    assert (ended.code, report_of(ended)["exit"]) == (75, 75)
+    assert "another run" in ended.err
+
+
+def test_status_tells_the_last_run_and_its_age(newsletter: Command, sample: Path) -> None:
+    assert newsletter("status", "--max-age", "26h").code == 1
+    newsletter("run", "--now", DAY_ONE)
+    assert newsletter("status", "--max-age", "26h", "--now", DAY_TWO).code == 0
+    assert newsletter("status", "--max-age", "23h", "--now", DAY_TWO).code == 1
+    found = report_of(newsletter("status", "--json", "--now", DAY_TWO))
+    assert found["last_run"]["run"] == DAY_ONE
+    assert found["outstanding"] == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("run", "--now", "yesterday"),
+        ("status", "--max-age", "soon"),
+        ("--log-format", "xml", "run"),
+        ("fly",),
+    ],
+)
+def test_a_misused_command_says_so(newsletter: Command, arguments: tuple[str, ...]) -> None:
+    ended = newsletter(*arguments)
+    assert ended.code == 2
+    assert "Traceback" not in ended.err
