@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-from newsletter import assembly
+from newsletter import assembly, viewer
 from newsletter.addresses import folded
 from newsletter.config import Config
 from newsletter.errors import ConfigError, StateError
@@ -23,7 +23,7 @@ def write(
     subscriber: str | None,
     keyword: str | None,
 ) -> Iterator[Path]:
-    """Write HTML, text and .eml of the newest issue into `folder`, and yield their paths.
+    """Write HTML, text, .eml and a page that shows them, and yield their paths.
 
     All keywords unless a subscriber or a keyword is named. Raises StateError before the first
     issue, ConfigError for a name that is not known.
@@ -47,15 +47,24 @@ def write(
         rendered = press.rendered(delivery)
         message = b"".join(press.outgoing(delivery).message)
     folder.mkdir(parents=True, exist_ok=True)
-    stem = folder / f"issue-{number}"
-    for suffix, content in (
-        (".html", filled(rendered.html, "#").encode()),
-        (".txt", filled(rendered.text, "#").encode()),
-        (".eml", message),
+    name = f"issue-{number}"
+    html, text = filled(rendered.html, "#"), filled(rendered.text, "#")
+    shown = viewer.page(
+        "preview.html",
+        subject=rendered.subject,
+        recipient=reader.email,
+        html=f"{name}.html",
+        text=text,
+        source=message.decode("utf-8", errors="replace"),
+    )
+    for path, content in (
+        (f"{name}.html", html.encode()),
+        (f"{name}.txt", text.encode()),
+        (f"{name}.eml", message),
+        ("index.html", shown.encode()),
     ):
-        path = stem.with_suffix(suffix)
-        path.write_bytes(content)
-        yield path
+        (folder / path).write_bytes(content)
+        yield folder / path
 
 
 def _reader(config: Config, state: State, email: str | None) -> Subscriber:
