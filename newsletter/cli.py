@@ -1,25 +1,18 @@
 """The commands. It builds the real objects, alone prints, reads the clock and exits."""
 
 import json
-import logging
-import os
 import signal
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
 
-from newsletter import __version__
+from newsletter import __version__, cli_list
 from newsletter.errors import STALE, NewsletterError
-from newsletter.logs import LogFormat, configure
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from newsletter.config import Config
+from newsletter.logs import configure
+from newsletter.options import Chosen, Json, Now, loaded_config, log, moment, parsed
 
 app = typer.Typer(
     name="newsletter",
@@ -29,16 +22,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-_log = logging.getLogger("newsletter")
-T = TypeVar("T")
-
-
-class Settings:
-    """The options before the command."""
-
-    config: Path | None = None
-    log_format: LogFormat = "text"
-    verbose: bool = False
+app.add_typer(cli_list.subscribers, name="subscribers")
+app.add_typer(cli_list.suppressions, name="suppressions")
 
 
 def main() -> None:
@@ -52,9 +37,9 @@ def main() -> None:
 def _told(error: Exception) -> NewsletterError:
     """Tell a person what went wrong, and return it as an error with an exit code."""
     if isinstance(error, NewsletterError):
-        _log.error("%s", error)
+        log.error("%s", error)
         return error
-    _log.error(
+    log.error(
         "This is a bug in newsletter %s; please report it with these lines.",
         __version__,
         exc_info=error,
@@ -89,15 +74,10 @@ def options(
     """Remember the options before the command."""
     if log_format not in {"text", "json"}:
         raise typer.BadParameter("give text or json", param_hint="--log-format")
-    Settings.config = config
-    Settings.log_format = log_format  # type: ignore[assignment]
-    Settings.verbose = verbose
-    configure(Settings.log_format, verbose=verbose)
-
-
-Now = Annotated[
-    str | None, typer.Option("--now", metavar="TIME", help="Run as of this ISO 8601 time, not now.")
-]
+    Chosen.config = config
+    Chosen.log_format = log_format  # type: ignore[assignment]
+    Chosen.verbose = verbose
+    configure(Chosen.log_format, verbose=verbose)
 
 
 @app.command()
@@ -121,7 +101,7 @@ def check(
     from newsletter.check import findings
 
     worst = 0
-    for finding in findings(_config(), now=_moment(None), offline=offline):
+    for finding in findings(loaded_config(), now=moment(None), offline=offline):
         typer.echo(f"{finding.mark} {finding.what}: {finding.text}")
         worst = worst or finding.exit_code
     raise typer.Exit(worst)
@@ -140,33 +120,33 @@ def run(
     accept_list: Annotated[
         bool, typer.Option(help="Trust the list once although it changed more than it should.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the run report as JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Do the daily job: finish what is owed, fetch, open today's issue, deliver."""
     from newsletter import assembly, progress, report
 
-    moment = _moment(now)
-    configure(Settings.log_format, verbose=Settings.verbose, run=report.iso(moment))
+    began = moment(now)
+    configure(Chosen.log_format, verbose=Chosen.verbose, run=report.iso(began))
     try:
         with progress.shown() as shown:
             result = assembly.run(
-                _config(),
-                now=moment,
+                loaded_config(),
+                now=began,
                 dry_run=dry_run,
                 accept_list=accept_list,
                 stop=_stop_on_signals(),
                 progress=shown,
-                warn=lambda problem: _log.warning("%s", problem),
+                warn=lambda problem: log.warning("%s", problem),
             )
     except Exception as error:  # noqa: BLE001 - a report is printed whatever happens
-        result = report.Report(run=moment, finished=moment, troubles=(_told(error),))
+        result = report.Report(run=began, finished=began, troubles=(_told(error),))
     else:
         for trouble in result.troubles:
             _told(trouble)
     done = report.as_json(result)
     if as_json:
         typer.echo(json.dumps(done, ensure_ascii=False))
-    _log.info("%s", report.summary(done), extra={"report": done})
+    log.info("%s", report.summary(done), extra={"report": done})
     raise typer.Exit(result.exit_code)
 
 
@@ -182,14 +162,16 @@ def preview(
     """Write the newest issue as HTML, text and .eml, for looking at; sends and changes nothing."""
     from newsletter.preview import write
 
-    for path in write(_config(), output, now=_moment(None), subscriber=subscriber, keyword=keyword):
+    for path in write(
+        loaded_config(), output, now=moment(None), subscriber=subscriber, keyword=keyword
+    ):
         typer.echo(f"wrote {path}")
 
 
 @app.command()
 def status(
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: Json = False,
     max_age: Annotated[
         str | None,
         typer.Option(metavar="AGE", help="Exit 1 when the last good run is older: 26h, 2d."),
@@ -199,8 +181,8 @@ def status(
     """Show the last run, what is outstanding, and each keyword's last outcome."""
     from newsletter.status import age, current, lines
 
-    limit = _parsed(age, max_age, "--max-age") if max_age else None
-    found = current(_config().state.file, now=_moment(now))
+    limit = parsed(age, max_age, "--max-age") if max_age else None
+    found = current(loaded_config().state.file, now=moment(now))
     typer.echo(json.dumps(found, ensure_ascii=False) if as_json else "\n".join(lines(found)))
     good = found["good_run_age"]
     if limit and (good is None or good > limit.total_seconds()):
@@ -217,31 +199,6 @@ def demo(
     run_demo(folder)
 
 
-def _config() -> "Config":
-    from newsletter.config import load
-
-    environ: Mapping[str, str] = os.environ
-    path = Settings.config or Path(environ.get("NEWSLETTER_CONFIG") or "newsletter.toml")
-    config = load(path, environ=environ)
-    for warning in config.warnings:
-        _log.warning("%s", warning)
-    return config
-
-
-def _moment(text: str | None) -> datetime:
-    if text is None:
-        return datetime.now(UTC).replace(microsecond=0)
-    moment = _parsed(datetime.fromisoformat, text, "--now")
-    return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
-
-
-def _parsed(parse: "Callable[[str], T]", text: str, option: str) -> T:
-    try:
-        return parse(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint=option) from error
-
-
 def _stop_on_signals() -> Event:
     """Return an event that the first SIGTERM or SIGINT sets; the second ends the process."""
     stop = Event()
@@ -249,7 +206,7 @@ def _stop_on_signals() -> Event:
     def ask(number: int, _frame: Any) -> None:  # noqa: ANN401
         stop.set()
         signal.signal(number, signal.SIG_DFL)
-        _log.warning("stopping after what is in flight; once more ends at once")
+        log.warning("stopping after what is in flight; once more ends at once")
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, ask)

@@ -435,6 +435,33 @@ class State:
         )
         return int(number)
 
+    def deliveries_to(self, address: str, *, limit: int = 10) -> list[tuple[int, str, str, str]]:
+        """Return the last deliveries to an address as (issue, date, status, reply)."""
+        return self._rows(
+            "select issue, date, status, reply from deliveries join issues on number = issue"
+            " where lower(recipient) = lower(?) order by id desc limit ?",
+            address,
+            limit,
+        )
+
+    def forget(self, address: str, *, alias: str, now: datetime) -> int:
+        """Put `alias` in the place of an address; what is outstanding is suppressed.
+
+        Returns in how many deliveries it stood.
+        """
+        with self._transaction() as db:
+            db.execute("delete from readers where lower(address) = lower(?)", (address,))
+            db.execute(
+                "update deliveries set status = 'suppressed', changed = ?"
+                " where id in (select id from outstanding where lower(recipient) = lower(?))",
+                (iso(now), address),
+            )
+            changed = db.execute(
+                "update deliveries set recipient = ?, reply = '' where lower(recipient) = lower(?)",
+                (alias, address),
+            )
+        return changed.rowcount
+
     def waiting(self) -> list[tuple[int, DeliveryStatus, str, int]]:
         """Return what is outstanding as (issue, status, last reply, how many)."""
         return self._rows(

@@ -1,59 +1,12 @@
 import json
 import socket
-import sys
-from collections.abc import Callable
-from importlib.resources import files
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
-from newsletter.cli import main
 from newsletter.state import locked
-
-DAY_ONE, DAY_TWO = "2026-11-19T10:00:00Z", "2026-11-20T10:00:00Z"
-
-
-class Ended(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Command = Callable[..., Ended]
-
-
-@pytest.fixture
-def newsletter(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Command:
-    """Run a command in an empty folder and return how it ended."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "home"))
-
-    def run(*arguments: str) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["newsletter", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        shown = capsys.readouterr()
-        return Ended(int(ended.value.code or 0), shown.out, shown.err)
-
-    return run
-
-
-@pytest.fixture
-def sample(tmp_path: Path) -> Path:
-    """Put the sample configuration, list and answers into the folder of the test."""
-    for each in (files("newsletter") / "sample").iterdir():
-        if each.is_file():
-            (tmp_path / each.name).write_bytes(each.read_bytes())
-    return tmp_path
-
-
-def rewrite(path: Path, old: str, new: str) -> None:
-    text = path.read_text("utf-8")
-    assert old in text
-    path.write_text(text.replace(old, new), "utf-8")
+from tests.commands import DAY_ONE, DAY_TWO, Command, Ended, rewrite
 
 
 def report_of(ended: Ended) -> dict[str, Any]:

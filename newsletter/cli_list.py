@@ -1,0 +1,260 @@
+"""The commands that care for the list and the suppressions."""
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from newsletter.errors import DATA, OK
+from newsletter.options import Json, Yes, loaded_config, moment
+from newsletter.report import counted
+
+if TYPE_CHECKING:
+    from newsletter.config import Config
+    from newsletter.models import Subscriber
+    from newsletter.suppressions import Suppressions
+
+subscribers = typer.Typer(help="Care for the list file.", no_args_is_help=True)
+suppressions = typer.Typer(help="Who must not be mailed, and why.", no_args_is_help=True)
+
+_PIPED_WIDTH = 1000
+
+Email = Annotated[str, typer.Argument(metavar="EMAIL")]
+Cell = Annotated[str | None, typer.Option()]
+
+
+@subscribers.command("check")
+def check() -> None:
+    """Name every problem of the list; exit 65 if there is one."""
+    found = _read(loaded_config())
+    for problem in found.problems:
+        typer.echo(problem)
+    typer.echo(f"{counted(len(found.subscribers), 'subscriber')} in {counted(found.rows, 'row')}")
+    raise typer.Exit(DATA if found.problems else OK)
+
+
+@subscribers.command("list")
+def list_(
+    *,
+    keyword: Annotated[str | None, typer.Option(help="Only those who get this keyword.")] = None,
+    status: Annotated[
+        str | None, typer.Option(help="Only these: active, paused or suppressed.")
+    ] = None,
+    bounced: Annotated[bool, typer.Option(help="Only those whose mail bounced.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show the subscribers as a table."""
+    config = loaded_config()
+    kept_off = _suppressions(config)
+    rows = [_shown(each, kept_off) for each in _read(config).subscribers]
+    chosen = [
+        row
+        for row in rows
+        if (keyword is None or row["keywords"] is None or keyword in row["keywords"])
+        and (status is None or row["status"] == status)
+        and (not bounced or row["suppressed"] == "bounced")
+    ]
+    if as_json:
+        typer.echo(json.dumps(chosen, ensure_ascii=False))
+        return
+    _print_table(chosen)
+    typer.echo(f"{len(chosen)} of {counted(len(rows), 'subscriber')}")
+
+
+@subscribers.command()
+def show(email: Email) -> None:
+    """Show a row, why it is suppressed if so, and the last deliveries."""
+    from newsletter.listedit import row_of
+    from newsletter.state import State
+
+    config = loaded_config()
+    row = row_of(config.subscribers.file, email)
+    if row is None:
+        typer.echo(f"{email} is not on the list")
+    for column, text in (row or {}).items():
+        typer.echo(f"{column}: {text}")
+    reason = _suppressions(config).reason_for(email)
+    typer.echo(f"suppressed: {reason or 'no'}")
+    if config.state.file.exists():
+        with State.open(config.state.file) as state:
+            for issue, day, status, reply in state.deliveries_to(email):
+                typer.echo(f"issue {issue} of {day}: {status}" + (f" ({reply})" if reply else ""))
+    raise typer.Exit(OK if row else DATA)
+
+
+@subscribers.command()
+def add(
+    email: Email,
+    *,
+    name: Cell = None,
+    keywords: Annotated[str | None, typer.Option(help="Separated by ';'; * for all.")] = None,
+    frequency: Annotated[str | None, typer.Option(help="daily or weekly.")] = None,
+    format_: Annotated[str | None, typer.Option("--format", help="html or text.")] = None,
+) -> None:
+    """Add a row at the end of the list."""
+    from newsletter import listedit
+
+    config = loaded_config()
+    given = {"name": name, "keywords": keywords, "frequency": frequency, "format": format_}
+    cells = {"email": email} | {column: text for column, text in given.items() if text is not None}
+    added = listedit.add(config.subscribers.file, cells, keywords=_names(config))
+    typer.echo(f"added {added.email}")
+    if reason := _suppressions(config).reason_for(added.email):
+        typer.echo(
+            f"but it is suppressed ({reason}) and gets nothing; if that is wrong:"
+            f" newsletter suppressions remove {added.email}"
+        )
+
+
+@subscribers.command()
+def remove(email: Email, *, yes: Yes = False) -> None:
+    """Remove every row of an address from the list."""
+    from newsletter import listedit
+
+    config = loaded_config()
+    _ask(f"Remove {email} from {config.subscribers.file}?", yes=yes)
+    removed = listedit.remove(config.subscribers.file, email)
+    typer.echo(f"removed {counted(removed, 'row')}" if removed else f"{email} is not on the list")
+    raise typer.Exit(OK if removed else DATA)
+
+
+@subscribers.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(metavar="FILE")],
+    *,
+    dry_run: Annotated[bool, typer.Option(help="Only say what would change.")] = False,
+) -> None:
+    """Merge the rows of another list file; empty cells change nothing."""
+    from newsletter import listedit
+
+    config = loaded_config()
+    done = listedit.import_rows(
+        config.subscribers.file,
+        file,
+        keywords=_names(config),
+        kept_off=_suppressions(config).reason_for,
+        dry_run=dry_run,
+    )
+    for problem in done.problems:
+        typer.echo(problem)
+    typer.echo(
+        f"{'would be ' if dry_run else ''}{len(done.added)} added, {len(done.changed)} changed,"
+        f" {len(done.unchanged)} unchanged, {len(done.problems)} skipped"
+    )
+
+
+@subscribers.command()
+def export(
+    file: Annotated[Path | None, typer.Argument(metavar="[FILE]")] = None,
+) -> None:
+    """Write the list as CSV that is safe to open in a spreadsheet; to stdout without FILE."""
+    from newsletter import listedit
+
+    config = loaded_config()
+    if file is None:
+        listedit.export(config.subscribers.file, sys.stdout)
+        return
+    with file.open("x", encoding="utf-8", newline="") as out:
+        rows = listedit.export(config.subscribers.file, out)
+    typer.echo(f"wrote {counted(rows, 'row')} to {file}")
+
+
+@subscribers.command()
+def forget(email: Email, *, yes: Yes = False) -> None:
+    """Erase everything about a person, but for a keyed hash that keeps them off the list."""
+    from newsletter.forget import forgotten
+
+    config = loaded_config()
+    _ask(f"Erase everything about {email}? This cannot be undone.", yes=yes)
+    for line in forgotten(config, email, now=moment(None)):
+        typer.echo(line)
+
+
+@suppressions.command("list")
+def list_suppressions(*, as_json: Json = False) -> None:
+    """Show who must not be mailed, and why."""
+    entries = [asdict(each) for each in _suppressions(loaded_config()).entries()]
+    if as_json:
+        typer.echo(json.dumps(entries, ensure_ascii=False))
+        return
+    for each in entries:
+        detail = f" ({each['detail']})" if each["detail"] else ""
+        typer.echo(f"{each['address']}: {each['reason']}, since {each['since'] or '?'}{detail}")
+    typer.echo(counted(len(entries), "suppression"))
+
+
+@suppressions.command("add")
+def add_suppression(
+    email: Email, *, reason: Annotated[str, typer.Option(help="Why, in a word or two.")]
+) -> None:
+    """Never mail this address, whatever the list says."""
+    from newsletter.addresses import address
+    from newsletter.options import parsed
+
+    _suppressions(loaded_config()).add(
+        parsed(address, email, "EMAIL"), reason=reason, now=moment(None), detail="by hand"
+    )
+    typer.echo(f"suppressed {email}: {reason}")
+
+
+@suppressions.command("remove")
+def remove_suppression(email: Email, *, yes: Yes = False) -> None:
+    """Let this address be mailed again."""
+    _ask(f"Mail {email} again?", yes=yes)
+    lifted = _suppressions(loaded_config()).remove(email, now=moment(None), detail="by hand")
+    typer.echo(f"{email} may be mailed again" if lifted else f"{email} was not suppressed")
+    raise typer.Exit(OK if lifted else DATA)
+
+
+def _read(config: "Config") -> Any:  # noqa: ANN401
+    from newsletter.subscribers import read
+
+    return read(config.subscribers.file, keywords=_names(config), accept=True)
+
+
+def _names(config: "Config") -> list[str]:
+    return [each.name for each in config.keywords]
+
+
+def _suppressions(config: "Config") -> "Suppressions":
+    from newsletter.assembly import token_keys
+    from newsletter.suppressions import Suppressions
+
+    return Suppressions(config.subscribers.suppressions, keys=token_keys(config))
+
+
+def _shown(subscriber: "Subscriber", kept_off: "Suppressions") -> dict[str, Any]:
+    reason = kept_off.reason_for(subscriber.email)
+    status = "suppressed" if reason else "paused" if subscriber.paused else "active"
+    return {
+        "email": subscriber.email,
+        "name": subscriber.name,
+        "keywords": subscriber.keywords and list(subscriber.keywords),
+        "frequency": subscriber.frequency,
+        "status": status,
+        "format": subscriber.format,
+        "suppressed": reason or "",
+    }
+
+
+def _print_table(rows: list[dict[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("email", "name", "keywords", "frequency", "status", "format")
+    for row in rows:
+        keywords = "*" if row["keywords"] is None else "; ".join(row["keywords"])
+        status = row["status"] + (f": {row['suppressed']}" if row["suppressed"] else "")
+        cells = (row["email"], row["name"], keywords, row["frequency"], status, row["format"])
+        table.add_row(*map(escape, cells))
+    # Piped output is for other programs, which want whole lines.
+    Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH).print(table)
+
+
+def _ask(question: str, *, yes: bool) -> None:
+    if not yes:
+        typer.confirm(question, abort=True)

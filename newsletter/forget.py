@@ -1,0 +1,45 @@
+"""Erase a person from list, suppressions, state and outbox; a keyed hash keeps them off."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+from newsletter import listedit
+from newsletter.addresses import folded
+from newsletter.assembly import token_keys
+from newsletter.config import Config
+from newsletter.report import counted
+from newsletter.state import State, locked
+from newsletter.suppressions import Suppressions
+from newsletter.tokens import Tokens
+
+
+def forgotten(config: Config, email: str, *, now: datetime) -> Iterator[str]:
+    """Erase everything about an address and yield a line for each place: what was erased there.
+
+    What stays is a hash that only the token key can tell apart, in the suppression file and in the
+    place of the address in old deliveries, whose counts stay right. Raises NewsletterError.
+    """
+    keys = token_keys(config)
+    kept_off = Suppressions(config.subscribers.suppressions, keys=keys)
+    lines = kept_off.forget(email, now=now)
+    yield f"{config.subscribers.suppressions.name}: {counted(lines, 'line')}, a hash in their place"
+    rows = listedit.remove(config.subscribers.file, email)
+    yield f"{config.subscribers.file.name}: {counted(rows, 'row')}"
+    if config.state.file.exists():
+        alias = f"forgotten:{Tokens(keys, config.newsletter.id).subscriber_id(email)}"
+        with locked(config.state.file), State.open(config.state.file) as state:
+            deliveries = state.forget(email, alias=alias, now=now)
+        yield f"{config.state.file.name}: the address in {counted(deliveries, 'delivery')}"
+    mails = [path for path in config.outbox.directory.glob("*/*") if _is_to(path, email)]
+    for path in mails:
+        path.unlink()
+    yield f"{config.outbox.directory.name}: {counted(len(mails), 'mail')}"
+
+
+def _is_to(path: Path, email: str) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        first = file.readline().decode("utf-8", errors="replace")
+    return folded(first.removeprefix("To:")) == folded(email)

@@ -1,0 +1,58 @@
+"""The options before the command, and what the commands make of them and of the environment."""
+
+import logging
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from newsletter.logs import LogFormat
+
+if TYPE_CHECKING:
+    from newsletter.config import Config
+
+T = TypeVar("T")
+log = logging.getLogger("newsletter")
+
+Now = Annotated[
+    str | None, typer.Option("--now", metavar="TIME", help="Run as of this ISO 8601 time, not now.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, alone on stdout.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+
+
+class Chosen:
+    """What was given before the command."""
+
+    config: Path | None = None
+    log_format: LogFormat = "text"
+    verbose: bool = False
+
+
+def loaded_config() -> "Config":
+    """Return the configuration, its warnings logged. Raises ConfigError."""
+    from newsletter.config import load
+
+    config = load(Chosen.config, environ=os.environ)
+    for warning in config.warnings:
+        log.warning("%s", warning)
+    return config
+
+
+def moment(text: str | None) -> datetime:
+    """Return the time of --now, else the time it is; UTC where it names no zone."""
+    if text is None:
+        return datetime.now(UTC).replace(microsecond=0)
+    found = parsed(datetime.fromisoformat, text, "--now")
+    return found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
+
+
+def parsed(parse: Callable[[str], T], text: str, option: str) -> T:
+    """Return what `parse` makes of an option; a ValueError of it is the user's."""
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint=option) from error
