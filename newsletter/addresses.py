@@ -34,6 +34,8 @@ def mailbox(text: str) -> str:
     Raises ValueError in plain words.
     """
     match = _MAILBOX.fullmatch(text)
+    if match is None and ("<" in text or text.count("@") > 1):
+        raise ValueError(f"{text[:80]!r} is not one mailbox, Name <address>")
     if match is None:
         return address(text)
     from email.headerregistry import Address  # slow to import, and seldom needed
@@ -42,8 +44,8 @@ def mailbox(text: str) -> str:
     name = re.sub(r"\\(.)", r"\1", quoted) if quoted is not None else plain
     if not printable(name):
         raise ValueError("the name has control or invisible characters")
-    # The class knows when a name needs quotes.
-    return str(Address(name, addr_spec=address(spec)))
+    local, _, domain = address(spec).rpartition("@")
+    return str(Address(name, local, domain))  # which knows when a name needs quotes
 
 
 def bare(mailbox: str) -> str:

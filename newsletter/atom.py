@@ -76,9 +76,11 @@ def _well_formed(body: bytes) -> Any:  # noqa: ANN401  (feedparser has no types)
         sanitize_html=False,
     )
     if feed.bozo:
-        raise AtomError(f"with broken XML ({_shown(text)})")
+        raise AtomError(
+            "with XML that is damaged or breaks off" if "<feed" in text else f"with {_shown(text)}"
+        )
     if feed.version != "atom10":
-        raise AtomError(f"with something that is no Atom feed ({_shown(text)})")
+        raise AtomError(f"with no Atom feed but {_shown(text)}")
     return feed
 
 

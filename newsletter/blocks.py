@@ -22,10 +22,10 @@ _COMMENT = r"\{#.*?#\}"
 
 # What would make the inlined template another mail than the inlined mail.
 _UNSUITABLE = (
-    (r"<[^<>{]*" + _STATEMENT, "a statement inside a tag: put it between elements"),
+    (r"<[^<>]*?" + _STATEMENT, "a statement inside a tag: put it between elements"),
     (r"@import", "@import: a mail must not fetch anything"),
     (r":(?:first|last|nth|only)-", "a selector that counts elements: use a class"),
-    (r"<style>[^<]*?[+~][^<]*\{", "a selector that looks at neighbours: use a class"),
+    (r"<style>[^<]*?[+~][^{};<]*\{", "a selector that looks at neighbours: use a class"),
 )
 
 

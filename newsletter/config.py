@@ -152,11 +152,12 @@ class _Draft:
         return config
 
     def _set(self, table: str, key: str, value: str, *, origin: str) -> None:
-        if table not in Config.model_fields or table == "keywords":
+        if table == "keywords":
+            self._problems.append((0, f"{origin}: keywords can only be set in the file"))
+            return
+        if table not in Config.model_fields:
             hint = did_you_mean(table, Config.model_fields)
-            self._problems.append(
-                (0, f"{origin}: there is no table [{table}] with single keys{hint}")
-            )
+            self._problems.append((0, f"{origin}: unknown table {table}{hint}"))
             return
         values = self._tables.setdefault(table, {})
         if isinstance(values, dict):

@@ -7,7 +7,8 @@ NewsletterError
 ├─ StateError(path, reason)    74  damaged, newer than this program, or the disk is full
 ├─ LockedError(path, holder)   75  another run holds the state
 ├─ RenderError(template, ...)  70  a template or a paper cannot be rendered
-└─ TransportError(...)         75  something is left deferred (69: unreachable, 78: login refused)
+├─ TransportError(...)         75  something is left deferred (69: unreachable, 78: login refused)
+└─ InboxError(reason, ...)     69  bounces and leavers could not be read (78: login refused)
 
 Exit codes are those of BSD's sysexits(3); `most_serious` ranks them as the documentation does.
 """
@@ -123,8 +124,21 @@ class TransportError(NewsletterError):
         self.exit_code = exit_code
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
+class InboxError(NewsletterError):
+    """Bounces and unsubscribe mails cannot be read, or not moved, for now; none is lost.
+
+    `exit_code` is 69 when the server cannot be reached, 78 when it refuses the login or has no
+    such folder, 74 or 77 for trouble with a file.
+    """
+
+    def __init__(self, reason: str, *, exit_code: int) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.exit_code = exit_code
+
+
+def did_you_mean(word: str, known: Iterable[str], *, likeness: float = 0.5) -> str:
     """Return ` (did you mean 'x'?)` for the nearest known word, or nothing if none is near."""
     names = {name.lower(): name for name in known if name}
-    near = get_close_matches(word.lower(), names, n=1)
+    near = get_close_matches(word.lower(), names, n=1, cutoff=likeness)
     return f" (did you mean {names[near[0]]!r}?)" if near else ""

@@ -67,14 +67,14 @@ def matcher(keyword: Keyword) -> Callable[[Paper], bool] | None:
     )
 
 
-def claimer(keyword: Keyword) -> Callable[[Paper], bool] | None:
+def claimer(keyword: Keyword) -> Callable[[Paper], bool]:
     """Return the decision whether arXiv may have returned a paper because of this keyword.
 
-    The generous counterpart of `matcher`: stems even where `exact` is set, and an author's surname
-    is enough.
+    The generous counterpart of `matcher`: stems even where `exact` is set, an author's surname is
+    enough, and a raw query claims whatever it is shown.
     """
     if keyword.query is not None:
-        return None
+        return lambda _: True
     surnames = {words[-1] for author in keyword.authors if (words := _name_words(author))}
     return _decision(
         keyword,

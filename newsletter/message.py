@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from email.header import Header
 from email.utils import format_datetime, formataddr, parseaddr
+from functools import lru_cache
 from hashlib import sha256
 from html import escape
+from itertools import chain
 from urllib.parse import quote
 
 from newsletter.models import Delivery, Envelope, Masthead, Outgoing, Rendered
@@ -48,7 +50,6 @@ class Composer:
         self._name, self._sender = parseaddr(masthead.sender)
         self._domain = self._sender.rpartition("@")[2]
         self._headers: dict[tuple[object, ...], bytes] = {}
-        self._pieces: dict[str, tuple[bytes | None, ...]] = {}
 
     def outgoing(self, delivery: Delivery, rendered: Rendered) -> Outgoing:
         """Return the message that is due to one recipient.
@@ -80,7 +81,7 @@ class Composer:
         mailto = self._mailto(token)
         lines = [f"To: {recipient}", f"Message-ID: <{self._masthead.id}.{number}@{self._domain}>"]
         if self._masthead.base_url:
-            # Both, and exactly with an https address: RFC 8058 3.1.
+            # The promise of one click needs an address to post to, never only a mailto: RFC 8058.
             lines += [
                 f"List-Unsubscribe: <{self._unsubscribe_link(token)}>,",
                 f" <{mailto}>",
@@ -134,19 +135,13 @@ class Composer:
     def _body(
         self, delivery: Delivery, rendered: Rendered, link: str, token: str
     ) -> Iterable[bytes]:
-        yield from self._encoded(rendered.text, _slot(link, token))
+        slot = _slot(link, token)
+        yield from (part or slot for part in _encoded(rendered.text))
         if delivery.format == "html":
+            slot = _slot(escape(link), token)
             yield _BETWEEN
-            yield from self._encoded(rendered.html, _slot(escape(link), token))
+            yield from (part or slot for part in _encoded(rendered.html))
             yield _END
-
-    def _encoded(self, pieces: Iterable[str], slot: bytes) -> Iterable[bytes]:
-        """Yield the pieces in quoted-printable, whole lines each, `slot` where they say so."""
-        for piece in pieces:
-            if piece not in self._pieces:
-                self._pieces[piece] = _cut(piece)
-            for part in self._pieces[piece]:
-                yield slot if part is None else part
 
     def _number(self, delivery: Delivery) -> str:
         """Return what tells this message from every other, today and when it goes again."""
@@ -221,8 +216,16 @@ def _digest(*parts: str) -> str:
     return sha256("\0".join(parts).encode()).hexdigest()
 
 
+# Deliveries come sorted by edition, so that few are at work at a time.
+@lru_cache(maxsize=16)
+def _encoded(pieces: tuple[str, ...]) -> tuple[bytes | None, ...]:
+    """Return the pieces in quoted-printable, whole lines each, None where the slot is."""
+    return tuple(chain.from_iterable(map(_cut, pieces)))
+
+
+# The cards of a day, each of some 3 KB, and what stands between them.
+@lru_cache(maxsize=4096)
 def _cut(piece: str) -> tuple[bytes | None, ...]:
-    """Encode a piece, None where the slot is."""
     first, *others = (_quoted(text) for text in piece.split(UNSUBSCRIBE))
     cut: list[bytes | None] = [first]
     for part in others:
@@ -232,7 +235,7 @@ def _cut(piece: str) -> tuple[bytes | None, ...]:
 
 def _slot(link: str, token: str) -> bytes:
     """Encode a link, its token in one piece: people and machines search mails for it."""
-    return b"".join(_quoted(part) for part in re.split(f"({re.escape(token)})", link))
+    return _quoted(token).join(_quoted(part) for part in link.split(token))
 
 
 def _quoted(text: str) -> bytes:

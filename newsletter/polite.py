@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple, TextIO, TypeVar
@@ -169,8 +170,10 @@ class Client:
             raise self._refusal
         if status in _PASSING or status >= 500:
             retry_after = _seconds(answer.headers.get("Retry-After", ""), self._now())
-            raise _PassingError(f"arXiv answered {status}", status=status, retry_after=retry_after)
-        raise SourceError(url, f"arXiv answered {status}; is [source] url right?")
+            raise _PassingError(
+                f"arXiv answered {_named(status)}", status=status, retry_after=retry_after
+            )
+        raise SourceError(url, f"arXiv answered {_named(status)}; is [source] url right?")
 
     def _exchange(self, url: str) -> "_Answer":
         """Make one request when it is our turn on this machine."""
@@ -260,6 +263,13 @@ class _Answer(NamedTuple):
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+
+def _named(status: int) -> str:
+    try:
+        return f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return str(status)
 
 
 def _headers(contact: str) -> dict[str, str]:

@@ -7,6 +7,7 @@ that show it in the same way, and the same string stands in all of them.
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
 from itertools import chain
 from pathlib import Path
@@ -46,6 +47,7 @@ class Renderer:
         self._title = wording.plain(masthead.title)
         self._html = Blocks("edition.html", folders)
         self._text = Blocks("edition.txt", folders)
+        self._headings: dict[_Heading, _Both] = {}
         self._cards: dict[object, _Card | None] = {}
 
     def render(self, edition: Edition) -> Rendered:
@@ -55,20 +57,25 @@ class Renderer:
         when none of several papers can be shown: that is no paper's fault.
         """
         subject = wording.subject(self._title, edition)
+        headings = [_heading(digest, edition) for digest in edition.digests]
         frame = {
             "title": self._title,
             "subject": subject,
             "date": f"{edition.date:%A}, {edition.date.day} {edition.date:%B %Y}",
             "number": edition.issue,
             "count": wording.count(edition),
-            "contents": [_heading(digest, edition) for digest in edition.digests],
+            "contents": headings,
             "unsubscribe": UNSUBSCRIBE,
         }
         opening, closing = self._both("opening", **frame), self._both("closing", **frame)
         matched = _matched(edition)
-        sections = [self._section(digest, edition, matched) for digest in edition.digests]
+        sections = [
+            self._section(digest, heading, edition, matched)
+            for digest, heading in zip(edition.digests, headings, strict=True)
+        ]
         if len(matched) > 1 and not any(section.cards for section in sections):
-            raise RenderError("edition.html", f"none of {len(matched)} papers can be shown")
+            reason = f"none of {len(matched)} papers can be shown; the log says why, paper by paper"
+            raise RenderError("edition.html", reason)
         return Rendered(
             subject=subject,
             html=(
@@ -80,7 +87,11 @@ class Renderer:
         )
 
     def _section(
-        self, digest: Digest, edition: Edition, matched: Mapping[str, Sequence[Keyword]]
+        self,
+        digest: Digest,
+        heading: "_Heading",
+        edition: Edition,
+        matched: Mapping[str, Sequence[Keyword]],
     ) -> "_Section":
         cards: list[_Card] = []
         failed: list[str] = []
@@ -92,10 +103,15 @@ class Renderer:
             else:
                 failed.append(arxiv_id)
         return _Section(
-            heading=self._both("digest", digest=_heading(digest, edition)),
+            heading=self._headed(heading),
             cards=cards,
             foot=[self._both("failed", failed=wording.not_shown(failed))] if failed else [],
         )
+
+    def _headed(self, heading: "_Heading") -> "_Both":
+        if heading not in self._headings:
+            self._headings[heading] = self._both("digest", digest=heading)
+        return self._headings[heading]
 
     def _card(
         self,
@@ -240,6 +256,15 @@ class _Name(NamedTuple):
     anchor: str
 
 
+class _Heading(NamedTuple):
+    """A digest as its heading and its line in the contents show it."""
+
+    name: str
+    anchor: str
+    news: str
+    coverage: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _View:
     """A paper as the templates see it."""
@@ -273,6 +298,10 @@ def _view(
     shown = edition.shown_in[paper.arxiv_id]
     title = wording.prose(paper.title) or f"arXiv:{paper.arxiv_id}"
     abstract = wording.prose(paper.abstract)
+    in_title = {each.name: marks(each, title) for each in keywords}
+    in_abstract = {each.name: marks(each, abstract) for each in keywords}
+    found = {"title": in_title[digest.keyword.name], "abstract": in_abstract[digest.keyword.name]}
+    places = [place for place, spans in found.items() if spans]
     late = wording.is_late(paper, digest, edition.date)
     return _View(
         arxiv_id=paper.arxiv_id,
@@ -280,7 +309,7 @@ def _view(
         pdf=paper.pdf_url,
         # arXiv makes HTML of what was submitted since December 2023.
         html=paper.html_url if known[1] and known[1] >= "2312" else "",
-        title=_runs(title, keywords),
+        title=_runs(title, in_title.values()),
         plain_title=title,
         short_title=wording.shortened(title, 60),
         label=wording.label(announcement, late=late),
@@ -288,18 +317,18 @@ def _view(
         categories=", ".join(map(wording.plain, paper.categories)),
         authors=wording.authors(paper.authors),
         comment=wording.prose(paper.comment),
-        why=wording.why(paper, digest.keyword, title=title, abstract=abstract),
+        why=wording.why(paper, digest.keyword, places),
         shown=_name(shown),
         also=[_name(each.name) for each in keywords if each.name != shown],
-        abstract=_runs(abstract, keywords),
+        abstract=_runs(abstract, in_abstract.values()),
     )
 
 
-def _runs(text: str, keywords: Iterable[Keyword]) -> list[_Run]:
+def _runs(text: str, spans: Iterable[list[tuple[int, int]]]) -> list[_Run]:
     """Cut a text where what matched begins or ends."""
     runs: list[_Run] = []
     done = 0
-    for start, end in sorted(chain.from_iterable(marks(keyword, text) for keyword in keywords)):
+    for start, end in sorted(chain.from_iterable(spans)):
         if end > done:
             runs += [
                 _Run(text[done:start], hit=False),
@@ -310,14 +339,12 @@ def _runs(text: str, keywords: Iterable[Keyword]) -> list[_Run]:
     return [run for run in runs if run.text]
 
 
-def _heading(digest: Digest, edition: Edition) -> dict[str, str]:
-    return {
-        **_name(digest.keyword.name)._asdict(),
-        "news": wording.news(digest),
-        "coverage": wording.coverage(digest, edition.date),
-    }
+def _heading(digest: Digest, edition: Edition) -> _Heading:
+    name, anchor = _name(digest.keyword.name)
+    return _Heading(name, anchor, wording.news(digest), wording.coverage(digest, edition.date))
 
 
+@cache
 def _name(name: str) -> _Name:
     name = wording.plain(name)
     return _Name(name, f"k{sha256(name.encode()).hexdigest()[:8]}")

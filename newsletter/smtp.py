@@ -24,15 +24,20 @@ from typing import Self
 from newsletter.errors import CONFIG, TEMPORARY, UNAVAILABLE, NewsletterError, TransportError
 from newsletter.models import Ledger, Outcome, Outgoing
 from newsletter.smtp_replies import Reply, advice
-from newsletter.smtp_session import Answer, LostError, Patience, Server, Session, connect
+from newsletter.smtp_session import (
+    Answer,
+    LostError,
+    Patience,
+    Server,
+    Session,
+    connect,
+    tls_context,
+)
 
 __all__ = ["Patience", "ProbeResult", "Server", "SmtpTransport", "probe"]
 
-GRACE = 8.0  # seconds from a stop to the end: process managers kill after ten
-
 _LONGEST_BACKOFF = 60.0
 _BUSY_TRIES = 8  # back-offs in a row that a server may ask for: four minutes in all
-_GATHER = 0.001
 _GLANCE = 0.2  # seconds between looks at `stop`
 _MAX_ERRORS = 10  # on a connection: Postfix hangs up after 20 (smtpd_hard_error_limit)
 _MAX_RETRIES = 1000  # messages kept for another try before new ones are taken
@@ -45,8 +50,8 @@ log = logging.getLogger(__name__)
 class SmtpTransport:
     """A `Transport` over SMTP; one thread, and a short-lived one for each connection being set up.
 
-    `stop`, once set, ends the work: what is in flight is finished, or given up after `GRACE`
-    seconds. `credit` is how many messages may leave at once under `rate_per_minute`: less than 1
+    `stop`, once set, ends the work: what is in flight is finished, or given up after
+    `patience.grace` seconds. `credit` is how many messages may leave at once under `rate_per_minute`: less than 1
     where the run before has just used the rate up.
 
     An intent is committed before MAIL FROM, so that a suppression is seen in time, and one commit
@@ -98,7 +103,7 @@ def probe(server: Server, *, patience: Patience | None = None) -> ProbeResult:
     """Connect, log in and leave again; no mail is sent. Raises TransportError."""
     patience = patience or Patience()
     try:
-        session = connect(server, patience)
+        session = connect(server, patience, tls_context(server))
     except LostError as error:
         exit_code = TEMPORARY if error.busy else UNAVAILABLE
         raise TransportError(str(error), exit_code=exit_code) from error
@@ -185,7 +190,6 @@ class _Run:
         self._accepted = self._refused = self._troubles = 0
         self._resume_at = -inf
         self._end_at = inf
-        self._gather_until = inf
         self._failure: NewsletterError | None = None
         self._random = SystemRandom()
 
@@ -210,12 +214,11 @@ class _Run:
             now = self._clock()
             if self._stop.is_set():
                 self._wind_up(now)
-            if self._gathered(now):
-                self._hand_out(ledger, now)
-                self._open_sessions(now)
+            again = self._hand_out(ledger, now)
+            self._open_sessions(now)
             if not self._sessions and self._idle(now):
                 break
-            self._wait(now)
+            self._wait(now, at_most=0 if again else _GLANCE)
         self._conclude()
         if self._outcomes:
             ledger.commit(self._outcomes, ())
@@ -229,7 +232,7 @@ class _Run:
     def _wind_up(self, now: float) -> None:
         """Take nothing more; give up what is still in flight after the time of grace."""
         if not self._stopping:
-            self._end_at = now + GRACE
+            self._end_at = now + self._patience.grace
         elif now >= self._end_at:
             for session in self._sessions:
                 session.abandon("stopped before the server answered")
@@ -243,8 +246,11 @@ class _Run:
 
     # What goes out
 
-    def _hand_out(self, ledger: Ledger, now: float) -> None:
-        """Commit once for every session whose turn it is, then let them write."""
+    def _hand_out(self, ledger: Ledger, now: float) -> bool:
+        """Commit once for every session whose turn it is, then let them write.
+
+        Returns whether there was something that may not leave, so that a session went without.
+        """
         resting = [each for each in self._sessions if each.resting]
         taken = {each: item for each in resting if (item := self._take(each, now))}
         allowed: frozenset[int] = frozenset()
@@ -261,20 +267,11 @@ class _Run:
                 session.advance(following, now=now)
             elif self._finished_with(session, now):
                 session.quit(now=now)
-            self._heed(session, now)
-
-    def _gathered(self, now: float) -> bool:
-        """Whether it is time to commit: together with others costs less than one by one."""
-        waiting = sum(each.resting for each in self._sessions)
-        if waiting in {0, len(self._sessions)}:
-            self._gather_until = inf
-            return True
-        if self._gather_until == inf:
-            self._gather_until = now + _GATHER
-        if now < self._gather_until:
-            return False
-        self._gather_until = inf
-        return True
+            if session.lost:
+                self._heed(session, now)
+            else:
+                self._watch(session)
+        return len(allowed) < len(taken)
 
     def _take(self, session: Session, now: float) -> _Item | None:
         """Return the next message for this session, None where it has to do without."""
@@ -332,12 +329,12 @@ class _Run:
 
     # What comes back
 
-    def _wait(self, now: float) -> None:
+    def _wait(self, now: float, *, at_most: float) -> None:
         """Wait for the next thing to happen, and take it in."""
-        moments = [self._resume_at, self._gather_until, now + self._pace.wait(now)]
+        moments = [self._resume_at, now + self._pace.wait(now)]
         if self._retries:
             moments.append(self._retries[0][0])
-        pause = min([_GLANCE, *(moment - now for moment in moments if moment > now)])
+        pause = min([at_most, *(moment - now for moment in moments if moment > now)])
         ready = {key.fileobj for key, _ in self._selector.select(pause)}
         now = self._clock()
         if self._doors in ready:
@@ -364,9 +361,7 @@ class _Run:
         for answer in session.pump(now):
             self._settle(answer, session, now)
         if not session.lost:
-            events = selectors.EVENT_READ | (selectors.EVENT_WRITE if session.writing else 0)
-            if self._selector.get_key(session.sock).events != events:
-                self._selector.modify(session.sock, events)
+            self._watch(session)
             return
         self._selector.unregister(session.sock)
         self._sessions.remove(session)
@@ -376,6 +371,12 @@ class _Run:
             # One that has done some work may go for reasons of its own: many servers close after
             # so many messages.
             self._back_off(session.lost, now, busy=False)
+
+    def _watch(self, session: Session) -> None:
+        """Wait for replies, and for room in the socket where there are bytes left to write."""
+        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if session.writing else 0)
+        if self._selector.get_key(session.sock).events != events:
+            self._selector.modify(session.sock, events)
 
     def _settle(self, answer: Answer, session: Session, now: float) -> None:
         """Decide what an answer means for the recipient, and for the run."""
@@ -478,6 +479,7 @@ class _Doors:
         self.pending = 0
         self._server = server
         self._patience = patience
+        self._context = tls_context(server)
         self._ear, self._bell = socket.socketpair()
         self._results: SimpleQueue[Session | Exception] = SimpleQueue()
         self._lock = Lock()
@@ -510,7 +512,7 @@ class _Doors:
     def _set_up(self) -> None:
         result: Session | Exception
         try:
-            result = connect(self._server, self._patience)
+            result = connect(self._server, self._patience, self._context)
         except Exception as error:  # noqa: BLE001 - raised again by the thread that waits for it
             result = error
         with self._lock:

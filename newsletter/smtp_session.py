@@ -55,10 +55,11 @@ class Server:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """How many seconds each phase may take, and the first back-off.
+    """How many seconds each phase may take, the first back-off, and the end after a stop.
 
     Before the dot it is less than RFC 5321 4.5.3.2 allows a daemon, which can wait; after it, it
-    is all of the ten minutes, because giving up early makes second copies.
+    is all of the ten minutes, because giving up early makes second copies. `grace` leaves time
+    to write things down: process managers kill ten seconds after asking.
     """
 
     connect: float = 30
@@ -67,6 +68,7 @@ class Patience:
     dot: float = 600
     quit: float = 2
     backoff: float = 1
+    grace: float = 8
 
 
 class LostError(Exception):
@@ -93,13 +95,35 @@ class Answer:
     reply: Reply | None = None
 
 
-def connect(server: Server, patience: Patience) -> "Session":
+def tls_context(server: Server) -> ssl.SSLContext | None:
+    """Return the one context for all connections to a server: reading the system's CAs is slow.
+
+    Raises TransportError (78) where `ca_file` cannot be used.
+    """
+    if server.security == "none":
+        return None
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if server.ca_file:
+        try:
+            context.load_verify_locations(cafile=server.ca_file)
+        except OSError as error:
+            raise TransportError(
+                f"{server.ca_file}: no CA certificates can be read from it ({error}): check"
+                " smtp.ca_file",
+                exit_code=CONFIG,
+            ) from error
+    return context
+
+
+def connect(server: Server, patience: Patience, context: ssl.SSLContext | None) -> "Session":
     """Open a connection, TLS and login included; blocks for as long as `patience` allows.
+
+    `context` is that of `tls_context`.
 
     Raises LostError where another try may help, TransportError where it does not: TLS that is
     missing or not to be trusted and a server that wants nothing from us (69), the login (78).
     """
-    context = _context(server)
     try:
         client = _client(server, patience, context)
     except ssl.SSLEOFError as error:
@@ -163,7 +187,7 @@ class Session:
     @property
     def resting(self) -> bool:
         """Whether every reply has come, so that it is our turn."""
-        return not (self._awaited or self._unsent or self.lost)
+        return not (self._awaited or self._unsent or self.leaving or self.lost)
 
     @property
     def due(self) -> bool:
@@ -226,6 +250,8 @@ class Session:
 
     def abandon(self, reason: str, *, busy: bool = False) -> None:
         """Close the connection; the next `pump` tells what became of the messages on it."""
+        if self.lost:
+            return
         self.lost, self.busy = reason, busy
         with suppress(OSError):
             self.sock.close()
@@ -316,6 +342,8 @@ class Session:
             self.abandon(f"the server said {reply}", busy=True)
         if not self.lost:
             self._awaited.popleft()
+        if self.leaving and not self._awaited:
+            self.abandon("we took our leave")
 
     def _judge(self, step: "_Step", outgoing: Outgoing, reply: Reply) -> None:
         what = meaning(step.phase, reply)
@@ -431,22 +459,7 @@ def _number(value: str) -> int:
     return int(value) if value.isdecimal() else 0
 
 
-def _context(server: Server) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if server.ca_file:
-        try:
-            context.load_verify_locations(cafile=server.ca_file)
-        except OSError as error:
-            raise TransportError(
-                f"{server.ca_file}: no CA certificates can be read from it ({error}): check"
-                " smtp.ca_file",
-                exit_code=CONFIG,
-            ) from error
-    return context
-
-
-def _client(server: Server, patience: Patience, context: ssl.SSLContext) -> "_Client":
+def _client(server: Server, patience: Patience, context: ssl.SSLContext | None) -> "_Client":
     """Return a connection that has said EHLO, under TLS if asked for, and is logged in."""
     where = (server.host, server.port, server.ehlo_name or None)
     if server.security == "tls":

@@ -152,7 +152,7 @@ def _collected(file: ListFile, name: str, reader: RowReader) -> SubscriberList:
     problems = [
         f"{name}:{file.line}: unknown column {column[:40]!r} is ignored{hint}"
         for column in file.columns
-        if column not in COLUMNS and (hint := did_you_mean(column, COLUMNS))
+        if column not in COLUMNS and (hint := did_you_mean(column, COLUMNS, likeness=0.8))
     ]
     rows = bad = 0
     for row in _filled(file):
@@ -200,7 +200,8 @@ def _in_row(row: Row, file: ListFile, reader: RowReader) -> tuple[Subscriber | N
         return None, [f"{count}; quote a cell that has {file.delimiter!r} in it"]
     cells = dict(zip(file.columns, row.cells, strict=False))
     cells.setdefault("email", "")
-    if any({"\r", "\n"} & {*cells.get(name, "")} for name in COLUMNS):
+    breaks = {"\r", "\n"} & set(row.raw.rstrip("\r\n"))
+    if breaks and any(breaks & set(cells.get(name, "")) for name in COLUMNS):
         file.hand_back(row)
         return None, ["a line break inside quotes; is a quote missing?"]
     return reader.subscriber(cells)

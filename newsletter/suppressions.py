@@ -6,6 +6,7 @@ import io
 import os
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +19,7 @@ from newsletter.files import locked, replacing, sync_folder
 LIFTED = "lifted"
 
 _HEADER = ("address", "reason", "since", "detail")
-_FORGOTTEN = "forgotten:"
+_FORGOTTEN = "forgotten"
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z")
 
 
@@ -69,9 +70,15 @@ class Suppressions:
             self._read()
 
     def add(self, address: str, *, reason: str, now: datetime, detail: str = "") -> None:
-        """Suppress an address, durably. Nothing is written if it is suppressed for that reason."""
+        """Suppress an address, durably; nothing is written if it is for that reason already.
+
+        Nor if it is forgotten: the file must not learn its name again. Raises ValueError for the
+        one reason that would lift it.
+        """
+        if reason.strip().lower() == LIFTED:
+            raise ValueError(f"{reason!r} takes a suppression back; write why the address has one")
         self.refresh()
-        if self.reason_for(address) != reason:
+        if self.reason_for(address) not in {reason, _FORGOTTEN}:
             self._append(address, reason, now, detail)
 
     def remove(self, address: str, *, now: datetime, detail: str = "") -> bool:
@@ -91,54 +98,54 @@ class Suppressions:
         """
         if not self._keys:
             raise ValueError("forgetting somebody needs a key")
-        name = folded(address)
+        hashed = _forgotten(address, self._keys[0])
         with locked(self._path):
             lines = _lines(self._text())
-            kept = [line for line in lines if _name(_fields(line)) != name]
+            kept = [line for line in lines if _name(_fields(line)) != folded(address)]
+            text = "".join(kept).rstrip("\r\n") or ",".join(_HEADER)
             with replacing(self._path, mode=0o600) as file:
-                file.write("".join(kept or [_line(*_HEADER)]).encode())
-        self._append(_forgotten(address, self._keys[0]), "forgotten", now, "")
+                file.write(f"{text}\n{_line(hashed, _FORGOTTEN, _written(now), '')}".encode())
+        self.refresh()
         return len(lines) - len(kept)
 
     def _append(self, name: str, reason: str, now: datetime, detail: str) -> None:
-        since = now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        line = _line(name, reason, since, detail).encode()
+        line = _line(name, reason, _written(now), detail)
         with locked(self._path):
+            self.refresh()
             new = not self._path.exists()
+            self._path.touch(mode=0o600)
             with self._path.open("ab+") as file:
-                size = file.seek(0, os.SEEK_END)
-                if size == 0:
-                    line = _line(*_HEADER).encode() + line
-                elif not _ends_line(file, size):
-                    line = b"\n" + line  # whoever wrote last was cut short
-                file.write(line)
+                file.write(f"{_before_line(file)}{line}".encode())
                 file.flush()
                 os.fsync(file.fileno())
             if new:
                 sync_folder(self._path.resolve().parent)
-        self.refresh()
+            self._note(_fields(line))
+            self._stamp = _stamp(self._path)
 
     def _read(self) -> None:
-        entries: dict[str, Suppression] = {}
-        problems = []
-        for number, line in enumerate(_lines(self._text()), 1):
-            fields = _fields(line)
-            name = _name(fields)
-            if not name or fields[0].lower() == _HEADER[0]:
-                continue
-            entries.pop(name, None)  # the newest goes last
-            if fields[1].lower() != LIFTED:
-                entries[name] = Suppression(
-                    address=fields[0],
-                    reason=fields[1] or "suppressed",
-                    since=fields[2],
-                    detail=fields[3],
-                )
-            if "@" not in name and not name.startswith(_FORGOTTEN):
-                problems.append(f"{self._path.name}:{number}: address: {fields[0][:80]!r} has no @")
-        self._entries = entries
-        self._any_forgotten = any(name.startswith(_FORGOTTEN) for name in entries)
-        self.problems = tuple(problems)
+        self._entries = {}
+        self._any_forgotten = False
+        lines = [(number, _fields(line)) for number, line in enumerate(_lines(self._text()), 1)]
+        for _, fields in lines:
+            self._note(fields)
+        self.problems = tuple(
+            f"{self._path.name}:{number}: address: {fields[0][:80]!r} has no @"
+            for number, fields in lines
+            if (name := _name(fields)) and "@" not in name and not _is_hash(name)
+        )
+
+    def _note(self, fields: Sequence[str]) -> None:
+        address, reason, since, detail = fields
+        name = _name(fields)
+        if not name:
+            return
+        self._entries.pop(name, None)  # the newest goes last
+        if reason.lower() != LIFTED:
+            self._entries[name] = Suppression(
+                address=address, reason=reason or "suppressed", since=since, detail=detail
+            )
+            self._any_forgotten |= _is_hash(name)
 
     def _text(self) -> str:
         try:
@@ -159,17 +166,17 @@ def _fields(line: str) -> list[str]:
     """Return the four fields of a line, whichever delimiter a spreadsheet gave it."""
     text = line.strip()
     delimiter = next((mark for mark in text if mark in ",;\t"), ",")
-    try:
-        fields = next(csv.reader([text], delimiter=delimiter), [])
-    except csv.Error:  # a field of more than 128 KiB
-        fields = [text]
+    fields = text.split(delimiter)
+    if '"' in text:
+        with suppress(csv.Error):  # a field of more than 128 KiB
+            fields = next(csv.reader([text], delimiter=delimiter))
     return [field.strip() for field in [*fields, "", "", "", ""][:4]]
 
 
 def _name(fields: Sequence[str]) -> str:
-    """Return by what an address is found; empty for comments and blank lines."""
+    """Return by what an address is found; empty for comments, blank lines and the header."""
     given = fields[0]
-    if not given or given.startswith("#"):
+    if not given or given.startswith("#") or given.lower() == _HEADER[0]:
         return ""
     if given.isascii():
         return folded(given)
@@ -188,12 +195,23 @@ def _line(*fields: str) -> str:
 
 def _forgotten(address: str, key: bytes) -> str:
     digest = hmac.digest(key, b"forgotten\0" + folded(address).encode(), "sha256")
-    return _FORGOTTEN + digest.hex()
+    return f"{_FORGOTTEN}:{digest.hex()}"
 
 
-def _ends_line(file: io.BufferedRandom, size: int) -> bool:
-    file.seek(size - 1)
-    return file.read(1) in b"\r\n"
+def _is_hash(name: str) -> bool:
+    return name.startswith(f"{_FORGOTTEN}:")
+
+
+def _before_line(file: io.BufferedRandom) -> str:
+    """Return what must stand before a new line: the header, or the end of a line cut short."""
+    if file.seek(0, os.SEEK_END) == 0:
+        return _line(*_HEADER)
+    file.seek(-1, os.SEEK_END)
+    return "" if file.read(1) in b"\r\n" else "\n"
+
+
+def _written(now: datetime) -> str:
+    return now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:

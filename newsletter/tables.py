@@ -77,7 +77,7 @@ def _own_mailbox(text: str) -> str:
 def _tagged_address(text: str) -> str:
     found = _own_address(text)
     if not has_room(found):
-        raise ValueError(f"{found!r} has more than {TOKEN_ROOM} characters before the @")
+        raise ValueError(f"{found!r} is longer than {TOKEN_ROOM} before the @")
     return found
 
 
@@ -93,7 +93,7 @@ def _web_address(url: str) -> str:
 
 def _host_name(host: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+", host):
-        raise ValueError(f"{host[:80]!r} must be a host name, without https:// or a port")
+        raise ValueError(f"{host[:80]!r} must be a host name and nothing else")
     return host
 
 
@@ -109,7 +109,7 @@ def _is_loopback(host: str) -> bool:
 def _list_id(text: str) -> str:
     # It becomes a label of List-Id (RFC 2919) and part of Message-ID.
     if not re.fullmatch(r"[a-z0-9]+([.-][a-z0-9]+)*", text) or len(text) > 63:
-        raise ValueError("must be lower-case letters and digits, joined by '-' or '.', at most 63")
+        raise ValueError("must be lower-case letters, digits, '-' and '.', at most 63")
     return text
 
 
@@ -122,7 +122,7 @@ def _contact(text: str) -> str:
 def _known_zone(name: str) -> str:
     if name not in available_timezones():
         hint = did_you_mean(name, available_timezones())
-        raise ValueError(f"{name[:80]!r} is no time zone{hint}; write one like 'Europe/Berlin'")
+        raise ValueError(f"{name[:80]!r} is no time zone{hint}")
     return name
 
 
@@ -190,7 +190,7 @@ class Source(Table):
         # arXiv asks for 3 s between requests: info.arxiv.org/help/api/tou
         host = urlsplit(info.data.get("url", "")).hostname or ""
         if seconds < 3 and f".{host}".endswith(".arxiv.org"):
-            raise ValueError("must be at least 3: arXiv asks for 3 seconds between requests")
+            raise ValueError("must be at least 3 seconds, as arXiv asks")
         return seconds
 
 
@@ -233,7 +233,7 @@ class Smtp(_Login):
     host: Host
     allow_plaintext: bool = False
     security: Literal["tls", "starttls", "none"] = "starttls"
-    port: Port = Field(default_factory=lambda known: _PORTS[known.get("security", "starttls")])
+    port: Port = 0  # the usual one for the security
     connections: Annotated[int, Field(ge=1, le=100)] = 4
     rate_per_minute: Annotated[int, Field(ge=0)] = 0
     messages_per_connection: Annotated[int, Field(ge=1)] = 100
@@ -253,6 +253,11 @@ class Smtp(_Login):
                 "'tls', or allow_plaintext = true if you must"
             )
         return security
+
+    @field_validator("port", mode="before")
+    @classmethod
+    def _usual(cls, port: object, info: ValidationInfo) -> object:
+        return port or _PORTS[info.data.get("security", "starttls")]
 
 
 class Outbox(Table):

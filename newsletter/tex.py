@@ -8,6 +8,7 @@ from functools import cache, partial
 _MAX_PASSES = 4
 _MAX_DEPTH = 25
 _MAX_FORMULA = 500  # lexemes: dollars further apart than that have prose between them
+_MAX_BRACKETS = 50  # lexemes between `[` and `]`
 
 _SIGN_OF_TEX = re.compile(r"[\\$~]|[_^]\{|--|``")
 _LEXEME = re.compile(
@@ -187,7 +188,7 @@ class _Reader:
     def bracketed(self) -> str:
         if self.peek() != "[":
             return ""
-        for end in range(self.at + 1, min(self.at + _MAX_FORMULA, len(self.lexemes))):
+        for end in range(self.at + 1, min(self.at + _MAX_BRACKETS, len(self.lexemes))):
             if end in self.ends:
                 break
             if self.lexemes[end] == "]":

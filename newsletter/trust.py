@@ -49,7 +49,7 @@ def outside(papers: Collection[Paper], first: datetime, last: datetime) -> str:
     )
 
 
-def absent(scope: Scope, returned: Collection[str], *, now: datetime) -> list[str]:
+def absent(scope: Scope, returned: Collection[str], *, now: datetime) -> Sequence[str]:
     """Return the known papers that should have come back, if more are missing than may be.
 
     One or 2 % may: a revised paper can stop matching. More means a broken index or filter.
@@ -58,7 +58,7 @@ def absent(scope: Scope, returned: Collection[str], *, now: datetime) -> list[st
         arxiv_id for arxiv_id, submitted in scope.known.items() if scope.start <= submitted <= now
     }
     missing = anchors - set(returned)
-    return sorted(missing) if len(missing) > max(1, 0.02 * len(anchors)) else []
+    return sorted(missing) if len(missing) > max(1, 0.02 * len(anchors)) else ()
 
 
 def is_surge(scope: Scope, papers: Collection[Paper], *, now: datetime) -> bool:

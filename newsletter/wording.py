@@ -4,7 +4,6 @@ import re
 from collections.abc import Sequence
 from datetime import date, timedelta
 
-from newsletter.keywords import marks
 from newsletter.models import Announcement, Digest, Edition, Keyword, Paper
 from newsletter.tex import readable
 
@@ -126,11 +125,9 @@ def when(announcement: Announcement, digest: Digest, day: date) -> str:
     return f"{submitted}, announced {'today' if today else 'only now'}"
 
 
-def why(paper: Paper, keyword: Keyword, *, title: str, abstract: str) -> str:
-    """Return why a paper is here: its keyword, and where it stands (or whose paper it is)."""
+def why(paper: Paper, keyword: Keyword, places: Sequence[str]) -> str:
+    """Return why a paper is here: its keyword and where that stands, or whose paper it is."""
     name = plain(keyword.name)
-    texts = {"title": title, "abstract": abstract}
-    places = [place for place, text in texts.items() if marks(keyword, text)]
     if places:
         return f"{name}, in {' and '.join(places)}"
     followed = {author.casefold() for author in keyword.authors}

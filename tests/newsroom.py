@@ -1,6 +1,6 @@
 """The daily job on real parts, with a source that says what a test tells it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email import message_from_bytes, policy
@@ -67,14 +67,16 @@ class Newsroom:
     source: ToldSource = field(default_factory=ToldSource)
     transport: Transport | None = None
     per_keyword: bool = False
+    open_state: Callable[[Path], State] = State.open
+    on_compose: Callable[[], None] = lambda: None
 
     def run(self, *, now: datetime = NOW, stop: Event | None = None) -> Report:
-        with State.open(self.folder / "state.sqlite3") as state:
+        with self.open_state(self.folder / "state.sqlite3") as state:
             renderer = Renderer(MASTHEAD, templates=None)
             composer = Composer(
                 MASTHEAD,
                 now=now,
-                token=lambda address: f"token{len(address)}",
+                token=self._token,
                 per_keyword=self.per_keyword,
             )
             mailroom = Mailroom(
@@ -100,6 +102,10 @@ class Newsroom:
                 ),
                 now=now,
             )
+
+    def _token(self, address: str) -> str:
+        self.on_compose()
+        return f"token{len(address)}"
 
     def mails(self) -> list[EmailMessage]:
         """Return what lies in the outbox, by recipient and subject."""

@@ -1,10 +1,11 @@
 """Papers written for the tests, so that a test names only what it is about."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from newsletter.models import Announcement, Digest, Issue, Keyword, Paper
 
 NOW = datetime(2026, 11, 19, 10, tzinfo=UTC)  # a Thursday
+DAY = timedelta(days=1)
 
 
 def paper(arxiv_id: str = "2611.00001", **fields: object) -> Paper:

@@ -1,0 +1,208 @@
+"""Say what a bounce means, and who is to be suppressed for it. Pure; it looks nothing up."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from email import message_from_string
+from email.message import Message
+from email.utils import parseaddr
+from typing import Literal
+
+from flufl.bounce import scan_message
+
+# The address is dead; it could not take the mail for now; it is us who were refused; who knows.
+BounceKind = Literal["dead", "soft", "ours", "unknown"]
+
+ROW = 5
+ROW_SPAN = timedelta(days=14)
+MASS = 5
+MASS_SHARE = 0.2
+
+_MAX_TEXT = 300
+_STATUS = re.compile(r"(?<![\d.])[45]\.\d{1,3}\.\d{1,3}(?!\.?\d)")
+_CODE = re.compile(r"(?<![\d.:+-])[45]\d\d(?=[ -])")
+
+# Enhanced status codes (RFC 3463 and its registry), the longest match counts.
+_BY_STATUS: dict[str, BounceKind] = {
+    "4": "soft",
+    "4.7": "ours",
+    "5.1": "soft",
+    "5.1.1": "dead",
+    "5.1.2": "dead",
+    "5.1.3": "dead",
+    "5.1.6": "dead",
+    "5.1.7": "ours",  # 5.1.7 and 5.1.8 are about the sender's address
+    "5.1.8": "ours",
+    "5.1.10": "dead",
+    "5.2": "soft",
+    "5.2.1": "dead",
+    "5.2.3": "ours",  # too long for this mailbox
+    "5.3": "soft",
+    "5.3.4": "ours",
+    "5.4": "soft",
+    "5.4.5": "ours",  # our daily limit
+    "5.5": "ours",
+    "5.6": "ours",
+    "5.7": "ours",
+}
+# Of replies without one (RFC 5321 4.2.3, RFC 7504): these may be about the address, or about us.
+_SILENT_CODES = {"521", "550", "551", "553", "556"}
+_NOBODY_THERE = re.compile(
+    r"(unknown|no such|invalid) (local )?(user|recipient|mailbox|account)\b"
+    r"|\b(user|recipient|mailbox|account) (is )?(unknown|not found)"
+    r"|\bno mailbox here\b",
+    re.IGNORECASE,
+)
+
+# RFC 3464, and RFC 6533 for addresses in other letters.
+_REPORTS = {"message/delivery-status", "message/global-delivery-status"}
+# The number in Message-ID and ENVID: see message.Composer.
+_NUMBER = re.compile(r"\b(\d{1,9})\.[0-9a-f]{20}\b")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why a mail did not reach its recipient; `issue` is 0 where the bounce does not tell."""
+
+    kind: BounceKind
+    text: str
+    issue: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounce:
+    """A failure of one issue for one address; `issue` is 0 where none is known."""
+
+    address: str
+    issue: int
+    kind: BounceKind
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mailing:
+    """An issue that went to an address, and what came back: None where nothing did."""
+
+    opened: datetime
+    kind: BounceKind | None
+
+
+def classify(text: str) -> BounceKind:
+    """Return what a failure is about, from an SMTP reply or whatever words came with it.
+
+    The first enhanced status that says more than `5.0.0` decides; then the reply code; then, where
+    neither tells, phrases that servers use for an address that does not exist.
+    """
+    for status in _STATUS.findall(text):
+        first, second, _ = status.split(".")
+        for known in (status, f"{first}.{second}", first):
+            if known in _BY_STATUS:
+                return _BY_STATUS[known]
+    code = _CODE.search(text)
+    if code and (code[0] == "552" or code[0].startswith("4")):
+        return "soft"
+    if code and code[0] not in _SILENT_CODES:
+        return "ours"
+    return "dead" if _NOBODY_THERE.search(text) else "unknown"
+
+
+def failure(mail: Message, raw: bytes) -> Failure | None:
+    """Return what a bounce reports, None if the mail is no bounce, or one of a mere delay.
+
+    `raw` is what `mail` was read from.
+
+    Delivery reports are those of RFC 3464; other shapes count only where a mail system is the
+    sender, because anybody may quote a bounce.
+    """
+    report = next((part for part in mail.walk() if part.get_content_type() in _REPORTS), None)
+    if report:
+        return _reported(report, raw)
+    if not _by_a_mail_system(mail) or not _recipients(mail):
+        return None
+    text = _said(mail)
+    return Failure(kind=classify(text), text=_short(text), issue=_issue(raw))
+
+
+def suppresses(kind: BounceKind, history: Sequence[Mailing]) -> bool:
+    """Return whether a bounce that came just now ends the mails to its address.
+
+    A dead address is suppressed at once, one that fails for a while after ROW issues in a row over
+    at least ROW_SPAN. `history` is every issue that went there, oldest first. What was refused
+    because of us neither counts nor breaks the row.
+    """
+    if kind != "soft":
+        return kind == "dead"
+    told = [each for each in history if each.kind not in {"ours", "unknown"}]
+    while told and told[-1].kind is None:
+        told.pop()  # too young to have come back
+    row: list[Mailing] = []
+    while told and told[-1].kind is not None:
+        row.append(told.pop())
+    return len(row) >= ROW and row[0].opened - row[-1].opened >= ROW_SPAN
+
+
+def is_mass(refused: int, recipients: int) -> bool:
+    """Return whether so many hard bounces of one issue say more about us than about the people."""
+    return refused >= MASS and refused > MASS_SHARE * recipients
+
+
+def _reported(report: Message, raw: bytes) -> Failure | None:
+    blocks = list(_blocks(report))
+    for block in blocks:
+        # "error" is OpenSMTPD's word; delayed, delivered, relayed and expanded are no failures.
+        if _field(block, "Action").lower().startswith(("fail", "error")):
+            text = f"{_field(block, 'Status')} {_field(block, 'Diagnostic-Code')}"
+            envelopes = " ".join(_field(each, "Original-Envelope-Id") for each in blocks)
+            issue = _issue(envelopes.encode()) or _issue(raw)
+            return Failure(kind=classify(text), text=_short(text), issue=issue)
+    return None
+
+
+def _blocks(report: Message) -> Iterator[Message]:
+    """Yield the groups of fields in a report: one about the message, then one a recipient."""
+    parts = report.get_payload()
+    for part in parts if isinstance(parts, list) else []:
+        if isinstance(part, Message):
+            yield part
+            rest = part.get_payload()
+            if isinstance(rest, str):  # the standard library cuts only the older type
+                yield from map(message_from_string, re.split(r"\r?\n\r?\n", rest))
+
+
+def _field(block: Message, name: str) -> str:
+    return " ".join(str(block.get(name, "")).split())
+
+
+def _by_a_mail_system(mail: Message) -> bool:
+    if str(mail.get("Return-Path", "")).strip() == "<>" and mail.get("X-Failed-Recipients"):
+        return True
+    sender = parseaddr(str(mail.get("From", "")))[1].lower()
+    return sender.startswith(("mailer-daemon", "postmaster"))
+
+
+def _recipients(mail: Message) -> bool:
+    """Return whether flufl.bounce, which knows many odd shapes, finds whom a mail did not reach."""
+    try:
+        return bool(scan_message(mail))
+    except Exception:  # noqa: BLE001 - it promises nothing about mails that are no mails
+        return False
+
+
+def _said(mail: Message) -> str:
+    """Return the words of a bounce before the mail it returns."""
+    for part in mail.walk():
+        if part.get_content_maintype() == "text":
+            payload = part.get_payload(decode=True)
+            text = payload.decode("utf-8", "replace") if isinstance(payload, bytes) else ""
+            return re.split(r"^-{3,}.*$", text, maxsplit=1, flags=re.MULTILINE)[0]
+    return ""
+
+
+def _issue(content: bytes) -> int:
+    found = _NUMBER.search(content.decode("ascii", "replace"))
+    return int(found[1]) if found else 0
+
+
+def _short(text: str) -> str:
+    return " ".join(text.split())[:_MAX_TEXT]

@@ -1,0 +1,138 @@
+"""A run of the daily job, in a process of its own, that dies at a given point.
+
+    python -m tests.crashing FOLDER PORT POINT
+
+POINT is a name below, or `none`. A point with a number dies when it is reached for that time.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from newsletter.digest import Owed, Reader
+from newsletter.errors import LockedError
+from newsletter.models import Fetched, Issue, Outcome, Scope, Subscriber
+from newsletter.smtp import Server, SmtpTransport
+from newsletter.state import Day, State, locked
+from tests.newsroom import Newsroom, ToldSource
+from tests.papers import NOW, paper
+
+READERS = 40
+CONNECTIONS = 4
+POINTS = (
+    "start",
+    "locked",
+    "fetching",
+    "fetched",
+    "publishing",
+    "half-published",
+    "published",
+    *(f"composing {n}" for n in (1, 7, 40)),
+    *(f"before-commit {n}" for n in (1, 2, 9)),
+    *(f"after-commit {n}" for n in (1, 2, 9)),
+    "recording-run",
+)
+
+
+class Fuse:
+    """Kills the process, as `kill -9` does, when its point is reached for the given time."""
+
+    def __init__(self, point: str) -> None:
+        self._name, _, times = point.partition(" ")
+        self._left = int(times or 1)
+
+    def reach(self, name: str) -> None:
+        if name != self._name:
+            return
+        self._left -= 1
+        if not self._left:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+class DyingSource(ToldSource):
+    def __init__(self, fuse: Fuse) -> None:
+        super().__init__()
+        self._fuse = fuse
+
+    def fetch(self, scopes: tuple[Scope, ...], *, now: datetime) -> Fetched:
+        self._fuse.reach("fetching")
+        found = super().fetch(scopes, now=now)
+        self._fuse.reach("fetched")
+        return found
+
+
+class DyingState(State):
+    fuse: Fuse
+
+    def publish(
+        self,
+        issue: Issue,
+        day: Day,
+        owed: Iterable[Owed],
+        readers: Iterable[Reader],
+        *,
+        weekly: bool,
+    ) -> None:
+        self.fuse.reach("publishing")
+        super().publish(issue, day, self._half(list(owed)), readers, weekly=weekly)
+        self.fuse.reach("published")
+
+    def commit(
+        self, outcomes: Mapping[int, Outcome], intents: Collection[int], *, now: datetime
+    ) -> None:
+        self.fuse.reach("before-commit")
+        super().commit(outcomes, intents, now=now)
+        self.fuse.reach("after-commit")
+
+    def record_run(self, report: Any) -> None:
+        self.fuse.reach("recording-run")
+        super().record_run(report)
+
+    def _half(self, owed: list[Owed]) -> Iterator[Owed]:
+        yield from owed[: len(owed) // 2]
+        self.fuse.reach("half-published")
+        yield from owed[len(owed) // 2 :]
+
+
+def newsroom(folder: Path, port: int, point: str, *, stop: Event) -> Newsroom:
+    """Return a newsroom that publishes two papers to `READERS` readers by SMTP."""
+    fuse = Fuse(point)
+    source = DyingSource(fuse)
+    source.papers = {"mri": (paper("2611.00001"),), "pet": (paper("2611.00002"),)}
+    server = Server(host="127.0.0.1", port=port, security="none", connections=CONNECTIONS)
+    return Newsroom(
+        folder,
+        subscribers=[Subscriber(email=f"r{n}@example.org") for n in range(READERS)],
+        source=source,
+        transport=SmtpTransport(server, stop=stop),
+        open_state=lambda path: dying(path, fuse),
+        on_compose=lambda: fuse.reach("composing"),
+    )
+
+
+def dying(path: Path, fuse: Fuse) -> DyingState:
+    state = DyingState.open(path)
+    state.fuse = fuse
+    return state
+
+
+def main(folder: Path, port: int, point: str) -> int:
+    fuse = Fuse(point)
+    fuse.reach("start")
+    stop = Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    try:
+        with locked(folder / "state.sqlite3"):
+            fuse.reach("locked")
+            return newsroom(folder, port, point, stop=stop).run(now=NOW, stop=stop).exit_code
+    except LockedError as error:
+        return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]))
