@@ -19,6 +19,7 @@ from newsletter.models import (
     Masthead,
     Paper,
     Scope,
+    Source,
     Subscriber,
     Transport,
 )
@@ -59,12 +60,16 @@ class ToldSource:
 
 @dataclass
 class Newsroom:
-    """A folder with a state file, an outbox and a suppression file, and the job on top."""
+    """A folder with a state file, an outbox and a suppression file, and the job on top.
+
+    Papers come from `told`, unless another source is given.
+    """
 
     folder: Path
     keywords: Sequence[Keyword] = (Keyword(name="mri"), Keyword(name="pet"))
     subscribers: Sequence[Subscriber] = (Subscriber(email="ada@example.org"),)
-    source: ToldSource = field(default_factory=ToldSource)
+    told: ToldSource = field(default_factory=ToldSource)
+    source: Source | None = None
     transport: Transport | None = None
     per_keyword: bool = False
     open_state: Callable[[Path], State] = State.open
@@ -90,7 +95,7 @@ class Newsroom:
             return job.run(
                 self.keywords,
                 self.subscribers,
-                source=self.source,
+                source=self.source or self.told,
                 state=state,
                 mailroom=mailroom,
                 rules=job.Rules(

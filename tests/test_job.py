@@ -38,7 +38,7 @@ def body(mail: EmailMessage, kind: str = "plain") -> str:
 
 
 def test_what_is_new_is_announced_once(room: Newsroom) -> None:
-    room.source.papers["mri"] = (paper("2611.00001"),)
+    room.told.papers["mri"] = (paper("2611.00001"),)
     assert outcomes(room) == {"mri": ("new", 1), "pet": ("none", 0)}
     assert outcomes(room) == {"mri": ("none", 0), "pet": ("none", 0)}
     (mail,) = room.mails()
@@ -48,7 +48,7 @@ def test_what_is_new_is_announced_once(room: Newsroom) -> None:
 
 
 def test_a_second_run_on_the_same_day_opens_no_issue(room: Newsroom) -> None:
-    room.source.papers["mri"] = (paper("2611.00001"),)
+    room.told.papers["mri"] = (paper("2611.00001"),)
     first, second = room.run(), room.run()
     assert first.issue is not None
     assert second.issue is None
@@ -57,7 +57,7 @@ def test_a_second_run_on_the_same_day_opens_no_issue(room: Newsroom) -> None:
 
 
 def test_a_run_after_missed_days_sends_one_larger_issue(room: Newsroom) -> None:
-    room.source.papers["mri"] = tuple(paper(f"2611.0000{n}") for n in range(1, 6))
+    room.told.papers["mri"] = tuple(paper(f"2611.0000{n}") for n in range(1, 6))
     report = room.run(now=NOW + 5 * DAY)
     assert report.issue is not None
     assert (report.issue.number, report.issue.papers) == (1, 5)
@@ -65,23 +65,23 @@ def test_a_run_after_missed_days_sends_one_larger_issue(room: Newsroom) -> None:
 
 
 def test_an_outage_is_unknown_changes_nothing_and_is_made_up_for(room: Newsroom) -> None:
-    room.source.papers["mri"] = (paper("2611.00001"),)
-    room.source.down = "arXiv answered 503"
+    room.told.papers["mri"] = (paper("2611.00001"),)
+    room.told.down = "arXiv answered 503"
     report = room.run()
     assert report.exit_code == 69
     assert {(each.outcome, each.reason) for each in report.news} == {
         ("unknown", "arXiv answered 503")
     }
-    room.source.down = ""
+    room.told.down = ""
     assert outcomes(room, now=NOW + DAY)["mri"] == ("new", 1)
 
 
 def test_what_was_owed_goes_out_although_arxiv_is_down(room: Newsroom) -> None:
-    room.source.papers["mri"] = (paper("2611.00001"),)
+    room.told.papers["mri"] = (paper("2611.00001"),)
     room.transport = Refusing(TransportError("the server is down", exit_code=69))
     assert room.run().deliveries.outstanding == 1
     room.transport = None
-    room.source.down = "arXiv answered 503"
+    room.told.down = "arXiv answered 503"
     report = room.run(now=NOW + timedelta(hours=3))
     assert (report.deliveries.accepted, report.exit_code) == (1, 69)
     assert len(room.mails()) == 1
@@ -89,7 +89,7 @@ def test_what_was_owed_goes_out_although_arxiv_is_down(room: Newsroom) -> None:
 
 def test_a_keyword_added_later_floods_nobody(room: Newsroom) -> None:
     room.keywords = [*room.keywords, Keyword(name="ct")]
-    room.source.papers["ct"] = tuple(
+    room.told.papers["ct"] = tuple(
         paper(f"2610.0000{n}", submitted=NOW - 9 * DAY) for n in range(1, 9)
     )
     assert outcomes(room)["ct"] == ("baseline", 0)
@@ -98,7 +98,7 @@ def test_a_keyword_added_later_floods_nobody(room: Newsroom) -> None:
 
 def test_everyone_gets_their_keywords_only(room: Newsroom) -> None:
     room.subscribers = [ADA, BOB, Subscriber(email="eve@example.org", paused=True)]
-    room.source.papers = {"mri": (paper("2611.00001"),), "pet": (paper("2611.00002"),)}
+    room.told.papers = {"mri": (paper("2611.00001"),), "pet": (paper("2611.00002"),)}
     room.run()
     ada, bob = room.mails()
     assert (ada["To"], bob["To"]) == ("ada@example.org", "bob@example.org")
@@ -108,7 +108,7 @@ def test_everyone_gets_their_keywords_only(room: Newsroom) -> None:
 
 def test_a_paper_of_two_keywords_is_in_full_once_and_named_in_the_other(room: Newsroom) -> None:
     shared = paper("2611.00001", abstract="A sentence that stands only in the abstract.")
-    room.source.papers = {"mri": (shared,), "pet": (shared,)}
+    room.told.papers = {"mri": (shared,), "pet": (shared,)}
     report = room.run()
     assert report.issue is not None
     assert report.issue.papers == 1
@@ -119,14 +119,14 @@ def test_a_paper_of_two_keywords_is_in_full_once_and_named_in_the_other(room: Ne
 
 def test_text_format_is_one_plain_part(room: Newsroom) -> None:
     room.subscribers = [Subscriber(email="ada@example.org", format="text")]
-    room.source.papers["mri"] = (paper("2611.00001"),)
+    room.told.papers["mri"] = (paper("2611.00001"),)
     room.run()
     (mail,) = room.mails()
     assert mail.get_content_type() == "text/plain"
 
 
 def test_html_format_has_the_text_first(room: Newsroom) -> None:
-    room.source.papers["mri"] = (paper("2611.00001"),)
+    room.told.papers["mri"] = (paper("2611.00001"),)
     room.run()
     (mail,) = room.mails()
     assert mail.get_content_type() == "multipart/alternative"
@@ -135,9 +135,9 @@ def test_html_format_has_the_text_first(room: Newsroom) -> None:
 
 def test_weekly_subscribers_get_the_week_on_the_next_run_after_monday(room: Newsroom) -> None:
     room.subscribers = [ADA, WEEKLY]
-    room.source.papers["mri"] = (paper("2611.00001"),)
+    room.told.papers["mri"] = (paper("2611.00001"),)
     assert room.run(now=NOW).deliveries.accepted == 1  # Thursday
-    room.source.papers["mri"] = (paper("2611.00002"), paper("2611.00001"))
+    room.told.papers["mri"] = (paper("2611.00002"), paper("2611.00001"))
     assert room.run(now=NOW + DAY).deliveries.accepted == 1
     report = room.run(now=NOW + 5 * DAY)  # Tuesday, and nothing new
     assert report.issue is not None
@@ -150,13 +150,13 @@ def test_weekly_subscribers_get_the_week_on_the_next_run_after_monday(room: News
 
 def test_per_keyword_mode_sends_one_mail_for_each_keyword(room: Newsroom) -> None:
     room.per_keyword = True
-    room.source.papers = {"mri": (paper("2611.00001"),), "pet": (paper("2611.00002"),)}
+    room.told.papers = {"mri": (paper("2611.00001"),), "pet": (paper("2611.00002"),)}
     assert room.run().deliveries.accepted == 2
     assert len({mail["Message-ID"] for mail in room.mails()}) == 2
 
 
 def test_somebody_suppressed_after_the_issue_was_opened_is_not_mailed(room: Newsroom) -> None:
-    room.source.papers["mri"] = (paper("2611.00001"),)
+    room.told.papers["mri"] = (paper("2611.00001"),)
     room.transport = Refusing(TransportError("the server is down"))
     room.run()
     suppressions = Suppressions(room.folder / "suppressions.csv")
@@ -169,7 +169,7 @@ def test_somebody_suppressed_after_the_issue_was_opened_is_not_mailed(room: News
 
 def test_a_refused_recipient_stops_nobody_and_stays_on_record(room: Newsroom) -> None:
     room.subscribers = [ADA, BOB]
-    room.source.papers["pet"] = (paper("2611.00001"),)
+    room.told.papers["pet"] = (paper("2611.00001"),)
     room.transport = Picky({ADA.email: Outcome(status="rejected", code=550, text="no such user")})
     tally = room.run().deliveries
     assert (tally.accepted, tally.rejected, tally.planned, tally.outstanding) == (1, 1, 2, 0)
@@ -181,7 +181,7 @@ def test_a_refused_recipient_stops_nobody_and_stays_on_record(room: Newsroom) ->
 def test_what_is_deferred_goes_out_with_the_next_run_and_the_same_message_id(
     room: Newsroom,
 ) -> None:
-    room.source.papers["mri"] = (paper("2611.00001"),)
+    room.told.papers["mri"] = (paper("2611.00001"),)
     picky = Picky({ADA.email: Outcome(status="unknown", text="line lost after the dot")})
     room.transport = picky
     first = room.run()
@@ -193,7 +193,7 @@ def test_what_is_deferred_goes_out_with_the_next_run_and_the_same_message_id(
 
 
 def test_an_edition_that_is_too_old_expires(room: Newsroom) -> None:
-    room.source.papers["mri"] = (paper("2611.00001"),)
+    room.told.papers["mri"] = (paper("2611.00001"),)
     room.transport = Refusing(TransportError("the server is down"))
     room.run()
     room.transport = None
