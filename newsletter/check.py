@@ -13,6 +13,7 @@ from newsletter.errors import IO, UNAVAILABLE, NewsletterError
 from newsletter.render import Renderer
 from newsletter.report import counted
 from newsletter.state import State
+from newsletter.status import pace_remarks
 
 Mark = Literal["ok", "note", "FAIL"]
 
@@ -32,9 +33,9 @@ class Finding:
 def findings(config: Config, *, now: datetime, offline: bool) -> Iterator[Finding]:
     """Yield what a run at `now` would meet; trouble is a finding, and nothing is raised."""
     yield from _configuration(config)
-    parts = {"list": _list, "templates": _templates, "state": _state}
-    for what, look in parts.items():
-        yield from _guarded(what, look(config))
+    yield from _guarded("list", _list(config))
+    yield from _guarded("templates", _templates(config))
+    yield from _guarded("state", _state(config, now))
     if offline:
         return
     if config.source.file is None:
@@ -73,7 +74,7 @@ def _templates(config: Config) -> Iterator[Finding]:
     yield Finding(what="templates", text=str(config.newsletter.templates or "as shipped"))
 
 
-def _state(config: Config) -> Iterator[Finding]:
+def _state(config: Config, now: datetime) -> Iterator[Finding]:
     path = config.state.file
     if not path.exists():
         yield Finding(what="state", text=f"{path}: none yet; the first run takes a baseline")
@@ -82,6 +83,8 @@ def _state(config: Config) -> Iterator[Finding]:
         waiting = sum(number for *_rest, number in state.waiting())
         issues = counted(state.newest_issue(), "issue")
         yield Finding(what="state", text=f"{path}: {issues}, {waiting} outstanding")
+        for name, remark in pace_remarks(state, config.keywords, now=now):
+            yield Finding(what="keywords", text=f"{name}: {remark}", mark="note")
 
 
 def _arxiv(config: Config, now: datetime) -> Iterator[Finding]:

@@ -176,13 +176,19 @@ def status(
         str | None,
         typer.Option(metavar="AGE", help="Exit 1 when the last good run is older: 26h, 2d."),
     ] = None,
+    issue: Annotated[int | None, typer.Option(help="List the deliveries of this issue.")] = None,
     now: Now = None,
 ) -> None:
-    """Show the last run, what is outstanding, and each keyword's last outcome."""
-    from newsletter.status import age, current, lines
+    """Show the last runs, each keyword's last outcome, and what is outstanding."""
+    from newsletter.status import age, current, issue_lines, lines
 
     limit = parsed(age, max_age, "--max-age") if max_age else None
-    found = current(loaded_config().state.file, now=moment(now))
+    config = loaded_config()
+    if issue is not None:
+        shown = issue_lines(config.state.file, issue, whole_addresses=Chosen.verbose)
+        typer.echo("\n".join(shown))
+        return
+    found = current(config.state.file, config.keywords, now=moment(now))
     typer.echo(json.dumps(found, ensure_ascii=False) if as_json else "\n".join(lines(found)))
     good = found["good_run_age"]
     if limit and (good is None or good > limit.total_seconds()):

@@ -1,15 +1,25 @@
 """Say how the last runs went and what is outstanding, from the state alone. Changes nothing."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from newsletter.report import counted, summary
-from newsletter.state import State
+from newsletter.errors import StateError
+from newsletter.logs import masked
+from newsletter.models import Keyword
+from newsletter.report import counted, iso, summary
+from newsletter.state import SWEEP, State
+
+SHOWN_RUNS = 5
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+_QUIET = timedelta(days=14)
+_FORTNIGHT = 10  # announcements in 14 days
+# info.arxiv.org/about/reports: 24,000 new submissions a month, some 20 announcements.
+_A_DAY = 1200
 
 
 def age(text: str) -> timedelta:
@@ -20,46 +30,115 @@ def age(text: str) -> timedelta:
     return timedelta(**{_UNITS[found[2]]: float(found[1])})
 
 
-def current(path: Path, *, now: datetime) -> dict[str, Any]:
+def current(path: Path, keywords: Sequence[Keyword], *, now: datetime) -> dict[str, Any]:
     """Return what the state file says, ready for JSON.
 
     `last_run` is its report, None before the first; `good_run_age` is the age in seconds of the
-    last run that exited 0, None where there was none; `outstanding` groups deliveries by issue,
-    status and reason. Raises StateError when the file is damaged.
+    last run that exited 0, None where there was none; `keywords` has each keyword's last outcome,
+    for how many runs it has been that, and a remark on its pace; `outstanding` groups deliveries
+    by issue, status and reason. Raises StateError when the file is damaged.
     """
     if not path.exists():
-        return {"last_run": None, "good_run_age": None, "outstanding": []}
+        return {
+            "last_run": None, "good_run_age": None, "runs": [], "keywords": [], "outstanding": []
+        }  # fmt: skip
     with State.open(path) as state:
-        last = state.last_run()
-        good = state.last_run(exit_code=0)
-        waiting = [
-            {"issue": issue, "status": status, "reason": reason, "deliveries": number}
-            for issue, status, reason, number in state.waiting()
-        ]
+        runs = state.runs(limit=100)
+        good = state.runs(limit=1, exit_code=0)
+        remarks = dict(pace_remarks(state, keywords, now=now))
+        waiting = state.waiting()
     return {
-        "last_run": last and dict(last.report),
-        "good_run_age": good and (now - good.finished).total_seconds(),
-        "outstanding": waiting,
+        "last_run": dict(runs[0].report) if runs else None,
+        "good_run_age": (now - good[0].finished).total_seconds() if good else None,
+        "runs": [
+            {"run": iso(each.started), "exit": each.exit_code, "summary": summary(each.report)}
+            for each in runs[:SHOWN_RUNS]
+        ],
+        "keywords": [
+            {
+                "name": each.name,
+                **_streak(each.name, [run.report for run in runs]),
+                "remark": remarks.get(each.name, ""),
+            }
+            for each in keywords
+        ],
+        "outstanding": [
+            {"issue": issue, "status": status, "reason": reason, "deliveries": number}
+            for issue, status, reason, number in waiting
+        ],
     }
 
 
 def lines(found: Mapping[str, Any]) -> list[str]:
     """Return the status as lines for people."""
-    last = found["last_run"]
-    if last is None:
+    if found["last_run"] is None:
         return ["no run yet; try: newsletter run --dry-run"]
-    shown = [f"last run {last['run']}: {summary(last)}", _good(found["good_run_age"])]
+    good = found["good_run_age"]
+    shown = ["no good run yet" if good is None else f"last good run {good / 3600:.1f} hours ago"]
+    shown += ["", "last runs:"] + [f"  {each['run']}  {each['summary']}" for each in found["runs"]]
+    shown += ["", "keywords:"] + [_keyword_line(each) for each in found["keywords"]]
     if not found["outstanding"]:
-        return [*shown, "nothing is outstanding"]
-    shown.append("outstanding, to go with the next run:")
+        return [*shown, "", "nothing is outstanding"]
+    shown += ["", "outstanding, to go with the next run:"]
     for each in found["outstanding"]:
-        reason = f": {each['reason']}" if each["reason"] else ""
+        reason = f": {masked(each['reason'])}" if each["reason"] else ""
         number = counted(each["deliveries"], "mail")
         shown.append(f"  issue {each['issue']}, {number} {each['status']}{reason}")
     return shown
 
 
-def _good(seconds: float | None) -> str:
-    if seconds is None:
-        return "no good run yet"
-    return f"last good run {seconds / 3600:.1f} hours ago"
+def issue_lines(path: Path, issue: int, *, whole_addresses: bool) -> list[str]:
+    """Return the deliveries of one issue as lines; raises StateError where there is none."""
+    with State.open(path) as state:
+        found = state.deliveries_of(issue)
+        newest = state.newest_issue()
+    if not 1 <= issue <= newest:
+        raise StateError(path, f"has no issue {issue}; the newest is {newest}")
+    shown = [
+        f"{recipient}: {status}"
+        + (f", {counted(attempts, 'attempt')}" if attempts > 1 else "")
+        + (f" ({reply})" if reply else "")
+        for recipient, status, attempts, reply in found
+    ]
+    return shown if whole_addresses else [masked(each) for each in shown]
+
+
+def pace_remarks(
+    state: State, keywords: Sequence[Keyword], *, now: datetime
+) -> list[tuple[str, str]]:
+    """Return a remark for each keyword that finds next to everything, or nothing at all."""
+    remarks = []
+    for each in keywords:
+        trail = state.trail(each.name)
+        if trail is None or now - (trail.since + SWEEP) < _QUIET:
+            continue  # its baseline is too young to tell
+        announced = state.announced_since(each.name, now - _QUIET)
+        if announced == 0:
+            remarks.append((each.name, "nothing for 14 days: is it spelled as authors write it?"))
+        elif announced / _FORTNIGHT > _A_DAY / 5:
+            a_day = announced // _FORTNIGHT
+            remarks.append(
+                (each.name, f"{a_day} papers a day, a fifth of arXiv: narrow it by categories")
+            )
+    return remarks
+
+
+def _streak(name: str, reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return a keyword's last outcome, its reason, and for how many runs it has been that."""
+    said = [
+        keyword for report in reports for keyword in report["keywords"] if keyword["name"] == name
+    ]
+    if not said:
+        return {"outcome": None, "reason": "", "runs": 0}
+    outcome = said[0]["outcome"]
+    runs = sum(1 for _ in takewhile(lambda keyword: keyword["outcome"] == outcome, said))
+    return {"outcome": outcome, "reason": said[0]["reason"], "runs": runs}
+
+
+def _keyword_line(keyword: Mapping[str, Any]) -> str:
+    line = f"  {keyword['name']}: {keyword['outcome'] or 'not asked yet'}"
+    if keyword["runs"] > 1:
+        line += f" for {keyword['runs']} runs"
+    for words in (keyword["reason"], keyword["remark"]):
+        line += f"; {words}" if words else ""
+    return line

@@ -1,0 +1,76 @@
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from newsletter.errors import StateError, TransportError
+from newsletter.state import State
+from newsletter.status import age, current, issue_lines, lines, pace_remarks
+from tests.newsroom import Newsroom
+from tests.papers import DAY, NOW, paper
+from tests.test_job import Refusing
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Newsroom:
+    newsroom = Newsroom(tmp_path)
+    newsroom.run(now=NOW - DAY)
+    return newsroom
+
+
+def found(room: Newsroom) -> dict[str, object]:
+    return current(room.folder / "state.sqlite3", room.keywords, now=NOW + DAY)
+
+
+@pytest.mark.parametrize(
+    ("text", "span"),
+    [("90m", timedelta(minutes=90)), ("26h", timedelta(hours=26)), ("2d", 2 * DAY)],
+)
+def test_an_age_is_written_short(text: str, span: timedelta) -> None:
+    assert age(text) == span
+
+
+@pytest.mark.parametrize("text", ["", "h", "26", "26 hours", "-1h"])
+def test_what_is_no_age_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="write 90m, 26h or 2d"):
+        age(text)
+
+
+def test_before_the_first_run_there_is_nothing_to_tell(tmp_path: Path) -> None:
+    told = current(tmp_path / "state.sqlite3", (), now=NOW)
+    assert told["last_run"] is None
+    assert "no run yet" in lines(told)[0]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_keyword_says_for_how_many_runs_it_has_been_unknown(room: Newsroom) -> None:
+    room.told.down = "arXiv answered 503"
+    for hours in (0, 4, 8):
+        room.run(now=NOW + timedelta(hours=hours))
+    told = found(room)
+    assert "  mri: unknown for 3 runs; arXiv answered 503" in lines(told)
+    assert told["good_run_age"] == (2 * DAY).total_seconds()
+
+
+def test_what_is_outstanding_is_told_with_its_reason(room: Newsroom) -> None:
+    room.told.papers["mri"] = (paper(),)
+    room.transport = Refusing(TransportError("down"))
+    room.run()
+    assert "  issue 1, 1 mail untried" in lines(found(room))
+    path = room.folder / "state.sqlite3"
+    assert issue_lines(path, 1, whole_addresses=False) == ["a***@example.org: untried"]
+    assert issue_lines(path, 1, whole_addresses=True) == ["ada@example.org: untried"]
+    with pytest.raises(StateError, match="no issue 2; the newest is 1"):
+        issue_lines(path, 2, whole_addresses=True)
+
+
+def test_a_keyword_that_finds_nothing_or_next_to_everything_is_pointed_out(
+    room: Newsroom,
+) -> None:
+    room.told.papers["mri"] = tuple(paper(f"2611.{n:05}") for n in range(2600))
+    room.run(now=NOW + 13 * DAY)
+    with State.open(room.folder / "state.sqlite3") as state:
+        assert pace_remarks(state, room.keywords, now=NOW + 12 * DAY) == []
+        (broad, quiet) = pace_remarks(state, room.keywords, now=NOW + 14 * DAY)
+    assert broad == ("mri", "260 papers a day, a fifth of arXiv: narrow it by categories")
+    assert quiet == ("pet", "nothing for 14 days: is it spelled as authors write it?")
