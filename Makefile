@@ -3,7 +3,7 @@ VENV := .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 
-.PHONY: demo test quick lint lock clean
+.PHONY: demo test quick lint screenshots lock clean
 
 demo: $(VENV)/.ready
 	@$(BIN)/newsletter demo demo
@@ -18,6 +18,10 @@ lint: $(VENV)/.ready-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+screenshots: $(VENV)/.ready-dev tests/browser/node_modules
+	$(BIN)/python -m tests.samples build/mails
+	node tests/browser/screenshots.mjs build/mails/combined.html docs/images
 
 lock: $(VENV)/.ready-dev
 	$(BIN)/pip install --quiet uv
@@ -37,4 +41,8 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 
 $(VENV)/.ready-dev: $(VENV)/.ready requirements-dev.lock
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+tests/browser/node_modules: tests/browser/package-lock.json
+	npm ci --prefix tests/browser --no-audit --no-fund
 	@touch $@
