@@ -49,6 +49,8 @@ class Blocks:
             self._written = environment.get_template(name)
         except TemplateSyntaxError as e:
             raise RenderError(f"{e.filename}:{e.lineno}", str(e.message)) from e
+        except UnicodeDecodeError as e:
+            raise RenderError(name, "it is not UTF-8 text; save it as such") from e
         self._compiled = self._written
         if html:
             self._compiled = environment.from_string(_inlined(Path(str(self._written.filename))))

@@ -175,13 +175,8 @@ _END = _crlf(["", f"--{_BOUNDARY}--"])
 
 def _checked(address: str) -> str:
     """Return the address if it is nothing but one. Letters of any script may stand before the @."""
-    local, _, domain = address.rpartition("@")
-    if (
-        not _ADDRESS.fullmatch(address)
-        or not domain.isascii()
-        or len(local.encode()) > 64
-        or len(address.encode()) > 254
-    ):
+    local = address.rpartition("@")[0]
+    if not _ADDRESS.fullmatch(address) or len(local.encode()) > 64 or len(address.encode()) > 254:
         raise ValueError(f"{address!r} cannot be put into a header; correct it in the list file")
     return address
 
@@ -243,6 +238,6 @@ def _quoted(text: str) -> bytes:
     encoded = b2a_qp(text.encode()).replace(b"\n", b"\r\n")
     if not text or text.endswith("\n"):
         return encoded
-    if len(encoded) - (encoded.rfind(b"\n") + 1) > 75:
+    if len(encoded) - (encoded.rfind(b"\n") + 1) == 76:  # no room for another "="
         encoded = encoded[:-1] + b"=\r\n" + encoded[-1:]
     return encoded + b"=\r\n"

@@ -72,6 +72,7 @@ class Renderer:
         sections = [
             self._section(digest, heading, edition, matched)
             for digest, heading in zip(edition.digests, headings, strict=True)
+            if digest.announcements
         ]
         if len(matched) > 1 and not any(section.cards for section in sections):
             reason = f"none of {len(matched)} papers can be shown; the log says why, paper by paper"
@@ -198,7 +199,7 @@ def fitted(sizes: Sequence[Sequence[tuple[int, int]]], room: int) -> list[list[F
 
 
 def wrapped(text: str) -> str:
-    """Return the text in lines of at most 72 columns, indented as they began.
+    """Return the text in lines of at most 72 columns, indented as they began, "- " and all.
 
     Words are never broken, so neither are addresses.
     """
@@ -207,13 +208,15 @@ def wrapped(text: str) -> str:
         if len(line) <= COLUMNS:
             lines.append(line)
             continue
-        indent = line[: len(line) - len(line.lstrip(" "))]
-        current = ""
-        for word in line[len(indent) :].split(" "):
-            if current and len(current) + 1 + len(word) > COLUMNS:
+        indent = line[: len(line) - len(line.lstrip(" -"))]
+        first, *words = line[len(indent) :].split(" ")
+        current = indent + first
+        for word in words:
+            if len(current) + 1 + len(word) > COLUMNS:
                 lines.append(current)
-                current = ""
-            current = f"{current} {word}" if current else indent + word
+                current = " " * len(indent) + word
+            else:
+                current += f" {word}"
         lines.append(current)
     return "\n".join(lines)
 
@@ -257,12 +260,16 @@ class _Name(NamedTuple):
 
 
 class _Heading(NamedTuple):
-    """A digest as its heading and its line in the contents show it."""
+    """A digest as its heading and its line in the contents show it.
+
+    `news` is empty without any; `missing` where arXiv gave no answer to be trusted.
+    """
 
     name: str
     anchor: str
     news: str
     coverage: str
+    missing: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -340,8 +347,12 @@ def _runs(text: str, spans: Iterable[list[tuple[int, int]]]) -> list[_Run]:
 
 
 def _heading(digest: Digest, edition: Edition) -> _Heading:
-    name, anchor = _name(digest.keyword.name)
-    return _Heading(name, anchor, wording.news(digest), wording.coverage(digest, edition.date))
+    return _Heading(
+        *_name(digest.keyword.name),
+        news=wording.news(digest),
+        coverage=wording.coverage(digest, edition.date),
+        missing=digest.outcome == "unknown",
+    )
 
 
 @cache

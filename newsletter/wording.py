@@ -21,13 +21,6 @@ _WITHDRAWN_ABSTRACT = re.compile(
     r"(?: and abstract)? (?:has|have) been withdrawn\b",
     re.IGNORECASE,
 )
-_SILENCE = {
-    "new": "nothing new",
-    "none": "nothing new",
-    "not-scheduled": "no announcement was due",
-    "baseline": "nothing new, this is the first digest",
-    "unknown": "no trustworthy answer today",
-}
 
 
 def plain(text: str) -> str:
@@ -67,39 +60,44 @@ def count(edition: Edition) -> str:
 
 
 def news(digest: Digest) -> str:
-    """Return what a digest brings in a few words: "4 new, 1 replaced"."""
-    return _announced(digest) or _SILENCE[digest.outcome]
+    """Return how much a digest announces, "4 new, 1 replaced", or nothing."""
+    new = sum(each.kind == "new" for each in digest.announcements)
+    counts = {"new": new, "replaced": len(digest.announcements) - new}
+    return ", ".join(f"{number} {word}" for word, number in counts.items() if number)
 
 
 def coverage(digest: Digest, day: date) -> str:
-    """Return the sentence that says what a digest covers, or why it has nothing to say."""
+    """Return the words that say what a digest covers, or why it has nothing to say."""
     since = digest.since.date() if digest.since else None
     span = f" since {_past(since, day)}" if since else ""
     days = (day - since).days if since else 0
-    covers = f" Covers {days} days." if days > 1 else ""
+    covers = f"; covers {days} days" if days > 1 else ""
     reason = shortened(plain(digest.reason), 200)
     match digest.outcome:
         case "new":
-            trust = reason or "complete"
-            return f"{digest.listed} listed{span}, {_announced(digest)}; {trust}.{covers}"
+            return f"{digest.listed} listed{span}, {news(digest)}; {reason or 'complete'}{covers}"
         case "none":
-            return f"arXiv confirmed nothing new{span}; {digest.listed} listed.{covers}"
+            return f"arXiv confirmed nothing new{span}; {digest.listed} listed{covers}"
         case "not-scheduled":
-            return f"No announcement was due{span}."
+            return f"no announcement was due{span}"
         case "baseline":
-            found = _announced(digest) or "none of them new"
-            return f"First digest: {digest.listed} listed, {found}; what is older counts as known."
+            found = news(digest) or "none of them new"
+            return f"{digest.listed} listed, {found}; first digest, older papers count as known"
         case "unknown":
-            why_not = reason or "no reason was noted"
             return (
-                f"No trustworthy answer today: {why_not}; "
-                "nothing is lost, the next digest will cover these days."
+                f"no trustworthy answer today: {reason or 'no reason was noted'}; "
+                "nothing is lost, the next digest will cover these days"
             )
 
 
 def is_late(paper: Paper, digest: Digest, day: date) -> bool:
-    """Return whether a paper was submitted more than a week before the days a digest covers."""
-    return _covered_from(digest, day) - paper.submitted.date() > _LATE
+    """Return whether a paper was submitted more than a week before the days a digest covers.
+
+    At the baseline none counts as late: nobody knows when arXiv announced it.
+    """
+    if digest.since is None:
+        return False
+    return min(digest.since.date(), day) - paper.submitted.date() > _LATE
 
 
 def label(announcement: Announcement, *, late: bool) -> str:
@@ -119,9 +117,9 @@ def when(announcement: Announcement, digest: Digest, day: date) -> str:
     submitted = f"submitted {short_day(paper.submitted.date(), beside=day)}"
     if announcement.kind == "replacement":
         return f"{submitted}, updated {short_day(paper.updated.date(), beside=day)}"
-    if not is_late(paper, digest, day):
+    if digest.since is None or not is_late(paper, digest, day):
         return submitted
-    today = day - _covered_from(digest, day) <= timedelta(days=1)
+    today = day - digest.since.date() <= timedelta(days=1)
     return f"{submitted}, announced {'today' if today else 'only now'}"
 
 
@@ -152,17 +150,6 @@ def short_day(day: date, *, beside: date | None = None) -> str:
     """Return "4 Feb", with the year where it is not that of the day beside it."""
     year = f" {day.year}" if beside and beside.year != day.year else ""
     return f"{day.day} {day:%b}{year}"
-
-
-def _announced(digest: Digest) -> str:
-    new = sum(each.kind == "new" for each in digest.announcements)
-    replaced = len(digest.announcements) - new
-    counts = {"new": new, "replaced": replaced}
-    return ", ".join(f"{number} {word}" for word, number in counts.items() if number)
-
-
-def _covered_from(digest: Digest, day: date) -> date:
-    return min(digest.since.date(), day) if digest.since else day
 
 
 def _past(then: date, day: date) -> str:
