@@ -3,9 +3,10 @@
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from threading import Event
 
@@ -16,7 +17,10 @@ from newsletter.addresses import bare
 from newsletter.arxiv import ArxivSource, FileSource
 from newsletter.config import Config
 from newsletter.deliver import Mailroom, Press
+from newsletter.errors import ConfigError
+from newsletter.inbox import Clerk, Reading, Returns
 from newsletter.keyfile import key_file
+from newsletter.mailboxes import Opener, imap, maildir, mbox
 from newsletter.message import Composer
 from newsletter.models import Source, Transport
 from newsletter.outbox import Outbox
@@ -68,13 +72,64 @@ def run(
         )
         return job.run(
             config.keywords,
-            [each for each in people.subscribers if not suppressions.reason_for(each.email)],
+            people.subscribers,
             source=source(config),
             state=state,
             mailroom=mailroom,
             rules=rules(config),
             now=now,
+            returns=None
+            if dry_run
+            else returns(config, state, suppressions, (each.email for each in people.subscribers)),
         )
+
+
+def read_inbox(config: Config, *, now: datetime) -> Reading:
+    """Read bounces and unsubscribe mails now; raises ConfigError where no inbox is configured."""
+    if config.inbox is None:
+        raise ConfigError(
+            ["inbox: there is no such table; it says where bounces and unsubscribe mails arrive"]
+        )
+    path = config.state.file
+    with locked(path), State.open(path) as state:
+        people = subscribers(config, state, accept_list=True).subscribers
+        suppressions = Suppressions(config.subscribers.suppressions, keys=token_keys(config))
+        listed = (each.email for each in people)
+        return returns(config, state, suppressions, listed).read(now=now)
+
+
+def returns(
+    config: Config, state: State, suppressions: Suppressions, listed: Iterable[str]
+) -> Returns:
+    """Return what hears of people who leave; a token can name who is listed or was ever mailed."""
+    return Returns(
+        state=state,
+        suppressions=suppressions,
+        clerk=Clerk(
+            config.masthead,
+            keys=token_keys(config),
+            addresses=lambda: [*listed, *state.recipients()],
+        ),
+        opener=inbox(config),
+    )
+
+
+def inbox(config: Config) -> Opener | None:
+    """Return what opens the inbox, None where none is configured."""
+    found = config.inbox
+    if found is None:
+        return None
+    if found.host and found.kind == "imap":
+        return partial(
+            imap,
+            found.host,
+            found.port,
+            username=found.username,
+            password=found.password.get_secret_value() if found.password else "",
+            folder=found.mailbox,
+            ca_file=found.ca_file,
+        )
+    return partial(mbox if found.kind == "mbox" else maildir, found.path or Path())
 
 
 def rules(config: Config) -> job.Rules:

@@ -9,7 +9,7 @@ from email.message import Message
 from email.utils import parseaddr
 from typing import Literal
 
-from flufl.bounce import scan_message
+from flufl.bounce import all_failures
 
 # The address is dead; it could not take the mail for now; it is us who were refused; who knows.
 BounceKind = Literal["dead", "soft", "ours", "unknown"]
@@ -107,21 +107,29 @@ def classify(text: str) -> BounceKind:
     return "dead" if _NOBODY_THERE.search(text) else "unknown"
 
 
-def failure(mail: Message, raw: bytes) -> Failure | None:
-    """Return what a bounce reports, None if the mail is no bounce, or one of a mere delay.
+def reported(mail: Message, raw: bytes) -> Failure | Literal["passing"] | None:
+    """Return what a mail reports: a failure, a passing matter such as a delay, or None for neither.
 
-    `raw` is what `mail` was read from.
-
-    Delivery reports are those of RFC 3464; other shapes count only where a mail system is the
-    sender, because anybody may quote a bounce.
+    `raw` is what `mail` was read from. Reports are those of RFC 3464; other shapes count only where
+    a mail system is the sender, because anybody may quote a bounce.
     """
-    report = next((part for part in mail.walk() if part.get_content_type() in _REPORTS), None)
+    report = next((part for part in _parts(mail) if part.get_content_type() in _REPORTS), None)
     if report:
-        return _reported(report, raw)
-    if not _by_a_mail_system(mail) or not _recipients(mail):
+        return _of_report(report, raw)
+    if not by_a_mail_system(mail):
         return None
-    text = _said(mail)
-    return Failure(kind=classify(text), text=_short(text), issue=_issue(raw))
+    passing, failed = _recipients(mail)
+    if not failed:
+        return "passing" if passing else None
+    said = _said(mail)
+    # What the server said comes last.
+    return Failure(kind=classify(said), text=said[-_MAX_TEXT:], issue=_issue(raw))
+
+
+def by_a_mail_system(mail: Message) -> bool:
+    """Return whether a mail says that no person wrote it but the program that carries mails."""
+    sender = parseaddr(str(mail.get("From", "")))[1].lower()
+    return sender.startswith(("mailer-daemon", "postmaster"))
 
 
 def suppresses(kind: BounceKind, history: Sequence[Mailing]) -> bool:
@@ -147,46 +155,46 @@ def is_mass(refused: int, recipients: int) -> bool:
     return refused >= MASS and refused > MASS_SHARE * recipients
 
 
-def _reported(report: Message, raw: bytes) -> Failure | None:
+def _of_report(report: Message, raw: bytes) -> Failure | Literal["passing"] | None:
     blocks = list(_blocks(report))
-    for block in blocks:
+    actions = [_field(each, "Action").lower() for each in blocks]
+    for block, action in zip(blocks, actions, strict=True):
         # "error" is OpenSMTPD's word; delayed, delivered, relayed and expanded are no failures.
-        if _field(block, "Action").lower().startswith(("fail", "error")):
+        if action.startswith(("fail", "error")):
             text = f"{_field(block, 'Status')} {_field(block, 'Diagnostic-Code')}"
             envelopes = " ".join(_field(each, "Original-Envelope-Id") for each in blocks)
             issue = _issue(envelopes.encode()) or _issue(raw)
-            return Failure(kind=classify(text), text=_short(text), issue=issue)
-    return None
+            return Failure(kind=classify(text), text=text[:_MAX_TEXT], issue=issue)
+    return "passing" if any(actions) else None
 
 
 def _blocks(report: Message) -> Iterator[Message]:
     """Yield the groups of fields in a report: one about the message, then one a recipient."""
-    parts = report.get_payload()
-    for part in parts if isinstance(parts, list) else []:
-        if isinstance(part, Message):
-            yield part
-            rest = part.get_payload()
-            if isinstance(rest, str):  # the standard library cuts only the older type
-                yield from map(message_from_string, re.split(r"\r?\n\r?\n", rest))
+    for part in _parts(report):
+        yield part
+        rest = part.get_payload()
+        if isinstance(rest, str):  # the standard library cuts only the older type
+            yield from map(message_from_string, re.split(r"\r?\n\r?\n", rest))
+
+
+def _parts(mail: Message) -> list[Message]:
+    """Return the parts of the first level: what is deeper is quoted."""
+    payload = mail.get_payload()
+    parts = payload if isinstance(payload, list) else []
+    return [part for part in parts if isinstance(part, Message)]
 
 
 def _field(block: Message, name: str) -> str:
     return " ".join(str(block.get(name, "")).split())
 
 
-def _by_a_mail_system(mail: Message) -> bool:
-    if str(mail.get("Return-Path", "")).strip() == "<>" and mail.get("X-Failed-Recipients"):
-        return True
-    sender = parseaddr(str(mail.get("From", "")))[1].lower()
-    return sender.startswith(("mailer-daemon", "postmaster"))
-
-
-def _recipients(mail: Message) -> bool:
-    """Return whether flufl.bounce, which knows many odd shapes, finds whom a mail did not reach."""
+def _recipients(mail: Message) -> tuple[frozenset[bytes], frozenset[bytes]]:
+    """Return whom a mail did not reach yet, and whom never, in the many odd shapes of old."""
     try:
-        return bool(scan_message(mail))
+        passing, failed = all_failures(mail)
     except Exception:  # noqa: BLE001 - it promises nothing about mails that are no mails
-        return False
+        return frozenset(), frozenset()
+    return passing, failed
 
 
 def _said(mail: Message) -> str:
@@ -195,14 +203,11 @@ def _said(mail: Message) -> str:
         if part.get_content_maintype() == "text":
             payload = part.get_payload(decode=True)
             text = payload.decode("utf-8", "replace") if isinstance(payload, bytes) else ""
-            return re.split(r"^-{3,}.*$", text, maxsplit=1, flags=re.MULTILINE)[0]
+            said = re.split(r"^-{3,}.*$", text, maxsplit=1, flags=re.MULTILINE)[0]
+            return " ".join(said.split())
     return ""
 
 
 def _issue(content: bytes) -> int:
     found = _NUMBER.search(content.decode("ascii", "replace"))
     return int(found[1]) if found else 0
-
-
-def _short(text: str) -> str:
-    return " ".join(text.split())[:_MAX_TEXT]

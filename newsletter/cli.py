@@ -3,6 +3,7 @@
 import json
 import signal
 import sys
+from datetime import datetime
 from pathlib import Path
 from threading import Event
 from typing import Annotated, Any
@@ -123,31 +124,42 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Do the daily job: finish what is owed, fetch, open today's issue, deliver."""
-    from newsletter import assembly, progress, report
+    stop = _stop_on_signals()
+    code = _daily_job(moment(now), stop, dry_run=dry_run, accept_list=accept_list, as_json=as_json)
+    raise typer.Exit(code)
 
-    began = moment(now)
-    configure(Chosen.log_format, verbose=Chosen.verbose, run=report.iso(began))
-    try:
-        with progress.shown() as shown:
-            result = assembly.run(
-                loaded_config(),
-                now=began,
-                dry_run=dry_run,
-                accept_list=accept_list,
-                stop=_stop_on_signals(),
-                progress=shown,
-                warn=lambda problem: log.warning("%s", problem),
-            )
-    except Exception as error:  # noqa: BLE001 - a report is printed whatever happens
-        result = report.Report(run=began, finished=began, troubles=(_told(error),))
-    else:
-        for trouble in result.troubles:
-            _told(trouble)
-    done = report.as_json(result)
-    if as_json:
-        typer.echo(json.dumps(done, ensure_ascii=False))
-    log.info("%s", report.summary(done), extra={"report": done})
-    raise typer.Exit(result.exit_code)
+
+@app.command()
+def inbox(*, now: Now = None) -> None:
+    """Read bounces and unsubscribe mails now (a run does it too)."""
+    from newsletter import assembly
+    from newsletter.inbox import summary
+
+    typer.echo(summary(assembly.read_inbox(loaded_config(), now=moment(now))))
+
+
+@app.command()
+def schedule(
+    *,
+    at: Annotated[
+        str, typer.Option(metavar="CRON", help="When, in the time zone of the newsletter.")
+    ] = "0 10 * * *",
+) -> None:
+    """Stay in the foreground and run the job at those times: for a container with no cron."""
+    from newsletter.report import iso
+    from newsletter.schedule import following, keep
+
+    stop = _stop_on_signals()
+    timezone = loaded_config().timezone
+    first = parsed(lambda text: following(text, moment(None), timezone), at, "--at")
+    log.info("the first run is due at %s", iso(first))
+    keep(
+        at,
+        lambda now: _daily_job(now, stop),
+        timezone=timezone,
+        clock=lambda: moment(None),
+        wait=stop.wait,
+    )
 
 
 @app.command()
@@ -203,6 +215,41 @@ def demo(
     from newsletter.demo import run_demo
 
     run_demo(folder)
+
+
+def _daily_job(
+    began: datetime,
+    stop: Event,
+    *,
+    dry_run: bool = False,
+    accept_list: bool = False,
+    as_json: bool = False,
+) -> int:
+    """Run the job, tell what came of it, and return the exit code."""
+    from newsletter import assembly, progress, report
+
+    configure(Chosen.log_format, verbose=Chosen.verbose, run=report.iso(began))
+    try:
+        with progress.shown() as shown:
+            result = assembly.run(
+                loaded_config(),
+                now=began,
+                dry_run=dry_run,
+                accept_list=accept_list,
+                stop=stop,
+                progress=shown,
+                warn=lambda problem: log.warning("%s", problem),
+            )
+    except Exception as error:  # noqa: BLE001 - a report is printed whatever happens
+        result = report.Report(run=began, finished=began, troubles=(_told(error),))
+    else:
+        for trouble in result.troubles:
+            _told(trouble)
+    done = report.as_json(result)
+    if as_json:
+        typer.echo(json.dumps(done, ensure_ascii=False))
+    log.info("%s", report.summary(done), extra={"report": done})
+    return result.exit_code
 
 
 def _stop_on_signals() -> Event:

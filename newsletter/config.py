@@ -19,6 +19,7 @@ from newsletter import tables
 from newsletter.addresses import bare
 from newsletter.errors import ConfigError, did_you_mean
 from newsletter.models import Keyword, Masthead
+from newsletter.subscribers import name_key
 
 PREFIX = "NEWSLETTER_"
 FILE = "newsletter.toml"
@@ -124,10 +125,9 @@ class _Draft:
     def overlay_password_files(self) -> None:
         """Read the passwords that lie in files of their own."""
         for table, values in self._tables.items():
-            name = isinstance(values, dict) and values.get("password_file")
-            if not isinstance(name, str) or self._origins.get((table, "password"), "").startswith(
-                PREFIX
-            ):
+            name = values.get("password_file") if isinstance(values, dict) else None
+            overridden = self._origins.get((table, "password"), "").startswith(PREFIX)
+            if overridden or not isinstance(name, str):
                 continue
             file = self._path.parent / Path(name).expanduser()
             if file.is_file():
@@ -145,7 +145,7 @@ class _Draft:
                 self._explain(error)
         self._check_names()
         if config:
-            self._check_together(config)
+            self._look_around(config)
         if self._problems or config is None:
             raise ConfigError([text for _, text in sorted(self._problems)])
         config._warnings = tuple(self._warnings)
@@ -192,31 +192,32 @@ class _Draft:
             name = table.get("name") if isinstance(table, dict) else None
             if not isinstance(name, str):
                 continue
-            same = " ".join(name.casefold().split())
-            if same in seen:
+            if name_key(name) in seen:
                 self._problem(("keywords", index, "name"), f"{name[:80]!r} is here twice")
-            seen.add(same)
+            seen.add(name_key(name))
 
-    def _check_together(self, config: Config) -> None:
-        if not tables.has_room(config.masthead.unsubscribe_address):
-            reason = (
-                f"missing; the sender has more than {tables.TOKEN_ROOM} characters before the @"
-            )
-            self._problem(("newsletter", "unsubscribe_address"), reason)
+    def _look_around(self, config: Config) -> None:
+        """Note what works, but should not be left so."""
+        for table, login in (("smtp", config.smtp), ("inbox", config.inbox)):
+            # Commands that ask no server are also typed where the secrets are not.
+            if login and login.username and not login.password:
+                reason = f"missing; set {PREFIX}{table.upper()}__PASSWORD, or name a password_file"
+                self._warnings.append(f"{self._path.name}: {table}.password: {reason}")
+        leave = config.masthead.unsubscribe_address
+        if not tables.has_room(leave):
+            reason = f"no token fits {leave}; wishes to leave are told by their subject only"
+            self._warnings.append(f"{self._path.name}: newsletter.unsubscribe_address: {reason}")
         templates = config.newsletter.templates
         if templates and not templates.is_dir():
             self._warnings.append(f"{self._path.name}: templates: there is no folder {templates}")
-        if self._path.stat().st_mode & stat.S_IROTH:
-            self._warnings += [
-                f"{self._path}: holds {table}.{key} and everybody on this machine can read it; "
-                "chmod o-r"
-                for table, key in (
-                    ("smtp", "password"),
-                    ("inbox", "password"),
-                    ("state", "token_key"),
-                )
-                if key in self._tables.get(table, {}) and (table, key) not in self._origins
-            ]
+        written_here = [
+            f"{table}.{key}"
+            for table, key in (("smtp", "password"), ("inbox", "password"), ("state", "token_key"))
+            if key in self._tables.get(table, {}) and (table, key) not in self._origins
+        ]
+        if written_here and self._path.stat().st_mode & stat.S_IROTH:
+            what = " and ".join(written_here)
+            self._warnings.append(f"{self._path}: everybody can read {what} in it; chmod o-r")
 
 
 def _text(path: Path) -> str:

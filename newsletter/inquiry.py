@@ -25,8 +25,10 @@ _MAX_URL = 3500
 _MAX_PHRASES = 25
 _MAX_IDS = 100
 _NEAR = timedelta(days=7)
+_AHEAD = timedelta(days=1)
 _REVISION_MARGIN = timedelta(days=14)
 _CANARY = "cat:cs.LG"
+_BEGINNING = datetime(1991, 1, 1, tzinfo=UTC)  # before arXiv's first paper
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +83,7 @@ class Inquiry:
 
     def revisions_url(self, group: Sequence[Scope]) -> str:
         """Return the URL of the first page of a group's new versions."""
-        return _Question(search=_search(group), sort="lastUpdatedDate").url(self._url)
+        return _Question(search=self._ever(group), sort="lastUpdatedDate").url(self._url)
 
     def probe(self) -> Probe:
         """Ask for papers that only a current index has; if there are none, for the newest it has.
@@ -90,8 +92,7 @@ class Inquiry:
         """
         expected = trust.newest_expected(self._now)
         for first in (expected, self._now - SWEEP):
-            last = self._now + timedelta(days=1)
-            question = _Question(search=_dated(_CANARY, first, last), size=10)
+            question = _Question(search=_dated(_CANARY, first, self._now + _AHEAD), size=10)
             papers = self._page(question).papers
             if papers:
                 newest = max(paper.submitted for paper in papers)
@@ -108,29 +109,32 @@ class Inquiry:
         )
 
     def _window(self, group: Sequence[Scope]) -> tuple[datetime, datetime]:
-        """Return whole days, so that arXiv's cache may know the answer when we ask again."""
+        """Return a window that ends with the minute, so that no earlier run's answer is cached."""
         first = min(scope.start for scope in group).astimezone(UTC).date()
-        last = self._now.astimezone(UTC).date() + timedelta(days=1)
-        return datetime.combine(first, time(), UTC), datetime.combine(last, time(23, 59), UTC)
+        return datetime.combine(first, time(), UTC), self._now + _AHEAD
 
-    def _listings(self, group: tuple[Scope, ...]) -> dict[str, Listing]:
+    def _ever(self, group: Sequence[Scope]) -> str:
+        return _dated(_search(group), _BEGINNING, self._now + _AHEAD)
+
+    def _listings(self, group: tuple[Scope, ...], *, size: int = _PAGE) -> dict[str, Listing]:
         try:
-            return self._believed(group)
+            return self._believed(group, size)
         except QueryError as error:
             if len(group) > 1:
                 half = len(group) // 2
-                return self._listings(group[:half]) | self._listings(group[half:])
+                first, second = group[:half], group[half:]
+                return self._listings(first, size=size) | self._listings(second, size=size)
             reason = f"keyword {group[0].keyword.name!r}: {error.reason}"
         except SourceError as error:
             reason = error.reason
         return {scope.keyword.name: incomplete(scope, reason) for scope in group}
 
-    def _believed(self, group: Sequence[Scope]) -> dict[str, Listing]:
+    def _believed(self, group: Sequence[Scope], size: int) -> dict[str, Listing]:
         """Ask, and once more in another way where the answer is doubtful."""
-        listings = self._answered(group, size=_PAGE, last=False)
+        listings = self._answered(group, size=size, last=False)
         if all(listing.complete or listing.held for listing in listings.values()):
             return listings
-        return self._answered(group, size=_PAGE - 100, last=True)
+        return self._answered(group, size=size - 100, last=True)
 
     def _answered(self, group: Sequence[Scope], *, size: int, last: bool) -> dict[str, Listing]:
         first, until = self._window(group)
@@ -229,7 +233,7 @@ class Inquiry:
         since = last_good - _REVISION_MARGIN
         own = [listings[scope.keyword.name] for scope in group]
         try:
-            shares = self._shares(group, self._revisions(_search(group), since))
+            shares = self._shares(group, self._revisions(self._ever(group), since))
         except SourceError as error:
             reason = f"new versions could not be looked for: {error.reason}"
             return {each.keyword: replace(each, current=False, reason=reason) for each in own}
@@ -244,7 +248,8 @@ class Inquiry:
         """Make sure that where nothing is new, it is because arXiv has nothing new.
 
         Any paper submitted close to the last cut-off proves the index current. Without one, and
-        only where an announcement was due and nothing came, one more question settles it.
+        only where an announcement was due and nothing came, another question tells. If the index
+        is current, the silent keywords are asked about again: it may have become so just now.
         """
         expected = trust.newest_expected(self._now)
         silent = [scope for scope in scopes if _is_silent(scope, listings[scope.keyword.name])]
@@ -258,6 +263,9 @@ class Inquiry:
                 for scope in silent
             }
         if probe.current:
+            for group in self.groups(silent):
+                again = self._listings(group, size=_PAGE - 20)
+                listings |= {name: _joined(listings[name], again[name]) for name in again}
             return listings
         newest = probe.newest
         reason = (
@@ -368,8 +376,18 @@ def revised(scopes: Iterable[Scope]) -> list[Scope]:
 
 
 def _is_silent(scope: Scope, listing: Listing) -> bool:
-    new = any(paper.arxiv_id not in scope.known for paper in listing.papers)
+    new = any(
+        paper.arxiv_id not in scope.known and paper.submitted >= scope.start
+        for paper in listing.papers
+    )
     return listing.complete and listing.current and listing.due and not new
+
+
+def _joined(before: Listing, again: Listing) -> Listing:
+    """Return a listing asked for again, with the new versions that the first one found."""
+    if not again.complete:
+        return again
+    return replace(again, papers=newest_first([*before.papers, *again.papers]))
 
 
 def _unconfirmed(scope: Scope, listing: Listing, reason: str) -> Listing:

@@ -1,8 +1,9 @@
-"""The daily job: finish what is owed, fetch, diff, open today's issue, deliver.
+"""The daily job: finish what is owed, read the inbox, fetch, diff, open today's issue, deliver.
 
 Above `publish` everything may be repeated freely; below it everything can be resumed.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -13,10 +14,13 @@ from newsletter.arxiv import window_start
 from newsletter.deliver import Mailroom
 from newsletter.diff import news
 from newsletter.digest import compile_issue, owed, readers_after
-from newsletter.errors import NewsletterError
+from newsletter.errors import InboxError, NewsletterError
+from newsletter.inbox import Returns, summary
 from newsletter.models import Frequency, Issue, Keyword, Scope, Source, Subscriber
 from newsletter.report import PublishedIssue, Report
 from newsletter.state import Day, State
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,10 +43,13 @@ def run(
     mailroom: Mailroom,
     rules: Rules,
     now: datetime,
+    returns: Returns | None = None,
 ) -> Report:
     """Run the daily job once, as of `now`. Its troubles are in the report, not raised."""
     state.take_up(now=now, max_age=rules.max_age)
     troubles = delivered(mailroom, issue=None)
+    unheard = heard(returns, now=now)
+    subscribers = [x for x in subscribers if not mailroom.suppressions.reason_for(x.email)]
 
     scopes = tuple(scope(keyword, state, rules, now=now) for keyword in keywords)
     fetched = source.fetch(scopes, now=now)
@@ -62,6 +69,7 @@ def run(
     state.take_up(now=now, max_age=rules.max_age)
     if issue and not troubles:
         troubles = delivered(mailroom, issue=issue.number)
+    unheard += judged(returns, now=now)
 
     report = Report(
         run=now,
@@ -70,7 +78,7 @@ def run(
         issue=issue,
         deliveries=state.tally(),
         requests=fetched.requests,
-        troubles=troubles,
+        troubles=troubles + unheard,
     )
     state.record_run(report)
     return report
@@ -132,6 +140,28 @@ def delivered(mailroom: Mailroom, *, issue: int | None) -> tuple[NewsletterError
     try:
         mailroom.deliver(issue=issue)
     except NewsletterError as error:
+        return (error,)
+    return ()
+
+
+def heard(returns: Returns | None, *, now: datetime) -> tuple[InboxError, ...]:
+    """Read the inbox and act on it, and return what was in the way, if anything."""
+    if returns is None:
+        return ()
+    try:
+        reading = returns.read(now=now)
+    except InboxError as error:
+        return (error,)
+    _log.info("inbox: %s", summary(reading))
+    return ()
+
+
+def judged(returns: Returns | None, *, now: datetime) -> tuple[InboxError, ...]:
+    """Act on what servers refused in this run, and return what was in the way, if anything."""
+    try:
+        if returns:
+            returns.judge(now=now)
+    except InboxError as error:
         return (error,)
     return ()
 

@@ -138,6 +138,7 @@ def export(path: Path, out: TextIO) -> int:
 class _Plan:
     """What becomes of a file: rows to write instead of others, by line, and rows to append."""
 
+    stamp: tuple[int, int, int]
     preamble: str
     columns: tuple[str, ...]
     encoding: str
@@ -153,6 +154,7 @@ class _Plan:
             header = preamble.rstrip("\r\n")
             preamble = file.delimiter.join([header, *missing]) + file.line_end
         return cls(
+            stamp=file.stamp,
             preamble=preamble,
             columns=(*file.columns, *missing),
             encoding=file.encoding,
@@ -173,8 +175,8 @@ class _Plan:
                 gap = "" if last.endswith(("\r", "\n")) else self.line_end
                 out.write(f"{gap}{raw}".encode(self.encoding))
                 last = raw
-            if file.replaced():
-                raise SubscribersError([f"{path}: somebody else changed it meanwhile; try again"])
+            if file.stamp != self.stamp or file.replaced():
+                raise SubscribersError([f"{path}: an editor changed it meanwhile; try again"])
 
 
 def _arriving(

@@ -45,14 +45,14 @@ class Row:
 class ListFile:
     """A list file open for one reading.
 
-    `preamble` is its text up to and with the header, which stands in `line` and whose cells in
-    lower case are `columns`.
+    `preamble` is its text up to and with the header, whose cells in lower case are `columns`.
+    `line` is the number of the line read last, `stamp` tells this version of the file from others.
     """
 
     def __init__(self, path: Path, file: BufferedReader) -> None:
         """Read up to the header. Raises SubscribersError if it has no email column."""
         self._path = path
-        self._stamp = _stamp(os.fstat(file.fileno()))
+        self.stamp = _stamp(os.fstat(file.fileno()))
         self.encoding = _encoding(file)
         self._text = TextIOWrapper(file, self.encoding, newline="")
         self._handed_back: deque[str] = deque()
@@ -88,7 +88,7 @@ class ListFile:
             named = _stamp(self._path.stat())
         except FileNotFoundError:
             return True
-        return {named, _stamp(os.fstat(self._text.fileno()))} != {self._stamp}
+        return {named, _stamp(os.fstat(self._text.fileno()))} != {self.stamp}
 
     def _quoted_row(self, raw: str) -> Row:
         row = Row(line=self.line, raw=raw)
@@ -126,7 +126,8 @@ class ListFile:
         while line := self._next_line():
             preamble += line
             header = line.removeprefix(_BOM)
-            if header.strip() and not header.startswith("#"):
+            # Excel tells itself the delimiter by a first line `sep=;`.
+            if header.strip() and not header.lower().startswith(("#", "sep=")):
                 return preamble, header
         raise SubscribersError(
             [f"{self._path.name}: empty; its first row must name the columns, at least: email"]

@@ -87,7 +87,7 @@ def imap(
             _log_in(connection, where, username, password)
             validity = _selected(connection, where, folder)
             _, answer = connection.capability()  # after the login there are more
-        yield ImapFolder(
+        yield _ImapFolder(
             connection,
             where,
             name=f"imap://{username}@{where}/{folder};{validity}",
@@ -98,7 +98,7 @@ def imap(
             connection.logout()
 
 
-class ImapFolder:
+class _ImapFolder:
     """A selected folder; keys are UIDs, good together with UIDVALIDITY (RFC 9051 2.3.1.1)."""
 
     def __init__(
@@ -172,10 +172,10 @@ def maildir(path: Path) -> Iterator[Mailbox]:
         raise InboxError(
             f"{path}: there is no Maildir; correct inbox.path, or make one", exit_code=CONFIG
         )
-    yield Maildir(path)
+    yield _Maildir(path)
 
 
-class Maildir:
+class _Maildir:
     """A Maildir; keys are file names without the flags that mail programs add and change."""
 
     def __init__(self, path: Path) -> None:
@@ -218,20 +218,20 @@ def mbox(path: Path) -> Iterator[Mailbox]:
     Mails are moved into files beside it. Raises InboxError if another program holds it.
     """
     if not path.exists() and path.parent.is_dir():  # made when the first mail arrives
-        yield Mbox(path)
+        yield _Mbox(path)
         return
     with _filing(path):
         box = mailbox.mbox(path, create=False)
     try:
         with _filing(path):
             box.lock()
-        yield Mbox(path, box)
+        yield _Mbox(path, box)
     finally:
         with _filing(path):
             box.close()
 
 
-class Mbox:
+class _Mbox:
     """A locked mbox; keys are hashes of Message-IDs, or of whole mails where there is none.
 
     What was moved leaves the file when it is closed; a crash before leaves a second copy.
@@ -241,7 +241,7 @@ class Mbox:
         self.name = f"mbox:{path.resolve()}"
         self._path = path
         self._box = box
-        self._numbers: dict[str, list[int]] = {}
+        self._numbers: dict[str, list[str]] = {}
 
     def keys(self) -> list[str]:
         with _filing(self._path):
@@ -267,7 +267,7 @@ class Mbox:
                 target.flush()
                 self._box.discard(number)
 
-    def _beginning(self, number: int) -> bytes:
+    def _beginning(self, number: str) -> bytes:
         if self._box is None:
             return b""
         content: bytes = self._box.get_file(number).read(MAX_BYTES)

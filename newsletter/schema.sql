@@ -76,10 +76,32 @@ create index deliveries_outstanding on deliveries (issue, after, keywords, forma
 create view outstanding as
     select * from deliveries where status in ('untried', 'sending', 'deferred', 'unknown');
 
+create view mailed as                 -- what has left, as far as anybody can tell
+    select * from deliveries where status in ('accepted', 'rejected', 'unknown');
+
 create table readers (                 -- the list as the last run saw it
     address     text primary key,
     fingerprint text not null,
     covered     integer                -- the last issue whose news they have had; null: paused
+) strict, without rowid;
+
+create table bounces (                 -- what came back: at most one an issue and address
+    address text not null,
+    issue   integer not null,          -- 0: not known which
+    kind    text not null check (kind in ('dead', 'soft', 'ours', 'unknown')),
+    reply   text not null,             -- the words of the server
+    noted   text not null,
+    judged  integer not null default 0,  -- 1: whether to suppress the address is decided
+    primary key (address, issue)
+) strict, without rowid;
+create index bounces_by_issue on bounces (issue);
+
+create table mails_read (              -- so that no mail in the inbox counts twice
+    mailbox text not null,
+    mail    text not null,
+    kind    text not null,             -- what it was taken for
+    noted   text not null,
+    primary key (mailbox, mail)
 ) strict, without rowid;
 
 create table runs (

@@ -51,8 +51,8 @@ class SmtpTransport:
     """A `Transport` over SMTP; one thread, and a short-lived one for each connection being set up.
 
     `stop`, once set, ends the work: what is in flight is finished, or given up after
-    `patience.grace` seconds. `credit` is how many messages may leave at once under `rate_per_minute`: less than 1
-    where the run before has just used the rate up.
+    `patience.grace` seconds. `credit` is how many messages may leave at once under
+    `rate_per_minute`: less than 1 where the run before has just used the rate up.
 
     An intent is committed before MAIL FROM, so that a suppression is seen in time, and one commit
     serves all connections that are ready. With PIPELINING the envelope of the next message leaves
@@ -401,7 +401,9 @@ class _Run:
                 self._fail(_sender_refused(self._server, answer), now)
             case "lost":
                 pause = 0 if session.accepted else self._pause(item.tries)
-                self._retry(item, now + pause)
+                # A server that closes after so many messages has not even looked at this one.
+                unheard = bool(session.accepted) and answer.phase == "MAIL"
+                self._retry(item, now + pause, counts=not unheard)
             case "temporary":
                 self._retry(item, now + self._pause(item.tries))
             case "busy":

@@ -24,8 +24,9 @@ from newsletter.smtp_replies import Meaning, Phase, ProtocolError, Reply, ReplyR
 Security = Literal["tls", "starttls", "none"]
 
 _CHUNK = 65536
-_MAX_ERRORS = 10  # Postfix hangs up after 20: smtpd_hard_error_limit
+_NOT_XTEXT = re.compile(r"[^!-*,-<>-~]")
 _NOT_YET = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+_QUICKACK = getattr(socket, "TCP_QUICKACK", socket.TCP_NODELAY)  # Linux has it
 _RESET = b"RSET\r\n"
 _UNWRITABLE = re.compile(r"[\x00-\x20\x7f<>]")
 
@@ -311,17 +312,19 @@ class Session:
 
     def _hear(self, data: bytes, now: float) -> None:
         try:
-            for reply in self._reader.feed(data):
+            replies = self._reader.feed(data)
+            for reply in replies:
                 self._match(reply)
         except ProtocolError as error:
             self.abandon(str(error))
-        if not self.lost:
+            return
+        if replies and not self.lost:
             self._send_steps(now)
             if not self._out:
                 self._set_deadline(now)
         if self._awaited and not self.lost:
             # Else the rest may wait 40 ms: it for our ACK (Nagle), we with it (delayed ACK).
-            self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+            self.sock.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
 
     def _match(self, reply: Reply) -> None:
         """Take a reply as the answer to the first step that awaits one."""
@@ -452,7 +455,7 @@ def _dot_stuffed(part: bytes) -> bytes:
 
 def _xtext(value: str) -> str:
     """Encode for ENVID and ORCPT (RFC 3461 4)."""
-    return "".join(c if "!" <= c <= "~" and c not in "+=" else f"+{ord(c):02X}" for c in value)
+    return _NOT_XTEXT.sub(lambda found: f"+{ord(found[0]):02X}", value)
 
 
 def _number(value: str) -> int:

@@ -19,6 +19,7 @@ from threading import RLock
 from types import TracebackType
 from typing import Any, Self
 
+from newsletter.bounces import Bounce, Mailing
 from newsletter.diff import Memory, News
 from newsletter.digest import Owed, Reader
 from newsletter.errors import IO, PERMISSION, LockedError, StateError
@@ -283,6 +284,24 @@ class State:
         )
         return date.fromisoformat(day) if day else None
 
+    def announced_since(self, name: str, moment: datetime) -> int:
+        """Count what issues opened from `moment` on announced for a keyword."""
+        ((number,),) = self._rows(
+            "select count(*) from announced join issues on number = issue"
+            " where keyword = ? and opened >= ?",
+            name,
+            iso(moment),
+        )
+        return int(number)
+
+    def deliveries_of(self, issue: int) -> list[tuple[str, DeliveryStatus, int, str]]:
+        """Return the deliveries of an issue as (recipient, status, attempts, reply)."""
+        return self._rows(
+            "select recipient, status, attempts, reply from deliveries where issue = ?"
+            " order by recipient, keywords",
+            issue,
+        )
+
     def news_in(self) -> dict[str, int]:
         """Return, for each keyword, the last issue that announced something for it."""
         return dict(
@@ -451,6 +470,7 @@ class State:
         """
         with self._transaction() as db:
             db.execute("delete from readers where lower(address) = lower(?)", (address,))
+            db.execute("delete from bounces where lower(address) = lower(?)", (address,))
             db.execute(
                 "update deliveries set status = 'suppressed', changed = ?"
                 " where id in (select id from outstanding where lower(recipient) = lower(?))",
@@ -469,6 +489,92 @@ class State:
             " group by issue, status, reply order by issue, status, reply"
         )
 
+    # Bounces
+
+    def recipients(self) -> list[str]:
+        """Return every address that is on the list or has ever been owed a mail."""
+        rows = self._rows("select address from readers union select recipient from deliveries")
+        return [address for (address,) in rows]
+
+    def mails_read(self, mailbox: str, mails: Sequence[str]) -> dict[str, str]:
+        """Return what those of `mails` that were read before were taken for."""
+        return dict(
+            self._rows(
+                "select mail, kind from mails_read where mailbox = ?"
+                " and mail in (select value from json_each(?))",
+                mailbox,
+                _json(mails),
+            )
+        )
+
+    def note_mails(
+        self, mailbox: str, kinds: Mapping[str, str], bounces: Iterable[Bounce], *, now: datetime
+    ) -> None:
+        """Note in one transaction that mails were read, and the bounces among them."""
+        with self._transaction() as db:
+            db.executemany(
+                "insert into mails_read values (?, ?, ?, ?)",
+                [(mailbox, mail, kind, iso(now)) for mail, kind in kinds.items()],
+            )
+            _note_bounces(db, bounces, now)
+
+    def note_bounces(self, bounces: Iterable[Bounce], *, now: datetime) -> None:
+        """Note bounces; those of an issue that did not go to the address belong to its last one."""
+        with self._transaction() as db:
+            _note_bounces(db, bounces, now)
+
+    def rejections(self) -> list[tuple[str, int, str]]:
+        """Return what servers refused since the file was opened as (address, issue, reply)."""
+        return self._rows(
+            "select recipient, issue, code || ' ' || reply from worked"
+            " join deliveries on id = delivery where status = 'rejected' and code >= 500"
+        )
+
+    def unjudged(self) -> list[Bounce]:
+        """Return the bounces that have not been decided about, oldest issue first."""
+        return [
+            Bounce(address=address, issue=issue, kind=kind, text=reply)
+            for address, issue, kind, reply in self._rows(
+                "select address, issue, kind, reply from bounces where not judged"
+                " order by issue, address"
+            )
+        ]
+
+    def note_judged(self, bounces: Iterable[Bounce]) -> None:
+        """Note that bounces have been decided about."""
+        with self._transaction() as db:
+            db.executemany(
+                "update bounces set judged = 1 where address = ? and issue = ?",
+                [(each.address, each.issue) for each in bounces],
+            )
+
+    def hard_bounces(self, issue: int) -> list[str]:
+        """Return the addresses that an issue came back from for good, or was refused for."""
+        rows = self._rows(
+            "select address from bounces where issue = ? and kind <> 'soft' order by address", issue
+        )
+        return [address for (address,) in rows]
+
+    def mailed(self, issue: int) -> int:
+        """Count the recipients whose mails of an issue have left."""
+        ((number,),) = self._rows(
+            "select count(distinct recipient) from mailed where issue = ?", issue
+        )
+        return int(number)
+
+    def mailings(self, address: str) -> list[Mailing]:
+        """Return the issues that went to an address, oldest first, and what came back."""
+        return [
+            Mailing(opened=_moment(opened), kind=kind)
+            for opened, kind in self._rows(
+                "select opened, kind from issues left join bounces on issue = number"
+                " and address = ? where exists (select 1 from mailed"
+                " where mailed.issue = number and recipient = ?) order by number",
+                address,
+                address,
+            )
+        ]
+
     # Runs
 
     def record_run(self, report: Report) -> None:
@@ -484,20 +590,22 @@ class State:
                 ),
             )
 
-    def last_run(self, *, exit_code: int | None = None) -> PastRun | None:
-        """Return the last run, or the last that ended with `exit_code`."""
-        for started, finished, code, report in self._rows(
-            "select started, finished, exit, report from runs where exit = coalesce(?, exit)"
-            " order by id desc limit 1",
-            exit_code,
-        ):
-            return PastRun(
+    def runs(self, *, limit: int, exit_code: int | None = None) -> list[PastRun]:
+        """Return the last runs, or the last that ended with `exit_code`, newest first."""
+        return [
+            PastRun(
                 started=_moment(started),
                 finished=_moment(finished),
                 exit_code=code,
                 report=json.loads(report),
             )
-        return None
+            for started, finished, code, report in self._rows(
+                "select started, finished, exit, report from runs where exit = coalesce(?, exit)"
+                " order by id desc limit ?",
+                exit_code,
+                limit,
+            )
+        ]
 
     # The file
 
@@ -633,6 +741,22 @@ def _note_answer(
                 issue,
                 position,
             ),
+        )
+
+
+def _note_bounces(db: sqlite3.Connection, bounces: Iterable[Bounce], now: datetime) -> None:
+    for each in bounces:
+        found = db.execute(
+            "select number from issues"
+            " where exists (select 1 from mailed where issue = number and recipient = ?)"
+            " order by number = ? desc, number desc limit 1",
+            (each.address, each.issue),
+        ).fetchone()
+        db.execute(
+            "insert into bounces (address, issue, kind, reply, noted) values (?, ?, ?, ?, ?)"
+            " on conflict do update set kind = excluded.kind, reply = excluded.reply, judged = 0"
+            " where excluded.kind = 'dead' and kind <> 'dead'",
+            (each.address, *(found or (0,)), each.kind, each.text, iso(now)),
         )
 
 

@@ -77,7 +77,7 @@ class RowReader:
     """Knows what a row may say. One serves a whole file: equal keyword cells share their tuple."""
 
     def __init__(self, keywords: Sequence[str]) -> None:
-        self._names = {_same(name): name for name in keywords}
+        self._names = {name_key(name): name for name in keywords}
         self._seen: dict[str, tuple[tuple[str, ...] | None, tuple[str, ...]]] = {}
 
     def subscriber(self, cells: Mapping[str, str]) -> tuple[Subscriber | None, list[str]]:
@@ -122,17 +122,26 @@ class RowReader:
         wanted = [name.strip() for name in cell.split(";") if name.strip()]
         if not wanted or "*" in wanted:
             return None, ()
-        known = dict.fromkeys(self._names.get(_same(name), "") for name in wanted)
+        known = dict.fromkeys(self._names.get(name_key(name), "") for name in wanted)
         known.pop("", None)
         return tuple(known), tuple(
             f"keywords: unknown keyword {name[:80]!r}{did_you_mean(name, self._names.values())}"
             for name in wanted
-            if _same(name) not in self._names
+            if name_key(name) not in self._names
         )
 
 
-def _same(keyword: str) -> str:
+def name_key(keyword: str) -> str:
+    """Return what the spellings of one keyword in a list have in common."""
     return " ".join(keyword.casefold().split())
+
+
+def merged(first: Subscriber, second: Subscriber) -> Subscriber:
+    """Return one subscriber for two rows: the first, with the keywords and the pause of both."""
+    keywords = None
+    if first.keywords is not None and second.keywords is not None:
+        keywords = tuple(dict.fromkeys(first.keywords + second.keywords))
+    return replace(first, keywords=keywords, paused=first.paused or second.paused)
 
 
 def _unreadable(cells: Mapping[str, str]) -> list[str]:
@@ -177,14 +186,6 @@ def _collected(file: ListFile, name: str, reader: RowReader) -> SubscriberList:
     return SubscriberList(
         subscribers=tuple(subscribers), problems=tuple(problems), rows=rows, bad=bad
     )
-
-
-def merged(first: Subscriber, second: Subscriber) -> Subscriber:
-    """Return one subscriber for two rows: the first, with the keywords and the pause of both."""
-    keywords = None
-    if first.keywords is not None and second.keywords is not None:
-        keywords = tuple(dict.fromkeys(first.keywords + second.keywords))
-    return replace(first, keywords=keywords, paused=first.paused or second.paused)
 
 
 def _filled(file: ListFile) -> Iterator[Row]:

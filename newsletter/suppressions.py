@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 from newsletter.addresses import address, folded
 from newsletter.errors import SubscribersError
@@ -165,6 +166,8 @@ def _lines(text: str) -> list[str]:
 def _fields(line: str) -> list[str]:
     """Return the four fields of a line, whichever delimiter a spreadsheet gave it."""
     text = line.strip()
+    if text.startswith("#"):
+        return ["", "", "", ""]
     delimiter = next((mark for mark in text if mark in ",;\t"), ",")
     fields = text.split(delimiter)
     if '"' in text:
@@ -176,7 +179,7 @@ def _fields(line: str) -> list[str]:
 def _name(fields: Sequence[str]) -> str:
     """Return by what an address is found; empty for comments, blank lines and the header."""
     given = fields[0]
-    if not given or given.startswith("#") or given.lower() == _HEADER[0]:
+    if not given or given.lower() == _HEADER[0]:
         return ""
     if given.isascii():
         return folded(given)
@@ -189,7 +192,9 @@ def _name(fields: Sequence[str]) -> str:
 def _line(*fields: str) -> str:
     line = io.StringIO()
     clean = (" ".join(field.split()) for field in fields)
-    csv.writer(line, lineterminator="\n").writerow(clean)
+    # An address may begin with #, but then it must not look like a comment.
+    quoting: Literal[0, 1] = csv.QUOTE_ALL if fields[0].startswith("#") else csv.QUOTE_MINIMAL
+    csv.writer(line, lineterminator="\n", quoting=quoting).writerow(clean)
     return line.getvalue()
 
 

@@ -165,7 +165,7 @@ class Newsletter(Table):
     title: Title
     sender: OwnMailbox
     reply_to: OwnMailbox | None = None
-    unsubscribe_address: TaggedAddress | None = None
+    unsubscribe_address: OwnAddress | None = None
     timezone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
     mode: Literal["combined", "per-keyword"] = "combined"
     templates: FilePath | None = None
@@ -211,23 +211,15 @@ class StateFile(Table):
     token_key: SecretStr | None = None
 
 
-class _Login(Table):
+class Login(Table):
+    """What opens a mail server's door."""
+
     username: Line = ""
     password: SecretStr | None = None
     password_file: FilePath | None = None
 
-    @field_validator("password")
-    @classmethod
-    def _given(cls, password: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
-        if info.data.get("username") and not (password and password.get_secret_value()):
-            raise ValueError(
-                "missing for that username; set it in the environment, name a password_file, "
-                "or put it into the secrets folder"
-            )
-        return password
 
-
-class Smtp(_Login):
+class Smtp(Login):
     """The mail server that takes the mails."""
 
     host: Host
@@ -272,15 +264,15 @@ class Bounces(Table):
     address: TaggedAddress
 
 
-class Inbox(_Login):
+class Inbox(Login):
     """Where bounces and unsubscribe mails are read."""
 
     kind: Literal["imap", "maildir", "mbox"]
-    host: Host | None = Field(default=None)
+    host: Host | None = None
     port: Port = 993
     mailbox: Line = "INBOX"
     ca_file: ExistingFile | None = None
-    path: FilePath | None = Field(default=None)
+    path: FilePath | None = None
 
     @field_validator("host", "path")
     @classmethod
