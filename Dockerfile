@@ -1,0 +1,31 @@
+# syntax=docker/dockerfile:1
+# Proven without an engine by tests/container.py, which runs these steps in a fresh Debian root.
+
+FROM python:3.13.9-slim-trixie AS build
+WORKDIR /src
+RUN python -m venv /opt/newsletter
+COPY requirements.lock ./
+RUN /opt/newsletter/bin/pip install --no-cache-dir --require-hashes --requirement requirements.lock
+COPY pyproject.toml README.md LICENSE ./
+COPY newsletter newsletter
+COPY templates templates
+RUN /opt/newsletter/bin/pip install --no-cache-dir --no-deps . \
+ && /opt/newsletter/bin/pip uninstall --yes pip
+
+FROM python:3.13.9-slim-trixie
+LABEL org.opencontainers.image.title="arxiv-newsletter" \
+      org.opencontainers.image.description="A daily arXiv digest by mail" \
+      org.opencontainers.image.licenses="MIT"
+COPY --from=build /opt/newsletter /opt/newsletter
+ENV PATH=/opt/newsletter/bin:/usr/local/bin:/usr/bin:/bin \
+    PYTHONUNBUFFERED=1
+# Numeric, so that Kubernetes can tell that it is not root; a volume made here belongs to it.
+RUN install --directory --owner=10001 --group=10001 /data
+USER 10001:10001
+WORKDIR /data
+VOLUME ["/data"]
+# Asked of a container that stays (`newsletter schedule`): its first run may be a day away.
+HEALTHCHECK --interval=15m --timeout=30s --start-period=26h \
+  CMD ["newsletter", "status", "--max-age", "26h"]
+ENTRYPOINT ["newsletter"]
+CMD ["run"]

@@ -1,0 +1,37 @@
+"""Read command lines in recipes and docs as the program would, without running them."""
+
+from collections.abc import Sequence
+from typing import get_args
+
+import typer.main
+from pydantic import BaseModel
+
+from newsletter.cli import app
+from newsletter.config import Config
+
+
+def parse(words: Sequence[str]) -> str:
+    """Return the name of the command that `words` (without `newsletter`) call.
+
+    Raises typer's usage error for a command, option or argument that does not exist.
+    """
+    context = typer.main.get_command(app).make_context("newsletter", list(words))
+    group = context.command
+    rest = [*context._protected_args, *context.args]
+    names = []
+    while hasattr(group, "resolve_command"):
+        name, group, rest = group.resolve_command(context, rest)
+        context = group.make_context(name, rest, parent=context)
+        rest = [*context._protected_args, *context.args]
+        names.append(name)
+    return " ".join(names)
+
+
+def variables() -> set[str]:
+    """Return every environment variable that the program reads: NEWSLETTER_SOURCE__URL, ..."""
+    names = {"NEWSLETTER_CONFIG", "NEWSLETTER_SECRETS_DIR"}
+    for table, field in Config.model_fields.items():
+        for kind in (field.annotation, *get_args(field.annotation)):
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                names |= {f"NEWSLETTER_{table}__{key}".upper() for key in kind.model_fields}
+    return names
