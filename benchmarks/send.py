@@ -1,0 +1,234 @@
+"""How fast messages leave, next to Postfix's smtp-source and a plain smtplib loop.
+
+    python -m benchmarks.send [--sessions 16] [--rounds 3] [--messages 500]
+
+All three send the same bytes to the same smtp-sink over as many connections, in turns, and the
+medians of the rounds are compared. Ours also keeps its ledger: the real state file on disk, an
+intent and an outcome committed for every message. Delay is put on every reply by a proxy that all
+three go through. Needs Postfix's smtp-sink and smtp-source; run it on a machine at rest.
+"""
+
+import argparse
+import asyncio
+import multiprocessing
+import os
+import shutil
+import smtplib
+import socket
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from newsletter.digest import Owed
+from newsletter.models import Envelope, Issue, Outcome, Outgoing
+from newsletter.smtp import Server, SmtpTransport
+from newsletter.state import Day, State
+
+LINE = b"Some line of a digest, as long as quoted-printable allows it to be, no lon=\r\n"
+PARTS = 8  # shared by all messages, like the cards of papers
+SINK = shutil.which("smtp-sink", path=f"{os.environ['PATH']}:/usr/sbin") or ""
+SOURCE = shutil.which("smtp-source", path=f"{os.environ['PATH']}:/usr/sbin") or ""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--sessions", type=int, default=16)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--messages", type=int, default=500, help="per session; fewer with delay")
+    options = parser.parse_args()
+    if not (SINK and SOURCE):
+        parser.error("smtp-sink and smtp-source are needed: apt-get install postfix")
+    print(f"{options.sessions} sessions, median of {options.rounds} rounds, messages per second")
+    print(f"{'delay':>6} {'size':>6}  {'ours':>7} {'smtp-source':>12} {'smtplib':>8}   ratios")
+    with sink() as port:
+        for delay in (0, 20, 50):
+            with delayed(port, delay / 1000) as entrance:
+                for size in (13_000, 60_000):
+                    each = options.messages if not delay else options.messages // (delay // 5)
+                    rates = measure(
+                        entrance,
+                        count=each * options.sessions,
+                        size=size,
+                        sessions=options.sessions,
+                        rounds=options.rounds,
+                    )
+                    ours, source, plain = rates
+                    print(
+                        f"{delay:>3} ms {size // 1000:>3} KB  {ours:>7.0f} {source:>12.0f}"
+                        f" {plain:>8.0f}   {ours / source:.2f} x smtp-source,"
+                        f" {ours / plain:.2f} x smtplib",
+                        flush=True,
+                    )
+
+
+def measure(port: int, *, count: int, size: int, sessions: int, rounds: int) -> list[float]:
+    """Return the median rate of each contender, in messages a second."""
+    contenders = (ours, smtp_source, smtplib_loop)
+    rates: list[list[float]] = [[] for _ in contenders]
+    for _ in range(rounds):
+        for contender, found in zip(contenders, rates, strict=True):
+            found.append(count / contender(port, count, size, sessions))
+    return [statistics.median(each) for each in rates]
+
+
+def ours(port: int, count: int, size: int, sessions: int) -> float:
+    server = Server(
+        host="127.0.0.1",
+        port=port,
+        security="none",
+        connections=sessions,
+        messages_per_connection=count,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        state = State.open(Path(folder) / "state.sqlite3")
+        with state:
+            ledger = Ledger(state, count)
+            started = time.perf_counter()
+            SmtpTransport(server).send(messages(count, size), ledger)
+            seconds = time.perf_counter() - started
+            if ledger.accepted != count:
+                raise SystemExit(f"only {ledger.accepted} of {count} messages were accepted")
+    return seconds
+
+
+def smtp_source(port: int, count: int, size: int, sessions: int) -> float:
+    [sample] = messages(1, size)
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(b"".join(sample.message).replace(b"\r\n", b"\n"))
+        file.flush()
+        command = [SOURCE, "-4", "-d", "-s", str(sessions), "-m", str(count), "-F", file.name]
+        started = time.perf_counter()
+        subprocess.run([*command, f"127.0.0.1:{port}"], check=True)
+        return time.perf_counter() - started
+
+
+def smtplib_loop(port: int, count: int, size: int, sessions: int) -> float:
+    """Time one connection a thread, each message ready as bytes."""
+
+    def send(batch: list[Outgoing]) -> None:
+        with smtplib.SMTP("127.0.0.1", port, local_hostname="localhost") as client:
+            for each in batch:
+                envelope = each.envelope
+                client.sendmail(envelope.sender, envelope.recipient, b"".join(each.message))
+
+    ready = list(messages(count, size))
+    batches = [ready[first::sessions] for first in range(sessions)]
+    started = time.perf_counter()
+    with ThreadPoolExecutor(sessions) as pool:
+        list(pool.map(send, batches))
+    return time.perf_counter() - started
+
+
+def messages(count: int, size: int) -> Iterator[Outgoing]:
+    shared = [LINE * (size // len(LINE) // PARTS) for _ in range(PARTS)]
+    for number in range(1, count + 1):
+        recipient = f"reader{number}@example.org"
+        head = f"Message-ID: <{number}@example.org>\r\nTo: {recipient}\r\n\r\n".encode()
+        yield Outgoing(
+            delivery=number,
+            envelope=Envelope(sender="papers@example.org", recipient=recipient, id=f"i1.{number}"),
+            message=(head, *shared),
+        )
+
+
+class Ledger:
+    """The state file, with as many deliveries outstanding as there are messages."""
+
+    def __init__(self, state: State, count: int) -> None:
+        self.accepted = 0
+        self._state = state
+        self._now = datetime.now(UTC)
+        owed = (
+            Owed(recipient=f"reader{number}@example.org", keywords=("mri",), format="html", after=0)
+            for number in range(1, count + 1)
+        )
+        issue = Issue(number=1, date=self._now.date(), digests=())
+        day = Day(now=self._now, news=(), windows={})
+        state.publish(issue, day, owed, [], weekly=False)
+
+    def commit(self, outcomes: Mapping[int, Outcome], intents: Collection[int]) -> frozenset[int]:
+        """Note it durably, as a run does."""
+        self._state.commit(outcomes, intents, now=self._now)
+        self.accepted += sum(each.status == "accepted" for each in outcomes.values())
+        return frozenset(intents)
+
+
+@contextmanager
+def sink() -> Iterator[int]:
+    """Run smtp-sink, which takes everything and keeps nothing."""
+    port = free_port()
+    user = ["-u", "nobody"] if os.getuid() == 0 else []
+    process = subprocess.Popen([SINK, *user, f"127.0.0.1:{port}", "512"])
+    try:
+        wait_for(port)
+        yield port
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@contextmanager
+def delayed(port: int, seconds: float) -> Iterator[int]:
+    """Put `seconds` on every reply, through a proxy in a process of its own."""
+    if not seconds:
+        yield port
+        return
+    entrance = free_port()
+    process = multiprocessing.Process(target=lambda: asyncio.run(proxy(entrance, port, seconds)))
+    process.start()
+    try:
+        wait_for(entrance)
+        yield entrance
+    finally:
+        process.terminate()
+        process.join()
+
+
+async def proxy(entrance: int, port: int, seconds: float) -> None:
+    loop = asyncio.get_running_loop()
+
+    async def serve(client: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
+        replies, server = await asyncio.open_connection("127.0.0.1", port)
+
+        async def forward() -> None:
+            with suppress(ConnectionError):
+                while data := await client.read(262_144):
+                    server.write(data)
+            server.close()
+
+        task = asyncio.create_task(forward())
+        with suppress(ConnectionError):
+            while data := await replies.read(65536):
+                loop.call_later(seconds, back.write, data)
+        loop.call_later(seconds, back.close)
+        await task
+
+    listener = await asyncio.start_server(serve, "127.0.0.1", entrance, backlog=512)
+    await listener.serve_forever()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+    return port
+
+
+def wait_for(port: int) -> None:
+    for _ in range(100):
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise SystemExit(f"nothing listens on port {port}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,155 @@
+import pytest
+from email_validator import EmailNotValidError, validate_email
+from hypothesis import given
+from hypothesis import strategies as st
+
+from newsletter.addresses import address, bare, folded, mailbox, printable
+
+LONG_DOMAIN = f"{'b' * 63}.{'c' * 63}.{'d' * 59}.org"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("ada@example.org", "ada@example.org"),
+        ("  Ada.Lovelace+papers@Example.ORG ", "Ada.Lovelace+papers@example.org"),
+        ("Info@example.org", "Info@example.org"),
+        ("o'brien@example.org", "o'brien@example.org"),
+        ("a/b=c@example.org", "a/b=c@example.org"),
+        ("ada@bücher.example", "ada@xn--bcher-kva.example"),
+        ("ada@XN--BCHER-KVA.example", "ada@xn--bcher-kva.example"),
+        ("jürgen@example.org", "jürgen@example.org"),
+        ("ju\u0308rgen@example.org", "jürgen@example.org"),
+        ("用户@例子.测试", "用户@xn--fsqu00a.xn--0zwm56d"),
+        (f"{'a' * 64}@example.org", f"{'a' * 64}@example.org"),
+        (f"{'a' * 62}@{LONG_DOMAIN}", f"{'a' * 62}@{LONG_DOMAIN}"),
+    ],
+)
+def test_an_address_keeps_its_local_part_and_gets_a_labels(text: str, found: str) -> None:
+    assert address(text) == found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "bob@",
+        "@example.org",
+        "bob",
+        "bob@example",
+        "bob@localhost",
+        "bob.@example.org",
+        ".bob@example.org",
+        "b..ob@example.org",
+        "a@b.org, c@d.org",
+        "a@b.org;c@d.org",
+        "a@b.org c@d.org",
+        "Bob <bob@example.org>",
+        "<bob@example.org>",
+        '"bob smith"@example.org',
+        "bob@[192.0.2.1]",
+        "bob@192.0.2.1",
+        "bob@exam_ple.org",
+        "bob@-example.org",
+        "bob@example.org.",
+        "bob@example..org",
+        "bob@ex\u202eample.org",
+        "b\u202eob@example.org",
+        "b\u200bob@example.org",
+        "b\x00ob@example.org",
+        "bob@example.org\r\nBcc: eve@example.org",
+        "bob@exa\nmple.org",
+        "bob\uff20example.org",
+        f"{'a' * 65}@example.org",
+        f"{'a' * 63}@{LONG_DOMAIN}",
+        f"a@{'b' * 63}.{'c' * 63}.{'d' * 63}.{'e' * 63}.org",
+    ],
+)
+def test_what_is_not_one_plain_address_is_refused_in_words(text: str) -> None:
+    with pytest.raises(ValueError, match="is not an address: "):
+        address(text)
+
+
+@given(st.from_regex(r"\A[A-Za-z0-9_.+-]{0,66}@[A-Za-z0-9.-]{0,12}(\.org|\.test|)\Z") | st.emails())
+def test_the_short_way_agrees_with_the_library(text: str) -> None:
+    try:
+        valid = validate_email(text, check_deliverability=False, strict=True, test_environment=True)
+    except EmailNotValidError:
+        with pytest.raises(ValueError, match="not an address"):
+            address(text)
+    else:
+        assert folded(address(text)) == folded(f"{valid.local_part}@{valid.ascii_domain}")
+
+
+@given(st.text())
+def test_any_text_is_an_address_or_a_value_error(text: str) -> None:
+    try:
+        found = address(text)
+    except ValueError:
+        return
+    assert printable(found)
+    assert address(found) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("papers@example.org", "papers@example.org"),
+        ("Daily Papers <papers@example.org>", "Daily Papers <papers@example.org>"),
+        ('"Daily Papers" <papers@Example.org>', "Daily Papers <papers@example.org>"),
+        ("arXiv: new <papers@example.org>", '"arXiv: new" <papers@example.org>'),
+        ('"Papers, daily" <papers@example.org>', '"Papers, daily" <papers@example.org>'),
+        ("Künstliche Intelligenz <ki@example.org>", "Künstliche Intelligenz <ki@example.org>"),
+        ("<papers@example.org>", "papers@example.org"),
+    ],
+)
+def test_a_mailbox_is_written_as_headers_need_it(text: str, found: str) -> None:
+    assert mailbox(text) == found
+    assert mailbox(found) == found
+    assert bare(found) == address(found.rpartition("<")[2].rstrip(">"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a@example.org, b@example.org",
+        "A <a@example.org>, B <b@example.org>",
+        "Papers, daily <papers@example.org>",
+        "A <a@example.org> B",
+        "A <a@example.org",
+        "A <>",
+        "A\r\nBcc: <b@example.org>",
+        "\u202eA <a@example.org>",
+        '"A" B <a@example.org>',
+    ],
+)
+def test_what_is_not_exactly_one_mailbox_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        mailbox(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "fine"),
+    [
+        ("Ada Lovelace", True),
+        ("", True),
+        ("نرم\u200cافزار", True),
+        ("👩\u200d🔬", True),
+        ("a\tb", False),
+        ("a\nb", False),
+        ("a\x7fb", False),
+        ("a\u2028b", False),
+        ("a\u2066b", False),
+        ("a\ufeffb", False),
+        ("a\ud800b", False),
+    ],
+)
+def test_names_may_have_letters_but_no_controls(text: str, fine: bool) -> None:
+    assert printable(text) is fine
+
+
+@pytest.mark.parametrize(
+    "text", ["jürgen@example.org", " JÜRGEN@Example.org", "ju\u0308rgen@example.org"]
+)
+def test_spellings_of_one_address_are_the_same(text: str) -> None:
+    assert folded(text) == "jürgen@example.org"
