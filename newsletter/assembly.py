@@ -12,7 +12,7 @@ from threading import Event
 
 import requests
 
-from newsletter import job
+from newsletter import alerts, job
 from newsletter.addresses import bare
 from newsletter.arxiv import ArxivSource, FileSource
 from newsletter.config import Config
@@ -55,9 +55,9 @@ def run(
     with nullcontext() if dry_run else locked(path), State.open(path) as kept:
         state = kept.snapshot() if dry_run else kept
         people = subscribers(config, state, accept_list=accept_list)
-        for problem in people.problems:
-            warn(problem)
         suppressions = Suppressions(config.subscribers.suppressions, keys=token_keys(config))
+        for problem in (*people.problems, *suppressions.problems):
+            warn(problem)
         mailroom = Mailroom(
             state=state,
             press=press(config, state, now=now),
@@ -70,7 +70,7 @@ def run(
             stop=stop,
             progress=progress,
         )
-        return job.run(
+        report = job.run(
             config.keywords,
             people.subscribers,
             source=source(config),
@@ -82,6 +82,16 @@ def run(
             if dry_run
             else returns(config, state, suppressions, (each.email for each in people.subscribers)),
         )
+        operator = config.monitoring.alert_to
+        if operator and not dry_run:
+            alerts.tell(
+                report,
+                operator,
+                masthead=config.masthead,
+                state=state,
+                transport=mailroom.transport,
+            )
+        return report
 
 
 def read_inbox(config: Config, *, now: datetime) -> Reading:
@@ -158,13 +168,22 @@ def press(config: Config, state: State, *, now: datetime) -> Press:
     tokens = Tokens(token_keys(config), config.newsletter.id)
     return Press(
         state,
-        Renderer(config.masthead, templates=config.newsletter.templates),
+        renderer(config),
         Composer(
             config.masthead,
             now=now,
             token=tokens.token,
             per_keyword=config.newsletter.mode == "per-keyword",
         ),
+    )
+
+
+def renderer(config: Config) -> Renderer:
+    """Return what renders editions; raises RenderError for templates that cannot be used."""
+    return Renderer(
+        config.masthead,
+        templates=config.newsletter.templates,
+        bibtex=config.newsletter.bibtex,
     )
 
 
@@ -200,7 +219,7 @@ def transport(config: Config, state: State, *, stop: Event, now: datetime) -> Tr
     if server is None:
         return Outbox(config.outbox.directory)
     # What the last minute's runs took of the rate is not there to be used again.
-    recent = state.accepted_since(now - timedelta(minutes=1))
+    recent = state.accepted_since(now - timedelta(minutes=1), upto=now)
     return SmtpTransport(server, stop=stop, credit=server.rate_per_minute - recent)
 
 
@@ -209,6 +228,10 @@ def mail_server(config: Config) -> Server | None:
     smtp = config.smtp
     if smtp is None:
         return None
+    if smtp.username and not smtp.password:
+        raise ConfigError(
+            ["smtp: there is a username but no password; set NEWSLETTER_SMTP__PASSWORD"]
+        )
     return Server(
         host=smtp.host,
         port=smtp.port,

@@ -10,7 +10,6 @@ from typing import Literal
 from newsletter import assembly, job, smtp
 from newsletter.config import Config
 from newsletter.errors import IO, UNAVAILABLE, NewsletterError
-from newsletter.render import Renderer
 from newsletter.report import counted
 from newsletter.state import State
 from newsletter.status import pace_remarks
@@ -70,7 +69,7 @@ def _list(config: Config) -> Iterator[Finding]:
 
 
 def _templates(config: Config) -> Iterator[Finding]:
-    Renderer(config.masthead, templates=config.newsletter.templates)
+    assembly.renderer(config)
     yield Finding(what="templates", text=str(config.newsletter.templates or "as shipped"))
 
 

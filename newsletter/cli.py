@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from newsletter import __version__, cli_list
+from newsletter import __version__, cli_list, cli_state
 from newsletter.errors import STALE, NewsletterError
 from newsletter.logs import configure
 from newsletter.options import Chosen, Json, Now, loaded_config, log, moment, parsed
@@ -25,6 +25,7 @@ app = typer.Typer(
 )
 app.add_typer(cli_list.subscribers, name="subscribers")
 app.add_typer(cli_list.suppressions, name="suppressions")
+app.add_typer(cli_state.state, name="state")
 
 
 def main() -> None:
@@ -227,12 +228,17 @@ def _daily_job(
 ) -> int:
     """Run the job, tell what came of it, and return the exit code."""
     from newsletter import assembly, progress, report
+    from newsletter.monitoring import Watch
 
     configure(Chosen.log_format, verbose=Chosen.verbose, run=report.iso(began))
+    clock, watch = assembly.clock_from(began), Watch()
     try:
+        config = loaded_config()
+        if not dry_run:
+            watch.begin(config.monitoring)
         with progress.shown() as shown:
             result = assembly.run(
-                loaded_config(),
+                config,
                 now=began,
                 dry_run=dry_run,
                 accept_list=accept_list,
@@ -241,11 +247,13 @@ def _daily_job(
                 warn=lambda problem: log.warning("%s", problem),
             )
     except Exception as error:  # noqa: BLE001 - a report is printed whatever happens
-        result = report.Report(run=began, finished=began, troubles=(_told(error),))
+        result = report.Report(run=began, finished=clock(), troubles=(_told(error),))
     else:
         for trouble in result.troubles:
             _told(trouble)
+    log.info("subscribers: %s", report.list_summary(result))
     done = report.as_json(result)
+    watch.end(done)
     if as_json:
         typer.echo(json.dumps(done, ensure_ascii=False))
     log.info("%s", report.summary(done), extra={"report": done})

@@ -3,6 +3,7 @@
 import json
 import sys
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -194,9 +195,9 @@ def add_suppression(
     from newsletter.addresses import address
     from newsletter.options import parsed
 
-    _suppressions(loaded_config()).add(
-        parsed(address, email, "EMAIL"), reason=reason, now=moment(None), detail="by hand"
-    )
+    known = parsed(address, email, "EMAIL")
+    add = partial(_suppressions(loaded_config()).add, known, now=moment(None), detail="by hand")
+    parsed(lambda reason: add(reason=reason), reason, "--reason")
     typer.echo(f"suppressed {email}: {reason}")
 
 

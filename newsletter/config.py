@@ -207,9 +207,10 @@ class _Draft:
         if not tables.has_room(leave):
             reason = f"no token fits {leave}; wishes to leave are told by their subject only"
             self._warnings.append(f"{self._path.name}: newsletter.unsubscribe_address: {reason}")
-        templates = config.newsletter.templates
-        if templates and not templates.is_dir():
-            self._warnings.append(f"{self._path.name}: templates: there is no folder {templates}")
+        if config.archive.directory:
+            self._warnings.append(
+                f"{self._path.name}: archive.directory: archives are not built yet; none is written"
+            )
         written_here = [
             f"{table}.{key}"
             for table, key in (("smtp", "password"), ("inbox", "password"), ("state", "token_key"))

@@ -33,6 +33,29 @@ class Reader:
     covered: int | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """How the list differs from the one that the last run saw."""
+
+    added: int = 0
+    removed: int = 0
+    changed: int = 0
+
+
+def changes(subscribers: Iterable[Subscriber], before: Mapping[str, Reader]) -> Changes:
+    """Count who joined, who left, and whose row says something else."""
+    now = {each.email: fingerprint(each) for each in subscribers}
+    return Changes(
+        added=len(now.keys() - before.keys()),
+        removed=len(before.keys() - now.keys()),
+        changed=sum(
+            before[address].fingerprint != fingerprint_
+            for address, fingerprint_ in now.items()
+            if address in before
+        ),
+    )
+
+
 def compile_issue(number: int, day: date, news: Iterable[News]) -> Issue:
     """Turn the day's news into an issue; keywords without announcements say why."""
     digests = tuple(

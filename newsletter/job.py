@@ -6,19 +6,22 @@ Above `publish` everything may be repeated freely; below it everything can be re
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import chain
 from zoneinfo import ZoneInfo
 
 from newsletter.arxiv import window_start
 from newsletter.deliver import Mailroom
 from newsletter.diff import news
-from newsletter.digest import compile_issue, owed, readers_after
-from newsletter.errors import InboxError, NewsletterError
+from newsletter.digest import changes, compile_issue, owed, readers_after
+from newsletter.errors import TEMPORARY, InboxError, NewsletterError, StateError
 from newsletter.inbox import Returns, summary
 from newsletter.models import Frequency, Issue, Keyword, Scope, Source, Subscriber
-from newsletter.report import PublishedIssue, Report
+from newsletter.report import PublishedIssue, Report, iso
 from newsletter.state import Day, State
+
+_ARXIV_BEGAN = datetime(1991, 8, 14, tzinfo=UTC)
+_CLOCKS_DIFFER = timedelta(hours=1)
 
 _log = logging.getLogger(__name__)
 
@@ -45,7 +48,11 @@ def run(
     now: datetime,
     returns: Returns | None = None,
 ) -> Report:
-    """Run the daily job once, as of `now`. Its troubles are in the report, not raised."""
+    """Run the daily job once, as of `now`. Its troubles are in the report, not raised.
+
+    Only what makes the whole run pointless is raised: a StateError, or a clock that was never set.
+    """
+    require_set_clock(now, state)
     state.take_up(now=now, max_age=rules.max_age)
     troubles = delivered(mailroom, issue=None)
     unheard = heard(returns, now=now)
@@ -64,6 +71,7 @@ def run(
         windows={each.keyword.name: each.start for each in scopes},
         held=[each.keyword for each in fetched.listings if each.held],
     )
+    list_changes = changes(subscribers, state.readers())
     issue = publish(day, subscribers, state=state, rules=rules)
 
     state.take_up(now=now, max_age=rules.max_age)
@@ -78,10 +86,31 @@ def run(
         issue=issue,
         deliveries=state.tally(),
         requests=fetched.requests,
+        list_changes=list_changes,
         troubles=troubles + unheard,
     )
     state.record_run(report)
+    state.prune(now=now)
     return report
+
+
+def require_set_clock(now: datetime, state: State) -> None:
+    """Raise StateError where the clock was never set; warn where it was put back."""
+    if now < _ARXIV_BEGAN:
+        raise StateError(
+            state.path,
+            f"was not touched: the clock says {now:%Y-%m-%d %H:%M} UTC, when arXiv did not exist;"
+            " set the clock, then run again",
+            exit_code=TEMPORARY,
+        )
+    for last in state.runs(limit=1):
+        if last.finished > now + _CLOCKS_DIFFER:
+            _log.warning(
+                "the clock says %s, but the last run ended at %s; if the clock is wrong, set it:"
+                " mails are dated by it",
+                iso(now),
+                iso(last.finished),
+            )
 
 
 def scope(keyword: Keyword, state: State, rules: Rules, *, now: datetime) -> Scope:

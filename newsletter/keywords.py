@@ -128,7 +128,7 @@ def _plain(text: str) -> str:
 
 
 def _is_plain(character: str) -> bool:
-    return character in "-'’.,/" or unicodedata.category(character)[0] in "LMN"
+    return character in "-'’.,/_" or unicodedata.category(character)[0] in "LMN"
 
 
 def _in_reading_order(author: str) -> str:

@@ -91,11 +91,13 @@ def imap(
             connection,
             where,
             name=f"imap://{username}@{where}/{folder};{validity}",
-            capabilities=frozenset(_bytes(answer[0]).decode().upper().split()),
+            capabilities=frozenset(_bytes(answer[-1]).decode().upper().split()),
         )
     finally:
         with suppress(OSError, imaplib.IMAP4.error):
             connection.logout()
+        with suppress(OSError):  # already closed if that went well
+            connection.shutdown()
 
 
 class _ImapFolder:

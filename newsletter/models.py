@@ -70,6 +70,11 @@ class Paper:
         """The HTML edition, which arXiv has for most papers since December 2023."""
         return f"https://arxiv.org/html/{self.arxiv_id}"
 
+    @property
+    def bibtex_url(self) -> str:
+        """The entry for a bibliography."""
+        return f"https://arxiv.org/bibtex/{self.arxiv_id}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Masthead:

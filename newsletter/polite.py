@@ -109,7 +109,8 @@ class Client:
                 if wait is None:
                     times = f" ({attempt} tries)" if attempt > 1 else ""
                     raise SourceError(url, f"{error}{times}") from error
-                _log.warning("%s; trying again in %.0f s: %s", error, wait, url)
+                _log.warning("%s; trying again in %.0f s", error, wait)
+                _log.debug("the question was %s", url)
                 self._manners.sleep(wait)
 
     def _answer(self, url: str, attempt: int, read: Callable[[int, bytes], _T]) -> _T:
@@ -197,6 +198,9 @@ class Client:
             stream=True,
             allow_redirects=False,
         ) as response:
+            if response.status_code == 403:
+                # A refusal that breaks off must not look like an answer to ask for again.
+                return _Answer(403, response.headers, b"")
             latest = manners.clock() + _BODY_TIMEOUTS * manners.timeout_seconds
             body = bytearray()
             # read1, not iter_content: that blocks until a chunk is full, however slowly it drips.

@@ -38,13 +38,15 @@ logger = logging.getLogger(__name__)
 class Renderer:
     """Renders the editions of one run. Opening it takes 0.2 s, an edition next to nothing.
 
-    `templates` is a folder whose files take the place of the shipped ones of the same name.
+    `templates` is a folder whose files take the place of the shipped ones of the same name;
+    `bibtex` adds a link to arXiv's BibTeX entry of each paper.
     Raises RenderError with file and line where a template cannot be used.
     """
 
-    def __init__(self, masthead: Masthead, *, templates: Path | None) -> None:
+    def __init__(self, masthead: Masthead, *, templates: Path | None, bibtex: bool = False) -> None:
         folders = [folder for folder in (templates, _shipped()) if folder]
         self._title = wording.plain(masthead.title)
+        self._bibtex = bibtex
         self._html = Blocks("edition.html", folders)
         self._text = Blocks("edition.txt", folders)
         self._headings: dict[_Heading, _Both] = {}
@@ -128,7 +130,7 @@ class Renderer:
         key = (announcement, tuple(keywords), shown, here, digest.since, edition.date)
         if key not in self._cards:
             try:
-                view = _view(announcement, digest, edition, keywords)
+                view = _view(announcement, digest, edition, keywords, bibtex=self._bibtex)
             except Exception as e:  # noqa: BLE001 (one bad paper costs a line, not the mail)
                 logger.warning("paper %r cannot be shown: %r", paper.arxiv_id, e)
                 self._cards[key] = None
@@ -280,6 +282,7 @@ class _View:
     url: str
     pdf: str
     html: str
+    bibtex: str
     title: list[_Run]
     plain_title: str
     short_title: str
@@ -295,7 +298,12 @@ class _View:
 
 
 def _view(
-    announcement: Announcement, digest: Digest, edition: Edition, keywords: Sequence[Keyword]
+    announcement: Announcement,
+    digest: Digest,
+    edition: Edition,
+    keywords: Sequence[Keyword],
+    *,
+    bibtex: bool,
 ) -> _View:
     """Prepare a paper for the templates. Raises ValueError if its id is none."""
     paper = announcement.paper
@@ -316,6 +324,7 @@ def _view(
         pdf=paper.pdf_url,
         # arXiv makes HTML of what was submitted since December 2023.
         html=paper.html_url if known[1] and known[1] >= "2312" else "",
+        bibtex=paper.bibtex_url if bibtex else "",
         title=_runs(title, in_title.values()),
         plain_title=title,
         short_title=wording.shortened(title, 60),

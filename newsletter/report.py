@@ -1,11 +1,12 @@
 """What a run did, as values: for the exit code, the report as JSON, and one line for people."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
 from newsletter.diff import News
+from newsletter.digest import Changes
 from newsletter.errors import TEMPORARY, UNAVAILABLE, NewsletterError, most_serious
 
 
@@ -49,6 +50,7 @@ class Report:
     issue: PublishedIssue | None = None
     deliveries: Tally = Tally()
     requests: int = 0
+    list_changes: Changes = field(default_factory=Changes)
     troubles: tuple[NewsletterError, ...] = ()
 
     @property
@@ -107,6 +109,13 @@ def summary(report: Mapping[str, Any]) -> str:
     parts += [_keyword_words(each) for each in report["keywords"]]
     parts.append(_delivery_words(report["deliveries"]))
     return "; ".join(part for part in parts if part) + f"; exit {report['exit']}"
+
+
+def list_summary(report: Report) -> str:
+    """Return what changed on the list as one line for people."""
+    list_ = report.list_changes
+    mails = counted(report.deliveries.planned, "mail")
+    return f"+{list_.added}, −{list_.removed}, {list_.changed} changed; {mails} today"
 
 
 def iso(moment: datetime) -> str:

@@ -17,7 +17,7 @@ sender = "Daily Papers <papers@example.org>"
 # timezone = "Europe/Berlin"     # of the date readers see; default "UTC"
 # mode = "per-keyword"           # one mail for each keyword; default "combined": one for all
 # templates = "templates"        # your own versions of templates, file by file
-# bibtex = true                  # a BibTeX file with every mail
+# bibtex = true                  # a link to each paper's BibTeX entry
 
 # A keyword is what readers subscribe to. Its name is also what is looked for: a phrase in title or
 # abstract, in singular or plural. Write as many as you like.

@@ -76,6 +76,16 @@ create index deliveries_outstanding on deliveries (issue, after, keywords, forma
 create view outstanding as
     select * from deliveries where status in ('untried', 'sending', 'deferred', 'unknown');
 
+create view ended as
+    select * from deliveries where status in ('accepted', 'rejected', 'suppressed', 'expired');
+
+create table totals (                  -- the deliveries of old issues, which are only counted
+    issue      integer not null references issues,
+    status     text not null,
+    deliveries integer not null,
+    primary key (issue, status)
+) strict, without rowid;
+
 create view mailed as                 -- what has left, as far as anybody can tell
     select * from deliveries where status in ('accepted', 'rejected', 'unknown');
 
@@ -111,3 +121,8 @@ create table runs (
     exit     integer not null,
     report   text not null             -- the run report as JSON
 ) strict;
+
+create table alerts (                  -- when the operator was last told of a trouble
+    trouble text primary key,
+    told    text not null
+) strict, without rowid;

@@ -17,8 +17,9 @@ from importlib import resources
 from pathlib import Path
 from threading import RLock
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
+from newsletter import upkeep
 from newsletter.bounces import Bounce, Mailing
 from newsletter.diff import Memory, News
 from newsletter.digest import Owed, Reader
@@ -37,7 +38,6 @@ from newsletter.models import (
 from newsletter.report import Report, Tally, as_json, iso
 
 APPLICATION_ID = 0x61724E4C  # "arNL": tells our files from other programs' SQLite files
-VERSION = 1
 SWEEP = timedelta(days=90)
 
 _MAGIC = b"SQLite format 3\x00"
@@ -102,7 +102,13 @@ def locked(path: Path) -> Iterator[None]:
 
 
 class State:
-    """The open state file. Methods raise StateError when the file cannot be read or written."""
+    """The open state file. Methods raise StateError when the file cannot be read or written.
+
+    Each script of `migrations` brings the schema one version on, the first from 1 to 2; schema.sql
+    is the newest. A file with an older schema is copied beside itself before it is changed.
+    """
+
+    migrations: ClassVar[Sequence[str]] = ()
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
@@ -279,8 +285,8 @@ class State:
         Before the first one it is the day before the first issue, None where there is no issue.
         """
         ((day,),) = self._rows(
-            "select coalesce(max(date) filter (where weekly), date(min(date), '-1 day'))"
-            " from issues"
+            "select coalesce((select date from issues where weekly order by number desc limit 1),"
+            " (select date(min(date), '-1 day') from issues))"
         )
         return date.fromisoformat(day) if day else None
 
@@ -446,11 +452,12 @@ class State:
             outstanding=outstanding,
         )
 
-    def accepted_since(self, moment: datetime) -> int:
-        """Count what servers accepted from `moment` on, for a rate that holds across runs."""
+    def accepted_since(self, moment: datetime, *, upto: datetime) -> int:
+        """Count what servers accepted in a span, for a rate that holds across runs."""
         ((number,),) = self._rows(
-            "select count(*) from deliveries where status = 'accepted' and changed >= ?",
+            "select count(*) from deliveries where status = 'accepted' and changed between ? and ?",
             iso(moment),
+            iso(upto),
         )
         return int(number)
 
@@ -607,7 +614,50 @@ class State:
             )
         ]
 
+    def expired_since(self, moment: datetime) -> int:
+        """Count the deliveries that expired after `moment`."""
+        ((number,),) = self._rows(
+            "select count(*) from deliveries where status = 'expired' and changed > ?", iso(moment)
+        )
+        return int(number)
+
+    def last_told(self, trouble: str) -> datetime | None:
+        """Return when the operator was last told of a trouble, None if never."""
+        for (told,) in self._rows("select told from alerts where trouble = ?", trouble):
+            return _moment(told)
+        return None
+
+    def note_told(self, troubles: Iterable[str], *, now: datetime) -> None:
+        """Note that the operator was told of some troubles."""
+        with self._transaction() as db:
+            db.executemany(
+                "insert into alerts values (?, ?) on conflict do update set told = excluded.told",
+                [(each, iso(now)) for each in troubles],
+            )
+
     # The file
+
+    def backup(self, target: Path) -> None:
+        """Copy the whole file into `target`, which must not exist yet."""
+        with self._guarded():
+            try:
+                upkeep.copy(self._db, target)
+            except OSError as error:
+                raise _cannot(target, "no backup can be written there", error) from error
+
+    def problems(self) -> list[str]:
+        """Return whatever in the file does not fit together; empty if it is sound."""
+        with self._guarded():
+            return upkeep.problems(self._db)
+
+    def prune(self, *, now: datetime) -> None:
+        """Turn the ended deliveries of issues older than 90 days into totals; drop old runs."""
+        with self._transaction() as db:
+            upkeep.prune(db, now)
+
+    def totals(self, issue: int) -> dict[DeliveryStatus, int]:
+        """Return how many deliveries of an issue were turned into totals, by status."""
+        return dict(self._rows("select status, deliveries from totals where issue = ?", issue))
 
     def _check(self) -> None:
         """Make sure that this is a whole state file of ours, and make it ready."""
@@ -620,15 +670,21 @@ class State:
             raise _damaged(self.path, str(error)) from error
         if application != APPLICATION_ID:
             raise _damaged(self.path, "it belongs to another program")
-        if version > VERSION:
+        newest = 1 + len(self.migrations)
+        if version > newest:
             raise StateError(
                 self.path,
                 f"written by a newer version of this program (schema {version}, this one knows"
-                f" {VERSION}); install that version again, or restore a backup",
+                f" {newest}); install that version again, or restore a backup",
             )
         if found != "ok":
             raise _damaged(self.path, str(found))
+        if version < newest:
+            moment = datetime.now(UTC)
+            self.backup(self.path.with_name(f"{self.path.name}.backup-v{version}-{stamp(moment)}"))
         with self._guarded():
+            if version < newest:
+                upkeep.migrate(self._db, self.migrations, version=version)
             self._db.execute("pragma journal_mode = wal")
             self._db.execute("pragma synchronous = full")
             self._db.execute("pragma foreign_keys = on")
@@ -682,7 +738,8 @@ def _in_memory() -> sqlite3.Connection:
 
 def _schema() -> str:
     tables = resources.files("newsletter").joinpath("schema.sql").read_text("utf-8")
-    marks = f"pragma application_id = {APPLICATION_ID}; pragma user_version = {VERSION};"
+    version = 1 + len(State.migrations)
+    marks = f"pragma application_id = {APPLICATION_ID}; pragma user_version = {version};"
     return f"begin; {tables} {marks} commit;"
 
 
@@ -693,7 +750,8 @@ def _note_day(
         if each.outcome != "unknown":
             _note_answer(db, each, day.windows[each.keyword.name], issue=issue, now=day.now)
     db.executemany(
-        "insert into held values (?, ?) on conflict do nothing",
+        "insert into held values (?, ?)"
+        " on conflict do update set since = min(since, excluded.since)",
         [(name, iso(day.now)) for name in day.held],
     )
     db.execute("delete from readers")
@@ -710,8 +768,9 @@ def _note_answer(
     db.execute(
         "insert into keywords values (:name, :definition, :start, :now, :now)"
         " on conflict (name) do update set definition = :definition,"
-        " since = min(since, :start), last_good = max(last_good, :now),"
-        " last_sweep = iif(:swept, :now, last_sweep)",
+        " since = min(since, :start), last_good = :now,"
+        # A clock that was put back must not wait for what it wrote when it was ahead.
+        " last_sweep = iif(:swept, :now, min(last_sweep, :now))",
         {
             "name": name,
             "definition": _json(asdict(news.keyword)),
@@ -796,6 +855,11 @@ def _paper(text: str) -> Paper:
 
 def _moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
+
+
+def stamp(moment: datetime) -> str:
+    """Return a moment in UTC as it stands in file names."""
+    return moment.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
 
 
 def _damaged(path: Path, what: str) -> StateError:

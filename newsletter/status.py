@@ -92,6 +92,7 @@ def issue_lines(path: Path, issue: int, *, whole_addresses: bool) -> list[str]:
     with State.open(path) as state:
         found = state.deliveries_of(issue)
         newest = state.newest_issue()
+        totals = state.totals(issue)
     if not 1 <= issue <= newest:
         raise StateError(path, f"has no issue {issue}; the newest is {newest}")
     shown = [
@@ -100,6 +101,7 @@ def issue_lines(path: Path, issue: int, *, whole_addresses: bool) -> list[str]:
         + (f" ({reply})" if reply else "")
         for recipient, status, attempts, reply in found
     ]
+    shown += [f"{counted(number, 'mail')} {status}, long ago" for status, number in totals.items()]
     return shown if whole_addresses else [masked(each) for each in shown]
 
 

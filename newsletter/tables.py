@@ -49,6 +49,12 @@ def _existing(path: Path) -> Path:
     return path
 
 
+def _existing_folder(path: Path) -> Path:
+    if not path.is_dir():
+        raise ValueError(f"there is no folder {path}")
+    return path
+
+
 def _line_of_text(text: str) -> str:
     if not printable(text):
         raise ValueError("has control or invisible characters")
@@ -139,6 +145,7 @@ ListId = Annotated[str, AfterValidator(_list_id)]
 Contact = Annotated[str, AfterValidator(_contact)]
 SoundKeyword = Annotated[Keyword, AfterValidator(_sound)]
 FilePath = Annotated[Path, AfterValidator(_resolved)]
+ExistingFolder = Annotated[FilePath, AfterValidator(_existing_folder)]
 ExistingFile = Annotated[FilePath, AfterValidator(_existing)]
 Line = Annotated[str, StringConstraints(max_length=200), AfterValidator(_line_of_text)]
 Title = Annotated[str, AfterValidator(_title)]
@@ -168,7 +175,7 @@ class Newsletter(Table):
     unsubscribe_address: OwnAddress | None = None
     timezone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
     mode: Literal["combined", "per-keyword"] = "combined"
-    templates: FilePath | None = None
+    templates: ExistingFolder | None = None
     bibtex: bool = False
 
 

@@ -110,18 +110,18 @@ def dovecot() -> Iterator[Dovecot]:
                 folder=folder, user=owner.pw_name, group=group, port=port, password=PASSWORD
             )
         )
-        as_nobody = {}
-        if os.getuid() == 0:
-            for each in (folder, *folder.iterdir()):
-                os.chown(each, owner.pw_uid, owner.pw_gid)
-            as_nobody = {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []}
-        assert BINARY
-        process = subprocess.Popen(
-            [BINARY, "-F", "-c", str(config)],
-            stderr=subprocess.STDOUT,
-            stdout=(folder / "output").open("wb"),
-            **as_nobody,
-        )
+        root = os.getuid() == 0
+        for path in (folder, *folder.iterdir()) if root else ():
+            os.chown(path, owner.pw_uid, owner.pw_gid)
+        with (folder / "output").open("wb") as output:
+            process = subprocess.Popen(
+                [BINARY or "dovecot", "-F", "-c", str(config)],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                user=owner.pw_uid if root else None,
+                group=owner.pw_gid if root else None,
+                extra_groups=[] if root else None,
+            )
         try:
             _wait_for(port, folder, process)
             yield Dovecot(port=port, ca_file=folder / "ca.pem", folder=folder)

@@ -4,7 +4,9 @@ import configparser
 import os
 import re
 import shlex
+import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from fnmatch import fnmatch
@@ -146,6 +148,27 @@ def test_the_root_is_read_only_and_the_state_on_a_volume() -> None:
     assert all(f"./data:{volume}" in service["volumes"] for service in compose_services().values())
     assert container["securityContext"]["readOnlyRootFilesystem"]
     assert volume in {mount["mountPath"] for mount in container["volumeMounts"]}
+
+
+@pytest.mark.slow
+def test_on_kubernetes_nothing_is_written_beside_the_settings(tmp_path: Path) -> None:
+    settings, data = tmp_path / "settings", tmp_path / "data"
+    shutil.copytree(CHECKOUT / "newsletter" / "sample", settings)
+    data.mkdir()
+    container = pod()["containers"][0]
+    moved = {"/etc/newsletter": str(settings), "/data": str(data)}
+    assert moved.keys() < {mount["mountPath"] for mount in container["volumeMounts"]}
+    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(CHECKOUT)}
+    for variable in container["env"]:
+        folder = next(path for path in moved if variable["value"].startswith(path))
+        environ[variable["name"]] = variable["value"].replace(folder, moved[folder])
+    before = sorted(settings.iterdir())
+
+    command = [sys.executable, "-m", "newsletter", *container["args"]]
+    subprocess.run([*command, "--now", "2026-11-19T10:00:00Z"], env=environ, check=True)
+
+    assert sorted(settings.iterdir()) == before
+    assert {"state.sqlite3", "outbox"} < {path.name for path in data.iterdir()}
 
 
 def test_the_image_is_built_from_one_pinned_base_and_hashed_dependencies() -> None:

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from mailbox import Maildir
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,7 @@ def blocks(page: Path, language: str) -> Iterator[str]:
 def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("demo")
     run_demo(folder, console=Console(quiet=True))
+    Maildir(folder / "returned")
     return folder
 
 
@@ -47,6 +49,8 @@ def test_the_commands_of_a_page_work_one_after_the_other(page: Path, demo_folder
     environ = {
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "NEWSLETTER_SOURCE__FILE": str(demo_folder / "day2.xml"),
+        "NEWSLETTER_INBOX__KIND": "maildir",
+        "NEWSLETTER_INBOX__PATH": str(demo_folder / "returned"),
     }
     for block in blocks(page, "sh"):
         done = subprocess.run(
@@ -88,6 +92,7 @@ def test_every_example_of_settings_loads(page: Path, tmp_path: Path) -> None:
             path,
             environ={
                 "NEWSLETTER_SMTP__PASSWORD": "secret" if "[smtp]" in block else "",
+                "NEWSLETTER_INBOX__PASSWORD": "secret" if "[inbox]" in block else "",
                 "NEWSLETTER_SECRETS_DIR": str(tmp_path),
             },
         )

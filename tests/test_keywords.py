@@ -23,6 +23,7 @@ SEED_KEYWORDS = (
         (Keyword(name="mri"), '(ti:"mri" OR abs:"mri")'),
         (Keyword(name="mri", match="title-and-abstract"), '(ti:"mri" AND abs:"mri")'),
         (Keyword(name='a "b" (c): d*\n\x07e'), '(ti:"a b c d e" OR abs:"a b c d e")'),
+        (Keyword(name="foo_bar"), '(ti:"foo_bar" OR abs:"foo_bar")'),
         (Keyword(name="multi-agent"), '(ti:"multi-agent" OR abs:"multi-agent")'),
         (Keyword(name="$x$ ψ-function"), '(ti:"x ψ-function" OR abs:"x ψ-function")'),
         (Keyword(name="x", query='ti:"a b" AND\n abs:c'), '(ti:"a b" AND abs:c)'),

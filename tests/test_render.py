@@ -487,3 +487,11 @@ def test_a_new_version_says_what_it_replaces(renderer: Renderer) -> None:
     rendered = renderer.render(edition(news("graph", [revised])))
     assert "Replaced: v3, replaces v1 · submitted 18 Nov, updated 18 Nov" in said(rendered)
     assert rendered.subject == "Daily Papers: graph, 1 replaced, 19 Nov 2026"
+
+
+def test_bibtex_is_linked_when_it_is_wanted(renderer: Renderer) -> None:
+    shown = edition(news("graph", [paper("2611.00007")]))
+    wanted = Renderer(MASTHEAD, templates=None, bibtex=True).render(shown)
+    for part in (wanted.html, wanted.text):
+        assert "https://arxiv.org/bibtex/2611.00007" in "".join(part)
+    assert "bibtex" not in "".join(renderer.render(shown).html)

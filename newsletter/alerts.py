@@ -1,0 +1,125 @@
+"""Write to the operator about trouble that lasts. It stands beside the ledger, and never in it."""
+
+import logging
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
+from hashlib import sha256
+
+from newsletter.addresses import bare
+from newsletter.errors import NewsletterError, TransportError
+from newsletter.models import Envelope, Masthead, Outcome, Outgoing, Transport
+from newsletter.report import Report, counted
+from newsletter.state import State
+
+UNANSWERED_DAYS = 2
+
+# How far back expired deliveries are looked for: the mail server that let them expire may take no
+# alert either, for days.
+_REMEMBERED = timedelta(days=7)
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """What the operator should know; `name` stays the same for as long as the trouble lasts."""
+
+    name: str
+    text: str
+
+
+def tell(
+    report: Report, to: str, *, masthead: Masthead, state: State, transport: Transport
+) -> None:
+    """Write to `to` about every trouble that was not written about today.
+
+    Nothing is raised. What could not leave is tried again after the next run.
+    """
+    if any(isinstance(each, TransportError) for each in report.troubles):
+        return
+    try:
+        _tell(report, to, masthead=masthead, state=state, transport=transport)
+    except NewsletterError as error:
+        _log.warning("monitoring.alert_to: no alert could be sent: %s", error)
+
+
+def troubles(report: Report, state: State) -> list[Trouble]:
+    """Return the keywords that arXiv has not answered for two days, and deliveries that expired."""
+    now = report.run
+    found = []
+    for each in report.news:
+        if each.outcome == "unknown":
+            days = (now.date() - _last_answer(each.keyword.name, state, now).date()).days
+            if days >= UNANSWERED_DAYS:
+                text = f"{each.keyword.name}: unknown for {days} days ({each.reason})"
+                found.append(Trouble(name=f"unknown {each.keyword.name}", text=text))
+    since = max(state.last_told("expired") or now - _REMEMBERED, now - _REMEMBERED)
+    if expired := state.expired_since(since):
+        text = f"{counted(expired, 'mail')} could not leave in time and expired"
+        found.append(Trouble(name="expired", text=text))
+    return found
+
+
+def _tell(
+    report: Report, to: str, *, masthead: Masthead, state: State, transport: Transport
+) -> None:
+    due = [each for each in troubles(report, state) if not _told_today(each, state, report.run)]
+    if not due:
+        return
+    aside = _Aside()
+    transport.send(iter([_letter(due, to, masthead, now=report.run)]), aside)
+    if aside.outcome.status == "accepted":
+        state.note_told([each.name for each in due], now=report.run)
+    else:
+        _log.warning("monitoring.alert_to: the alert was not accepted: %s", aside.outcome.text)
+
+
+def _last_answer(keyword: str, state: State, now: datetime) -> datetime:
+    """Return when arXiv last answered; for a keyword never answered, when it was first asked."""
+    if trail := state.trail(keyword):
+        return trail.last_good
+    asked = (
+        run.started
+        for run in state.runs(limit=100)
+        if any(each["name"] == keyword for each in run.report["keywords"])
+    )
+    return min(asked, default=now)
+
+
+def _told_today(trouble: Trouble, state: State, now: datetime) -> bool:
+    # By the date, not after 24 hours: no two runs begin at the same second of the day.
+    told = state.last_told(trouble.name)
+    return told is not None and told.date() == now.date()
+
+
+def _letter(due: Sequence[Trouble], to: str, masthead: Masthead, *, now: datetime) -> Outgoing:
+    sender = bare(masthead.sender)
+    number = sha256("\0".join([to, *(each.name for each in due)]).encode()).hexdigest()[:20]
+    mail = EmailMessage(policy=SMTP)
+    mail["To"] = to
+    mail["From"] = masthead.sender
+    mail["Date"] = format_datetime(now)
+    mail["Message-ID"] = f"<{masthead.id}.alert.{now:%Y%m%d}.{number}@{sender.rpartition('@')[2]}>"
+    mail["Subject"] = f"{masthead.title}: {counted(len(due), 'trouble')}"
+    mail["Auto-Submitted"] = "auto-generated"
+    lines = [f"- {each.text}" for each in due]
+    mail.set_content("\n".join([*lines, "", "`newsletter status` says more.", ""]))
+    return Outgoing(
+        delivery=0, envelope=Envelope(sender=sender, recipient=to), message=(mail.as_bytes(),)
+    )
+
+
+@dataclass(slots=True)
+class _Aside:
+    """A transport's ledger that remembers one outcome, and nothing else."""
+
+    outcome: Outcome = field(default=Outcome(status="untried", text="nothing was tried"))
+
+    def commit(self, outcomes: Mapping[int, Outcome], intents: Collection[int]) -> frozenset[int]:
+        for outcome in outcomes.values():
+            self.outcome = outcome
+        return frozenset(intents)

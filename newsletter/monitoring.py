@@ -1,0 +1,91 @@
+"""Tell whoever watches how a run goes, by pings and a file of metrics. It never stops a run."""
+
+import json
+import logging
+from collections import deque
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import requests
+
+from newsletter.files import replacing
+from newsletter.logs import masked
+from newsletter.metrics import exposition
+from newsletter.tables import Monitoring
+
+TIMEOUT = 5  # seconds to connect, and then to answer
+MAX_BODY = 50_000  # bytes; healthchecks.io keeps 100 kB
+TAIL = 100  # lines of the log
+
+_log = logging.getLogger(__name__)
+
+
+class Watch:
+    """Watches one run from `begin` to `end`; what `begin` was not told of is not watched."""
+
+    def __init__(self) -> None:
+        self._told = Monitoring()
+        self._tail = _Tail()
+
+    def begin(self, told: Monitoring) -> None:
+        """Say that the run begins, and keep what it logs from now on."""
+        self._told = told
+        if told.ping_url:
+            logging.getLogger("newsletter").addHandler(self._tail)
+            _ping(told.ping_url, "start")
+
+    def end(self, report: Mapping[str, Any]) -> None:
+        """Say how the run ended, by its exit status, its report as JSON and the end of its log."""
+        if self._told.metrics_file:
+            _write_metrics(self._told.metrics_file, report)
+        if self._told.ping_url:
+            logging.getLogger("newsletter").removeHandler(self._tail)
+            text = "\n".join([json.dumps(report, ensure_ascii=False), "", *self._tail.lines])
+            _ping(self._told.ping_url, str(report["exit"]), masked(text))
+
+
+class _Tail(logging.Handler):
+    """Keeps the last lines of the log, whatever the format of the log itself is."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self.lines: deque[str] = deque(maxlen=TAIL)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(f"{record.levelname.lower()}: {self.format(record)}")
+
+
+def _ping(url: str, step: str, body: str = "") -> None:
+    """Call the address of a step: https://healthchecks.io/docs/http_api."""
+    parts = urlsplit(url)
+    address = urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{step}"))
+    content = body.encode(errors="replace")[:MAX_BODY]
+    try:
+        # With stream, whatever it answers is not waited for.
+        with requests.post(address, data=content, timeout=TIMEOUT, stream=True) as answer:
+            trouble = "" if answer.ok else f"it answered {answer.status_code}"
+    except requests.RequestException as error:
+        trouble = type(error).__name__  # its words have the address in them, which is a secret
+    if trouble:
+        _log.warning(
+            "monitoring.ping_url: %s was not told (%s); the run is not affected. Is the address"
+            " right, and is the service up?",
+            parts.hostname,
+            trouble,
+        )
+
+
+def _write_metrics(path: Path, report: Mapping[str, Any]) -> None:
+    try:
+        previous = path.read_text("utf-8", errors="replace") if path.exists() else ""
+        with replacing(path) as file:
+            file.write(exposition(report, previous=previous).encode())
+    except OSError as error:
+        _log.warning(
+            "monitoring.metrics_file: %s cannot be written (%s); the run is not affected. Make"
+            " room, or give this user the right to write there",
+            path,
+            error.strerror,
+        )
