@@ -1,8 +1,8 @@
 """Write to the operator about trouble that lasts. It stands beside the ledger, and never in it."""
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -10,8 +10,9 @@ from email.utils import format_datetime
 from hashlib import sha256
 
 from newsletter.addresses import bare
+from newsletter.deliver import Aside
 from newsletter.errors import NewsletterError, TransportError
-from newsletter.models import Envelope, Masthead, Outcome, Outgoing, Transport
+from newsletter.models import Envelope, Masthead, Outgoing, Transport
 from newsletter.report import Report, counted
 from newsletter.state import State
 
@@ -70,7 +71,7 @@ def _tell(
     due = [each for each in troubles(report, state) if not _told_today(each, state, report.run)]
     if not due:
         return
-    aside = _Aside()
+    aside = Aside()
     transport.send(iter([_letter(due, to, masthead, now=report.run)]), aside)
     if aside.outcome.status == "accepted":
         state.note_told([each.name for each in due], now=report.run)
@@ -111,15 +112,3 @@ def _letter(due: Sequence[Trouble], to: str, masthead: Masthead, *, now: datetim
     return Outgoing(
         delivery=0, envelope=Envelope(sender=sender, recipient=to), message=(mail.as_bytes(),)
     )
-
-
-@dataclass(slots=True)
-class _Aside:
-    """A transport's ledger that remembers one outcome, and nothing else."""
-
-    outcome: Outcome = field(default=Outcome(status="untried", text="nothing was tried"))
-
-    def commit(self, outcomes: Mapping[int, Outcome], intents: Collection[int]) -> frozenset[int]:
-        for outcome in outcomes.values():
-            self.outcome = outcome
-        return frozenset(intents)

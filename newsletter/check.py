@@ -1,18 +1,28 @@
-"""Look at everything a run needs, one finding a line. It touches nothing and sends nothing."""
+"""Look at everything a run needs, one finding a line. It touches nothing."""
 
 import logging
+import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Literal
 
-from newsletter import assembly, job, smtp
+import requests
+
+from newsletter import assembly, job, smtp, trial
+from newsletter.addresses import bare
 from newsletter.config import Config
-from newsletter.errors import IO, UNAVAILABLE, NewsletterError
+from newsletter.errors import IO, PERMISSION, TEMPORARY, UNAVAILABLE, NewsletterError
 from newsletter.report import counted
+from newsletter.sender_records import Lookup, LookupFailedError, judgements
 from newsletter.state import State
 from newsletter.status import pace_remarks
+
+FREE_MB = 100
+WEB_TIMEOUT = 10
 
 Mark = Literal["ok", "note", "FAIL"]
 
@@ -34,12 +44,37 @@ def findings(config: Config, *, now: datetime, offline: bool) -> Iterator[Findin
     yield from _configuration(config)
     yield from _guarded("list", _list(config))
     yield from _guarded("templates", _templates(config))
+    yield from _guarded("disk", _disk(config))
     yield from _guarded("state", _state(config, now))
     if offline:
         return
     if config.source.file is None:
         yield from _guarded("arXiv", _arxiv(config, now))
     yield from _guarded("mail server", _mail_server(config))
+    yield from _guarded("inbox", _inbox(config))
+    yield from _web(config)
+
+
+def sender_findings(config: Config, *, lookup: Lookup, selector: str) -> Iterator[Finding]:
+    """Yield what the DNS says of the sender's domain, with advice; only its silence is a failure.
+
+    `selector` names the DKIM key, which nothing else does.
+    """
+    sender = bare(config.newsletter.sender)
+    envelope = config.bounces.address if config.bounces else sender
+    domains = [address.rpartition("@")[2] for address in (sender, envelope)]
+    try:
+        for each in judgements(
+            domains[0], envelope_domain=domains[1], selector=selector, lookup=lookup
+        ):
+            yield Finding(what=each.record, text=each.text, mark="ok" if each.good else "note")
+    except LookupFailedError as error:
+        yield Finding(what="DNS", text=str(error), mark="FAIL", exit_code=UNAVAILABLE)
+
+
+def trial_findings(config: Config, recipient: str, *, now: datetime) -> Iterator[Finding]:
+    """Send a test digest to one address, and yield what became of it."""
+    yield from _guarded("test digest", _trial(config, recipient, now))
 
 
 def _guarded(what: str, found: Iterator[Finding]) -> Iterator[Finding]:
@@ -71,6 +106,22 @@ def _list(config: Config) -> Iterator[Finding]:
 def _templates(config: Config) -> Iterator[Finding]:
     assembly.renderer(config)
     yield Finding(what="templates", text=str(config.newsletter.templates or "as shipped"))
+
+
+def _disk(config: Config) -> Iterator[Finding]:
+    folder = next(each for each in config.state.file.absolute().parents if each.exists())
+    if not os.access(folder, os.W_OK):
+        text = f"{folder}: this user may not write there, or it is mounted read-only"
+        yield Finding(what="disk", text=text, mark="FAIL", exit_code=PERMISSION)
+    yield _room(folder, shutil.disk_usage(folder).free)
+
+
+def _room(folder: Path, free: int) -> Finding:
+    megabytes = free // 1_000_000
+    if megabytes < FREE_MB:
+        text = f"{folder}: only {megabytes} MB are free; make room before the state cannot grow"
+        return Finding(what="disk", text=text, mark="note")
+    return Finding(what="disk", text=f"{folder}: {megabytes} MB free")
 
 
 def _state(config: Config, now: datetime) -> Iterator[Finding]:
@@ -119,6 +170,46 @@ def _mail_server(config: Config) -> Iterator[Finding]:
         words.append(f"takes {found.size_limit // 1024} KB a message")
     words.append("pipelining" if found.pipelining else "no pipelining")
     yield Finding(what="mail server", text=", ".join(words))
+
+
+def _inbox(config: Config) -> Iterator[Finding]:
+    opener = assembly.inbox(config)
+    if opener is None:
+        text = "none configured; bounces and wishes to leave are read by nobody"
+        yield Finding(what="inbox", text=text, mark="note")
+        return
+    with opener() as mailbox:
+        mails = counted(len(mailbox.keys()), "mail")
+    yield Finding(what="inbox", text=f"{mails} waiting")
+
+
+def _web(config: Config) -> Iterator[Finding]:
+    if config.web is None:
+        return
+    url = config.web.base_url
+    try:
+        # With stream, no more is read than how it answers.
+        with requests.get(url, timeout=WEB_TIMEOUT, stream=True) as answer:
+            status = answer.status_code
+    except requests.RequestException as error:
+        text = f"{url} does not answer ({type(error).__name__}): is `newsletter serve` up?"
+        yield Finding(what="web", text=text, mark="FAIL", exit_code=UNAVAILABLE)
+        return
+    if status >= 500:
+        text = f"{url} answers {status}: is `newsletter serve` up behind it?"
+        yield Finding(what="web", text=text, mark="FAIL", exit_code=UNAVAILABLE)
+    else:
+        yield Finding(what="web", text=f"{url} answers")
+
+
+def _trial(config: Config, recipient: str, now: datetime) -> Iterator[Finding]:
+    found = trial.send(config, recipient, now=now)
+    if found.status == "accepted":
+        text = f"accepted for {recipient}: {found.text}"
+        yield Finding(what="test digest", text=text)
+    else:
+        text = f"{found.status} for {recipient}: {found.code} {found.text}"
+        yield Finding(what="test digest", text=text, mark="FAIL", exit_code=TEMPORARY)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import json
 import signal
 import sys
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from threading import Event
 from typing import Annotated, Any
@@ -11,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from newsletter import __version__, cli_list, cli_state
-from newsletter.errors import STALE, NewsletterError
+from newsletter.errors import STALE, NewsletterError, most_serious
 from newsletter.logs import configure
 from newsletter.options import Chosen, Json, Now, loaded_config, log, moment, parsed
 
@@ -97,16 +98,34 @@ def init(
 @app.command()
 def check(
     *,
-    offline: Annotated[bool, typer.Option(help="Ask neither arXiv nor the mail server.")] = False,
+    offline: Annotated[bool, typer.Option(help="Ask nobody over the network.")] = False,
+    dns: Annotated[
+        bool, typer.Option("--dns", help="Look up SPF, DKIM and DMARC of the sender, too.")
+    ] = False,
+    dkim_selector: Annotated[
+        str, typer.Option(metavar="NAME", help="The s= of your DKIM signatures, for --dns.")
+    ] = "",
+    send_to: Annotated[
+        str | None, typer.Option(metavar="EMAIL", help="Send a test digest to this address.")
+    ] = None,
 ) -> None:
     """Look at everything a run needs, a line each; touches nothing."""
-    from newsletter.check import findings
+    from newsletter.addresses import address
+    from newsletter.check import findings, sender_findings, trial_findings
+    from newsletter.sender_records import txt_lookup
 
-    worst = 0
-    for finding in findings(loaded_config(), now=moment(None), offline=offline):
+    config, now = loaded_config(), moment(None)
+    recipient = parsed(address, send_to, "--send-to") if send_to else None
+    found = [findings(config, now=now, offline=offline)]
+    if dns:
+        found.append(sender_findings(config, lookup=txt_lookup(), selector=dkim_selector))
+    if recipient:
+        found.append(trial_findings(config, recipient, now=now))
+    codes = []
+    for finding in chain.from_iterable(found):
         typer.echo(f"{finding.mark} {finding.what}: {finding.text}")
-        worst = worst or finding.exit_code
-    raise typer.Exit(worst)
+        codes.append(finding.exit_code)
+    raise typer.Exit(most_serious(codes))
 
 
 @app.command()

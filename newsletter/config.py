@@ -183,6 +183,9 @@ class _Draft:
         where = f"{self._path.name}:{line}" if line else self._path.name
         self._problems.append((line, f"{where}: {_called(place)}: {reason}"))
 
+    def _warn_of(self, what: str) -> None:
+        self._warnings.append(f"{self._path.name}: {what}")
+
     def _check_names(self) -> None:
         keywords = self._tables.get("keywords", [])
         if not keywords:
@@ -202,14 +205,17 @@ class _Draft:
             # Commands that ask no server are also typed where the secrets are not.
             if login and login.username and not login.password:
                 reason = f"missing; set {PREFIX}{table.upper()}__PASSWORD, or name a password_file"
-                self._warnings.append(f"{self._path.name}: {table}.password: {reason}")
+                self._warn_of(f"{table}.password: {reason}")
         leave = config.masthead.unsubscribe_address
         if not tables.has_room(leave):
             reason = f"no token fits {leave}; wishes to leave are told by their subject only"
-            self._warnings.append(f"{self._path.name}: newsletter.unsubscribe_address: {reason}")
+            self._warn_of(f"newsletter.unsubscribe_address: {reason}")
         if config.archive.directory:
-            self._warnings.append(
-                f"{self._path.name}: archive.directory: archives are not built yet; none is written"
+            self._warn_of("archive.directory: archives are not built yet; none is written")
+        if config.web:
+            self._warn_of(
+                "web.base_url: the web part is not built yet; a server of yours must answer"
+                f" POST {config.web.base_url}/unsubscribe/TOKEN"
             )
         written_here = [
             f"{table}.{key}"

@@ -112,3 +112,16 @@ class Mailroom:
                 status="rejected", text=f"could not be composed {MAX_FAILURES} times: {reason}"
             )
             self.state.commit({delivery.id: given_up}, [], now=now)
+
+
+@dataclass(slots=True)
+class Aside:
+    """The ledger of one message that is nobody's delivery: it remembers what became of it."""
+
+    outcome: Outcome = field(default=Outcome(status="untried", text="nothing was tried"))
+
+    def commit(self, outcomes: Mapping[int, Outcome], intents: Collection[int]) -> frozenset[int]:
+        """Let everything leave, and note the last outcome."""
+        for outcome in outcomes.values():
+            self.outcome = outcome
+        return frozenset(intents)

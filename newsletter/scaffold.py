@@ -72,13 +72,6 @@ directory = "outbox"
 # host = "imap.example.org"
 # username = "bounces@example.org"
 
-# Where `newsletter serve` is reached from outside; then mails carry a link to leave in one click.
-# [web]
-# base_url = "https://papers.example.org"
-
-# [archive]
-# directory = "archive"          # past issues and a page of papers, as Markdown and HTML
-
 # [monitoring]
 # ping_url = "https://hc-ping.com/..."   # is told when a run starts, ends well, or fails
 # metrics_file = "metrics.prom"          # for Prometheus

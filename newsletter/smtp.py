@@ -38,7 +38,6 @@ __all__ = ["Patience", "ProbeResult", "Server", "SmtpTransport", "probe"]
 
 _LONGEST_BACKOFF = 60.0
 _BUSY_TRIES = 8  # back-offs in a row that a server may ask for: four minutes in all
-_GATHER = 0.001
 _GLANCE = 0.2  # seconds between looks at `stop`
 _MAX_ERRORS = 10  # on a connection: Postfix hangs up after 20 (smtpd_hard_error_limit)
 _MAX_RETRIES = 1000  # messages kept for another try before new ones are taken
@@ -191,7 +190,6 @@ class _Run:
         self._accepted = self._refused = self._troubles = 0
         self._resume_at = -inf
         self._end_at = inf
-        self._resting_since = 0.0
         self._failure: NewsletterError | None = None
         self._random = SystemRandom()
 
@@ -216,7 +214,7 @@ class _Run:
             now = self._clock()
             if self._stop.is_set():
                 self._wind_up(now)
-            again = self._gathered(now) and self._hand_out(ledger, now)
+            again = self._hand_out(ledger, now)
             self._open_sessions(now)
             if not self._sessions and self._idle(now):
                 break
@@ -274,16 +272,6 @@ class _Run:
             else:
                 self._watch(session)
         return len(allowed) < len(taken)
-
-    def _gathered(self, now: float) -> bool:
-        """Whether to commit now, or in a moment together with sessions that are still busy."""
-        resting = sum(each.resting for each in self._sessions)
-        if not self._resting_since and 0 < resting < len(self._sessions):
-            self._resting_since = now
-        wait = 0 < resting < len(self._sessions) and now < self._resting_since + _GATHER
-        if not wait:
-            self._resting_since = 0.0
-        return not wait
 
     def _take(self, session: Session, now: float) -> _Item | None:
         """Return the next message for this session, None where it has to do without."""
@@ -343,7 +331,7 @@ class _Run:
 
     def _wait(self, now: float, *, at_most: float) -> None:
         """Wait for the next thing to happen, and take it in."""
-        moments = [self._resume_at, self._resting_since + _GATHER, now + self._pace.wait(now)]
+        moments = [self._resume_at, now + self._pace.wait(now)]
         if self._retries:
             moments.append(self._retries[0][0])
         pause = min([at_most, *(moment - now for moment in moments if moment > now)])

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import trustme
 
-USERNAME, PASSWORD = "bounces@example.org", "correct-horse-battery"
+PASSWORD = "correct-horse-battery"
 BINARY = shutil.which("dovecot", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 
 _CONFIG = """
@@ -33,7 +33,8 @@ ssl = required
 ssl_cert = <{folder}/cert.pem
 ssl_key = <{folder}/key.pem
 auth_mechanisms = plain login
-mail_location = maildir:{folder}/mail
+auth_failure_delay = 0
+mail_location = maildir:{folder}/mail/%u
 mail_max_userip_connections = 50
 passdb {{
   driver = static
@@ -63,6 +64,9 @@ service imap {{
 }}
 service anvil {{
   chroot =
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
 }}
 service stats {{
   chroot =
@@ -75,23 +79,22 @@ service auth {{
 
 @dataclass(frozen=True)
 class Dovecot:
-    """A running server; whoever talks to it needs `ca_file`."""
+    """A running server: everybody has a mailbox, all with one password."""
 
     port: int
     ca_file: Path
-    folder: Path
 
-    def session(self) -> imaplib.IMAP4_SSL:
+    def session(self, username: str) -> imaplib.IMAP4_SSL:
         """Return a session of somebody who is logged in."""
         context = ssl.create_default_context(cafile=self.ca_file)
         session = imaplib.IMAP4_SSL("127.0.0.1", self.port, ssl_context=context, timeout=10)
-        session.login(USERNAME, PASSWORD)
+        session.login(username, PASSWORD)
         return session
 
 
 @contextmanager
 def dovecot() -> Iterator[Dovecot]:
-    """Run a server with an empty mailbox for as long as the context lasts."""
+    """Run a server with empty mailboxes for as long as the context lasts."""
     with tempfile.TemporaryDirectory(prefix="dovecot-") as name:
         folder = Path(name)
         owner = pwd.getpwnam("nobody") if os.getuid() == 0 else pwd.getpwuid(os.getuid())
@@ -124,7 +127,7 @@ def dovecot() -> Iterator[Dovecot]:
             )
         try:
             _wait_for(port, folder, process)
-            yield Dovecot(port=port, ca_file=folder / "ca.pem", folder=folder)
+            yield Dovecot(port=port, ca_file=folder / "ca.pem")
         finally:
             process.terminate()
             process.wait(10)

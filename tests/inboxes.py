@@ -1,5 +1,6 @@
 """Inboxes of every kind that mails can be put into, and people who were mailed."""
 
+import imaplib
 import mailbox
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from newsletter.models import Announcement, Keyword, Masthead, Outcome
 from newsletter.state import Day, State
 from newsletter.suppressions import Suppressions
 from newsletter.tokens import Tokens
-from tests.dovecot import PASSWORD, USERNAME, Dovecot
+from tests.dovecot import PASSWORD, Dovecot
 from tests.papers import NOW, paper
 
 DSN = Path(__file__).parent / "dsn"
@@ -84,25 +85,30 @@ class MboxBox(Box):
 
 
 class ImapBox(Box):
-    def __init__(self, server: Dovecot, *, port: int = 0) -> None:
+    def __init__(self, server: Dovecot, username: str, *, port: int = 0) -> None:
         self.server = server
+        self.username = username
         self.opener = partial(
             imap,
             "127.0.0.1",
             port or server.port,
-            username=USERNAME,
+            username=username,
             password=PASSWORD,
             ca_file=server.ca_file,
         )
 
+    def session(self) -> imaplib.IMAP4_SSL:
+        """Return a session of the owner's mail program."""
+        return self.server.session(self.username)
+
     def put(self, *mails: bytes) -> None:
-        session = self.server.session()
+        session = self.session()
         for content in mails:
             session.append("INBOX", "", "", content)
         session.logout()
 
     def mails(self, folder: str = "") -> list[bytes]:
-        session = self.server.session()
+        session = self.session()
         found = []
         if session.select(f"INBOX.{folder}" if folder else "INBOX")[0] == "OK":
             _, answer = session.uid("FETCH", "1:*", "(BODY.PEEK[])")

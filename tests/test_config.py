@@ -127,6 +127,7 @@ def test_a_minimal_file_works(tmp_path: Path) -> None:
 
 
 def test_every_key_is_read_and_paths_belong_to_the_file_s_folder(tmp_path: Path) -> None:
+    (tmp_path / "templates").mkdir()
     config = loaded(tmp_path, EVERYTHING, NEWSLETTER_SMTP__PASSWORD="s3cret")
     assert config.keywords == (
         Keyword(name="mri", match="title-and-abstract"),
@@ -523,9 +524,10 @@ def test_what_init_writes_loads_without_a_word(tmp_path: Path) -> None:
 def test_every_line_that_init_comments_out_is_valid_too(tmp_path: Path) -> None:
     text = re.sub(r"^# (?=\w+ = |\[+\w+\]+$)", "", CONFIG, flags=re.MULTILINE)
     private(tmp_path / "smtp-password", "x")
+    (tmp_path / "templates").mkdir()
     config = loaded(tmp_path, text, NEWSLETTER_INBOX__PASSWORD="x")
     assert len(config.keywords) == 3
-    assert all((config.smtp, config.bounces, config.inbox, config.web, config.archive.directory))
+    assert all((config.smtp, config.bounces, config.inbox, config.monitoring.alert_to))
 
 
 @pytest.mark.parametrize("name", ["newsletter.toml", "subscribers.csv"])

@@ -12,7 +12,7 @@ import pytest
 
 from newsletter.errors import InboxError
 from newsletter.mailboxes import imap
-from tests.dovecot import BINARY, PASSWORD, USERNAME, Dovecot, dovecot
+from tests.dovecot import BINARY, PASSWORD, Dovecot, dovecot
 from tests.inboxes import ADA, ImapBox, Office, dsn, mail, offices, token
 
 pytestmark = [
@@ -22,15 +22,20 @@ pytestmark = [
 ]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def server() -> Iterator[Dovecot]:
     with dovecot() as running:
         yield running
 
 
 @pytest.fixture
-def office(tmp_path: Path, server: Dovecot) -> Iterator[Office]:
-    yield from offices(tmp_path, ImapBox(server))
+def box(tmp_path: Path, server: Dovecot) -> ImapBox:
+    return ImapBox(server, f"{tmp_path.name}@example.org")
+
+
+@pytest.fixture
+def office(tmp_path: Path, box: ImapBox) -> Iterator[Office]:
+    yield from offices(tmp_path, box)
 
 
 class Cable:
@@ -103,9 +108,9 @@ def test_more_mails_than_a_batch_are_read(office: Office) -> None:
     assert len(office.box.mails("newsletter-unknown")) == 60
 
 
-@pytest.mark.parametrize("breaks_after", [2000, 5000, 60000, 140000, 155000])
+@pytest.mark.parametrize("breaks_after", [2000, 60000, 140000, 148000])
 def test_a_line_that_breaks_loses_no_mail_and_counts_none_twice(
-    office: Office, server: Dovecot, tmp_path: Path, breaks_after: int
+    office: Office, box: ImapBox, tmp_path: Path, breaks_after: int
 ) -> None:
     content = [
         dsn("postfix-no-such-user", to="r1@example.net"),
@@ -113,8 +118,8 @@ def test_a_line_that_breaks_loses_no_mail_and_counts_none_twice(
         *(mail(to="papers@example.org", text=f"{n} " + "word " * 500) for n in range(55)),
     ]
     office.box.put(*content)
-    with Cable(server.port, breaks_after=breaks_after) as cable:
-        office.box.opener = ImapBox(server, port=cable.port).opener
+    with Cable(box.server.port, breaks_after=breaks_after) as cable:
+        office.box.opener = ImapBox(box.server, box.username, port=cable.port).opener
         with pytest.raises(InboxError) as caught:
             office.read()
         assert caught.value.exit_code == 69
@@ -129,11 +134,11 @@ def test_a_line_that_breaks_loses_no_mail_and_counts_none_twice(
 
 
 def test_a_server_without_move_copies_and_expunges_only_its_own(
-    office: Office, server: Dovecot
+    office: Office, box: ImapBox
 ) -> None:
     office.box.put(mail(to="papers@example.org", subject="Hello"))
     office.box.put(mail(to="papers@example.org", subject="marked by somebody else"))
-    session = server.session()
+    session = box.session()
     session.select("INBOX")
     session.uid("STORE", "2", "+FLAGS", r"(\Deleted)")
     session.logout()
@@ -144,11 +149,11 @@ def test_a_server_without_move_copies_and_expunges_only_its_own(
     assert len(office.box.mails("newsletter-done")) == 1
 
 
-def test_reading_leaves_mails_unread_to_other_programs(office: Office, server: Dovecot) -> None:
+def test_reading_leaves_mails_unread_to_other_programs(office: Office, box: ImapBox) -> None:
     office.box.put(mail(to="papers@example.org"))
     with office.box.opener() as opened:
         opened.read(opened.keys())
-    session = server.session()
+    session = box.session()
     session.select("INBOX", readonly=True)
     assert session.uid("SEARCH", "UNSEEN")[1] == [b"1"]
     session.logout()
@@ -158,7 +163,7 @@ def opened(server: Dovecot, **given: object) -> None:
     settings = {
         "host": "127.0.0.1",
         "port": server.port,
-        "username": USERNAME,
+        "username": "bounces@example.org",
         "password": PASSWORD,
         "ca_file": server.ca_file,
     }

@@ -1,0 +1,55 @@
+"""Send one test digest of invented papers through the configured transport. Nothing remembers it."""
+
+from dataclasses import replace
+from datetime import datetime
+from importlib.resources import files
+from threading import Event
+
+from newsletter import assembly, atom
+from newsletter.config import Config
+from newsletter.deliver import Aside
+from newsletter.digest import edition_for
+from newsletter.message import Composer
+from newsletter.models import Announcement, Delivery, Digest, Edition, Issue, Keyword, Outcome
+from newsletter.report import iso
+from newsletter.state import State
+from newsletter.tokens import LENGTH
+
+SHOWN_PAPERS = 5
+
+_KEYWORD = "sample papers"
+
+
+def send(config: Config, recipient: str, *, now: datetime) -> Outcome:
+    """Send a test digest to one address and return what became of it.
+
+    It looks like every other mail, but its unsubscribe link holds no token that anybody would
+    accept. Raises RenderError and TransportError.
+    """
+    rendered = assembly.renderer(config).render(_edition(now))
+    composer = Composer(config.masthead, now=now, token=lambda _address: "a" * LENGTH)
+    delivery = Delivery(
+        id=0,
+        issue=0,
+        after=0,
+        recipient=recipient,
+        keywords=(_KEYWORD, iso(now)),  # the Message-ID follows from it, and each test is another
+        format="html",
+    )
+    test = replace(rendered, subject=f"Test: {rendered.subject}")
+    aside = Aside()
+    with State.blank() as state:
+        transport = assembly.transport(config, state, stop=Event(), now=now)
+        transport.send(iter([composer.outgoing(delivery, test)]), aside)
+    return aside.outcome
+
+
+def _edition(now: datetime) -> Edition:
+    papers = atom.parse((files("newsletter") / "sample" / "day2.xml").read_bytes()).papers
+    digest = Digest(
+        keyword=Keyword(name=_KEYWORD),
+        outcome="new",
+        announcements=tuple(Announcement(paper=each) for each in papers[:SHOWN_PAPERS]),
+        listed=len(papers),
+    )
+    return edition_for([Issue(number=0, date=now.date(), digests=(digest,))], [_KEYWORD])
