@@ -98,7 +98,7 @@ def read_inbox(config: Config, *, now: datetime) -> Reading:
     """Read bounces and unsubscribe mails now; raises ConfigError where no inbox is configured."""
     if config.inbox is None:
         raise ConfigError(
-            ["inbox: there is no such table; it says where bounces and unsubscribe mails arrive"]
+            ["there is no [inbox] to read; say there where bounces and unsubscribe mails arrive"]
         )
     path = config.state.file
     with locked(path), State.open(path) as state:

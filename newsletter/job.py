@@ -181,7 +181,8 @@ def heard(returns: Returns | None, *, now: datetime) -> tuple[InboxError, ...]:
         reading = returns.read(now=now)
     except InboxError as error:
         return (error,)
-    _log.info("inbox: %s", summary(reading))
+    if reading.kinds:
+        _log.info("inbox: %s", summary(reading))
     return ()
 
 

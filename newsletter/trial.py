@@ -1,4 +1,4 @@
-"""Send one test digest of invented papers through the configured transport. Nothing remembers it."""
+"""Send one test digest of invented papers through the configured transport; nobody remembers it."""
 
 from dataclasses import replace
 from datetime import datetime

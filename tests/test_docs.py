@@ -1,4 +1,4 @@
-"""What docs/ says is so: its commands run, its settings load, its links lead somewhere.
+"""What README and docs/ say is so: its commands run, its settings load, its links lead somewhere.
 
 A block marked `sh` is run from the folder of a demo; of a `bash` block, which changes a machine,
 the newsletter's own command lines are only read.
@@ -20,7 +20,7 @@ from newsletter.demo import run_demo
 from tests.commandline import parse, variables
 
 CHECKOUT = Path(__file__).parents[1]
-PAGES = sorted((CHECKOUT / "docs").glob("*.md"))
+PAGES = [CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").glob("*.md"))]
 NEEDED = {
     "newsletter": '[newsletter]\nid = "a"\ntitle = "A"\nsender = "a@example.org"\n',
     "keywords": '[[keywords]]\nname = "protein folding"\n',
@@ -104,7 +104,7 @@ def test_every_file_that_a_page_names_is_there(page: Path) -> None:
     text = page.read_text("utf-8")
 
     for target in re.findall(r"\]\((?!http)([^)#]+)", text):
-        assert (page.parent / target).is_file()
+        assert (page.parent / target).exists()
     for path in re.findall(r"\bdeploy/[\w.-]+\w", text):
         assert (CHECKOUT / path).is_file()
 

@@ -9,6 +9,7 @@ from threading import Event
 import pytest
 import trustme
 
+from benchmarks.send import sink
 from newsletter.errors import RenderError, StateError
 from newsletter.models import Outcome, Outgoing
 from newsletter.smtp import Server, SmtpTransport, probe
@@ -248,3 +249,13 @@ def test_probe_tells_what_the_server_is_like_and_mails_nothing(
 
 def test_a_password_stays_out_of_the_representation() -> None:
     assert "secret" not in repr(Server(host="mail.example.org", port=465, password="secret"))
+
+
+@pytest.mark.slow
+@pytest.mark.smtpsink
+def test_postfix_takes_everything() -> None:
+    with sink() as port:
+        books = Books()
+        server = Server(host="127.0.0.1", port=port, security="none", messages_per_connection=100)
+        SmtpTransport(server).send(messages(2000), books)
+    assert len(books.having("accepted")) == 2000

@@ -71,7 +71,7 @@ def test_a_line_lost_before_the_dot_is_tried_again(
 
 
 @DIALOGUES
-@pytest.mark.parametrize("fault", [DROP, RESET, HANG])
+@pytest.mark.parametrize("fault", [DROP, RESET, pytest.param(HANG, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("phase", BEFORE_THE_DOT)
 def test_a_server_that_never_gets_to_the_dot_leaves_everybody_outstanding(
     phase: str, fault: Fault, offers: tuple[str, ...]
