@@ -174,7 +174,7 @@ def _blocks(report: Message) -> Iterator[Message]:
         yield part
         rest = part.get_payload()
         if isinstance(rest, str):  # the standard library cuts only the older type
-            yield from map(message_from_string, re.split(r"\r?\n\r?\n", rest))
+            yield message_from_string(rest)
 
 
 def _parts(mail: Message) -> list[Message]:

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from newsletter import __version__, cli_list, cli_state
-from newsletter.errors import STALE, NewsletterError, most_serious
+from newsletter.errors import STALE, NewsletterError, StateError, exit_code_of, most_serious
 from newsletter.logs import configure
 from newsletter.options import Chosen, Json, Now, loaded_config, log, moment, parsed
 
@@ -42,6 +42,10 @@ def _told(error: Exception) -> NewsletterError:
     if isinstance(error, NewsletterError):
         log.error("%s", error)
         return error
+    if isinstance(error, OSError):
+        log.error("%s; make room, or correct what stands there, then run again", error)
+        log.debug("it happened here:", exc_info=error)
+        return StateError(Path(error.filename or ""), str(error), exit_code=exit_code_of(error))
     log.error(
         "This is a bug in newsletter %s; please report it with these lines.",
         __version__,

@@ -37,6 +37,11 @@ def most_serious(codes: Iterable[int]) -> int:
     return next((code for code in _MOST_SERIOUS_FIRST if code in found), OK)
 
 
+def exit_code_of(error: OSError) -> int:
+    """Return the exit code for trouble with a file: 77 where it is forbidden, else 74."""
+    return PERMISSION if isinstance(error, PermissionError) else IO
+
+
 class NewsletterError(Exception):
     """Anything a person can be told in plain words; `exit_code` is what the program ends with."""
 

@@ -70,9 +70,9 @@ class Reading:
 
 
 class Clerk:
-    """Understands mails. `addresses` is asked for everybody a token can name, when first needed.
+    """Understands mails, and who they are about by tokens that `keys` signed, the newest first.
 
-    `keys` are those of `tokens`.
+    `addresses` is asked for everybody a token can name, when the first one comes.
     """
 
     def __init__(
@@ -163,7 +163,8 @@ class Returns:
         """
         self.state.note_bounces(_refusals(self.state.rejections()), now=now)
         bounces = self.state.unjudged()
-        mass = {each.issue for each in bounces if each.issue and self._is_mass(each.issue)}
+        known = {each.issue for each in bounces} - {0}
+        mass = {issue for issue in known if self._is_mass(issue)}
         judged = [each for each in bounces if each.issue not in mass]
         found = {
             each.address: each.text

@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import chain
 from zoneinfo import ZoneInfo
 
+from newsletter.addresses import folded
 from newsletter.arxiv import window_start
 from newsletter.deliver import Mailroom
 from newsletter.diff import news
@@ -54,6 +55,8 @@ def run(
     """
     require_set_clock(now, state)
     state.take_up(now=now, max_age=rules.max_age)
+    gone = those_gone(state.awaiting(), subscribers)
+    state.withdraw(gone, "no longer on the list, or paused", now=now)
     troubles = delivered(mailroom, issue=None)
     unheard = heard(returns, now=now)
     subscribers = [x for x in subscribers if not mailroom.suppressions.reason_for(x.email)]
@@ -111,6 +114,12 @@ def require_set_clock(now: datetime, state: State) -> None:
                 iso(now),
                 iso(last.finished),
             )
+
+
+def those_gone(awaiting: Sequence[str], subscribers: Sequence[Subscriber]) -> list[str]:
+    """Return who is owed something and has left the list since, or paused."""
+    reading = {folded(each.email) for each in subscribers if not each.paused}
+    return [each for each in awaiting if folded(each) not in reading]
 
 
 def scope(keyword: Keyword, state: State, rules: Rules, *, now: datetime) -> Scope:

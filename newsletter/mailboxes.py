@@ -3,13 +3,15 @@
 It does not look into a mail, and leaves it to the caller to remember which ones were read.
 """
 
+import fcntl
 import hashlib
 import imaplib
 import mailbox
+import os
 import re
 import ssl
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -262,12 +264,15 @@ class _Mbox:
     def move(self, keys: Sequence[str], folder: str) -> None:
         if self._box is None:
             return
-        with _filing(self._path), closing(mailbox.mbox(self._path.with_name(folder))) as target:
-            target.lock()
-            for number in (number for key in keys for number in self._numbers.pop(key, ())):
-                target.add(self._box.get_bytes(number, from_=True))
-                target.flush()
-                self._box.discard(number)
+        numbers = [number for key in keys for number in self._numbers.pop(key, ())]
+        with _filing(self._path), self._path.with_name(folder).open("ab") as target:
+            fcntl.lockf(target, fcntl.LOCK_EX)
+            for number in numbers:
+                target.write(self._box.get_bytes(number, from_=True) + b"\n")
+            target.flush()
+            os.fsync(target.fileno())
+        for number in numbers:
+            self._box.discard(number)
 
     def _beginning(self, number: str) -> bytes:
         if self._box is None:

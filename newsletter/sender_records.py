@@ -33,15 +33,17 @@ class LookupFailedError(Exception):
     """The DNS gave no answer at all, which says nothing about the records."""
 
 
-def txt_lookup(nameservers: Sequence[str] = (), *, port: int = 53) -> Lookup:
+def txt_lookup(
+    nameservers: Sequence[str] = (), *, port: int = 53, timeout: float = TIMEOUT
+) -> Lookup:
     """Return a lookup by the machine's own name servers, or by those given.
 
-    It raises LookupFailedError where none of them answers.
+    It raises LookupFailedError where none of them answers within `timeout` seconds.
     """
 
     def lookup(name: str) -> Sequence[str]:
         try:
-            answer = resolver.resolve(name, "TXT", lifetime=TIMEOUT)
+            answer = resolver.resolve(name, "TXT", lifetime=timeout)
         except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
             return ()
         except dns.exception.DNSException as error:

@@ -37,7 +37,7 @@ from newsletter.smtp_session import (
 __all__ = ["Patience", "ProbeResult", "Server", "SmtpTransport", "probe"]
 
 _LONGEST_BACKOFF = 60.0
-_BUSY_TRIES = 8  # back-offs in a row that a server may ask for: four minutes in all
+_BUSY_TRIES = 8  # back-offs in a row that a server may ask for: more than two minutes in all
 _GLANCE = 0.2  # seconds between looks at `stop`
 _MAX_ERRORS = 10  # on a connection: Postfix hangs up after 20 (smtpd_hard_error_limit)
 _MAX_RETRIES = 1000  # messages kept for another try before new ones are taken
@@ -127,7 +127,7 @@ def probe(server: Server, *, patience: Patience | None = None) -> ProbeResult:
 
 @dataclass(slots=True)
 class _Item:
-    """A message on its way; `tries` is how many have failed for reasons of its own.
+    """A message on its way; `tries` is how often it has failed for reasons of its own.
 
     `seen` is how many others the server had accepted when this one was last taken up.
     """

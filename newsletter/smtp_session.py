@@ -28,6 +28,7 @@ _NOT_XTEXT = re.compile(r"[^!-*,-<>-~]")
 _NOT_YET = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _QUICKACK = getattr(socket, "TCP_QUICKACK", socket.TCP_NODELAY)  # Linux has it
 _RESET = b"RSET\r\n"
+_ROOM = 200_000  # the largest digest leaves in one write
 _UNWRITABLE = re.compile(r"[\x00-\x20\x7f<>]")
 
 
@@ -167,6 +168,7 @@ class Session:
         self.sock = client.opened
         self.sock.settimeout(0)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _ROOM)
         self.features = client.esmtp_features
         self.pipelining = "pipelining" in self.features
         self.size_limit = _number(self.features.get("size", ""))

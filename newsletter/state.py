@@ -7,6 +7,7 @@ committed in one transaction, and everything else is a question or a note of wha
 import fcntl
 import json
 import os
+import re
 import socket
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -98,7 +99,23 @@ def locked(path: Path) -> Iterator[None]:
         started = iso(datetime.now(UTC))
         handle.write(f"process {os.getpid()} on {socket.gethostname()}, since {started}\n")
         handle.flush()
-        yield
+        try:
+            yield
+        finally:
+            handle.truncate(0)
+
+
+def holder(path: Path) -> str:
+    """Return who holds the lock of a state file, as far as can be told without asking for it.
+
+    Asking would send away a run that begins at the same moment. Empty where nobody does.
+    """
+    lock = path.with_name(path.name + ".lock")
+    text = lock.read_text("utf-8", errors="replace").strip() if lock.exists() else ""
+    found = re.match(r"process (\d+) on (.*), since ", text)
+    if found and found[2] == socket.gethostname() and not Path(f"/proc/{found[1]}").exists():
+        return ""  # it was killed, and its lock died with it
+    return text
 
 
 class State:
@@ -384,6 +401,19 @@ class State:
                 "update deliveries set status = 'expired', changed = ? where id in ("
                 "select id from outstanding join issues on number = issue where opened < ?)",
                 (iso(now), iso(now - max_age)),
+            )
+
+    def awaiting(self) -> list[str]:
+        """Return everybody who is owed something."""
+        return [address for (address,) in self._rows("select distinct recipient from outstanding")]
+
+    def withdraw(self, recipients: Iterable[str], reason: str, *, now: datetime) -> None:
+        """Suppress what is owed to some recipients."""
+        with self._transaction() as db:
+            db.executemany(
+                "update deliveries set status = 'suppressed', changed = ?, reply = ?"
+                " where id in (select id from outstanding where recipient = ?)",
+                [(iso(now), reason, each) for each in recipients],
             )
 
     def outstanding(

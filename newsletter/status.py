@@ -11,7 +11,7 @@ from newsletter.errors import StateError
 from newsletter.logs import masked
 from newsletter.models import Keyword
 from newsletter.report import counted, iso, summary
-from newsletter.state import SWEEP, State
+from newsletter.state import SWEEP, State, holder
 
 SHOWN_RUNS = 5
 
@@ -33,14 +33,16 @@ def age(text: str) -> timedelta:
 def current(path: Path, keywords: Sequence[Keyword], *, now: datetime) -> dict[str, Any]:
     """Return what the state file says, ready for JSON.
 
-    `last_run` is its report, None before the first; `good_run_age` is the age in seconds of the
-    last run that exited 0, None where there was none; `keywords` has each keyword's last outcome,
-    for how many runs it has been that, and a remark on its pace; `outstanding` groups deliveries
-    by issue, status and reason. Raises StateError when the file is damaged.
+    `running` says who holds the state, empty for nobody; `last_run` is its report, None before the
+    first; `good_run_age` is the age in seconds of the last run that exited 0, None where there was
+    none; `keywords` has each keyword's last outcome, for how many runs it has been that, and a
+    remark on its pace; `outstanding` groups deliveries by issue, status and reason. Raises
+    StateError when the file is damaged.
     """
     if not path.exists():
         return {
-            "last_run": None, "good_run_age": None, "runs": [], "keywords": [], "outstanding": []
+            "running": holder(path), "last_run": None, "good_run_age": None,
+            "runs": [], "keywords": [], "outstanding": [],
         }  # fmt: skip
     with State.open(path) as state:
         runs = state.runs(limit=100)
@@ -48,6 +50,7 @@ def current(path: Path, keywords: Sequence[Keyword], *, now: datetime) -> dict[s
         remarks = dict(pace_remarks(state, keywords, now=now))
         waiting = state.waiting()
     return {
+        "running": holder(path),
         "last_run": dict(runs[0].report) if runs else None,
         "good_run_age": (now - good[0].finished).total_seconds() if good else None,
         "runs": [
@@ -71,10 +74,11 @@ def current(path: Path, keywords: Sequence[Keyword], *, now: datetime) -> dict[s
 
 def lines(found: Mapping[str, Any]) -> list[str]:
     """Return the status as lines for people."""
+    shown = [f"a run is under way: {found['running']}"] if found["running"] else []
     if found["last_run"] is None:
-        return ["no run yet; try: newsletter run --dry-run"]
+        return [*shown, "no run yet; try: newsletter run --dry-run"]
     good = found["good_run_age"]
-    shown = ["no good run yet" if good is None else f"last good run {good / 3600:.1f} hours ago"]
+    shown += ["no good run yet" if good is None else f"last good run {good / 3600:.1f} hours ago"]
     shown += ["", "last runs:"] + [f"  {each['run']}  {each['summary']}" for each in found["runs"]]
     shown += ["", "keywords:"] + [_keyword_line(each) for each in found["keywords"]]
     if not found["outstanding"]:

@@ -32,7 +32,8 @@ def web_server(*, status: int = 200) -> Iterator[WebServer]:
             self.send_header("Content-Length", "0")
             self.end_headers()
 
-        do_GET = do_POST
+        def do_GET(self) -> None:
+            self.do_POST()
 
         def log_message(self, *_: object) -> None:
             pass

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from newsletter.errors import InboxError
+from newsletter.inbox import Clerk
 from newsletter.mailboxes import maildir
 from newsletter.suppressions import Suppressions
 from tests.inboxes import (
@@ -112,6 +113,7 @@ def test_the_subject_that_mail_programs_fill_in_is_enough(
         ("leave+{}@example.org", "", ""),
         ("LEAVE+{}@EXAMPLE.ORG", "", ""),
         ('"Leave" <leave+{}@example.org>', "bye", "thanks for all the papers"),
+        ("leave+{}@example.org", "=?utf-8?b?A?= =?x-unknown?q?=FF?=", ""),
         ("leave@example.org", "", "{}"),
         ("leave@example.org", "", "please take me off\n\n> mailto:leave+{}@example.org\n"),
         ("bounces+{}@example.org", "unsubscribe", ""),
@@ -259,6 +261,7 @@ def test_what_answers_by_itself_is_ignored(simple: Office, name: str) -> None:
         {"Precedence": "Bulk"},
         {"X_Auto_Response_Suppress": "OOF"},
         {"X_Autoreply": "yes"},
+        {"Content_Type": "multipart/report; report-type=disposition-notification; boundary=x"},
         {"Subject": "Out of office: back on Monday"},
         {"Subject": "=?iso-8859-1?q?R=E9ponse_automatique_=3A_absent?="},
     ],
@@ -308,6 +311,22 @@ def test_several_bounces_of_one_issue_count_once(simple: Office) -> None:
         simple.box.put(content)
     assert simple.reading().kinds == {"bounce": 9}
     assert [each.kind for each in simple.state.mailings(ADA)] == ["soft"]
+
+
+def test_an_address_that_is_full_and_then_dead_is_dead(simple: Office) -> None:
+    simple.box.put(dsn("gmail-mailbox-full"))
+    simple.read()
+    assert simple.suppressed() == {}
+    simple.box.put(dsn("postfix-no-such-user"))
+    simple.read()
+    assert simple.suppressed() == {ADA: "bounced"}
+
+
+def test_who_is_on_the_list_is_known_to_a_state_that_never_mailed_them(simple: Office) -> None:
+    listed = [f"listed{number}@example.net" for number in range(6)]
+    simple.box.put(*(dsn("qmail", to=each, issue=99) for each in listed))
+    clerk = Clerk(MASTHEAD, keys=KEYS, addresses=lambda: listed)
+    assert replace(simple.returns(), clerk=clerk).read(now=NOW).suppressed == 6
 
 
 def test_a_bounce_that_names_no_issue_or_a_wrong_one_is_of_the_last(simple: Office) -> None:
@@ -373,6 +392,14 @@ def test_a_person_whom_the_operator_takes_back_is_not_suppressed_for_the_old_bou
         assert simple.suppressions.remove(address, now=NOW)
     simple.read(now=NOW + timedelta(hours=1))
     assert simple.suppressed() == {}
+
+
+def test_who_is_forgotten_leaves_no_bounce_behind(simple: Office) -> None:
+    simple.box.put(dsn("postfix-no-such-user"))
+    simple.read()
+    assert simple.state.hard_bounces(7) == [ADA]
+    simple.state.forget(ADA, alias="forgotten-1", now=NOW)
+    assert simple.state.hard_bounces(7) == []
 
 
 # Boxes

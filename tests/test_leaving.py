@@ -17,6 +17,7 @@ from newsletter.errors import InboxError
 from newsletter.report import Report
 from newsletter.suppressions import Suppressions
 from tests.inboxes import DSN, MaildirBox, mail
+from tests.smtp_server import SmtpServer
 
 DAY_ONE = datetime(2026, 11, 19, 10, tzinfo=UTC)
 DAY_TWO = datetime(2026, 11, 20, 10, tzinfo=UTC)
@@ -89,6 +90,18 @@ def test_an_inbox_that_cannot_be_reached_is_told_and_stops_nothing(folder: Path)
     assert isinstance(trouble, InboxError)
     assert "inbox.host" in str(trouble)
     assert report.exit_code == 69
+
+
+def test_a_recipient_whom_the_server_does_not_know_is_suppressed(folder: Path) -> None:
+    gone = {"RCPT ada@example.org": ["550 5.1.1 no such user"]}
+    with SmtpServer(script=gone) as server, (folder / "newsletter.toml").open("a") as file:
+        file.write(f'[smtp]\nhost = "127.0.0.1"\nport = {server.port}\nsecurity = "none"\n')
+        file.flush()
+        report = run(folder, DAY_TWO)
+    assert (report.deliveries.rejected, report.exit_code) == (1, 0)
+    (entry,) = Suppressions(folder / "suppressions.csv").entries()
+    assert (entry.address, entry.reason) == ("ada@example.org", "bounced")
+    assert entry.detail == "550 5.1.1 no such user"
 
 
 def test_the_command_says_what_it_read(

@@ -100,15 +100,15 @@ def test_a_run_pings_its_start_and_its_exit_status_with_report_and_log(
     newsletter: Command, sample: Path
 ) -> None:
     with (sample / "subscribers.csv").open("a") as file:
-        file.write("nobody at all,,,,,\ngrace@example.org,Grace,unheard of,,,\n")
+        file.write("grace@example.org linus@example.org,,,,,\n")
     with web_server() as server:
         monitored(sample, ping_url=f"{server.url}/ping/{SECRET}?rid=1")
         assert newsletter("-v", "run", "--now", DAY_ONE).code == 0
     (start, end) = server.asked
     assert start == ("POST", f"/ping/{SECRET}/start?rid=1", "")
     assert end[:2] == ("POST", f"/ping/{SECRET}/0?rid=1")
-    assert '"accepted": 3' in end[2]
-    assert "unheard of" in end[2]
+    assert '"accepted": 4' in end[2]
+    assert "g***@example.org" in end[2]
     assert "grace@" not in end[2]
 
 
@@ -156,7 +156,7 @@ def test_a_run_writes_its_metrics_also_when_it_fails(newsletter: Command, sample
     monitored(sample, metrics_file="metrics.prom")
     newsletter("run", "--now", DAY_ONE)
     good = values((sample / "metrics.prom").read_text())
-    assert good['newsletter_deliveries{status="accepted"}'] == 3
+    assert good['newsletter_deliveries{status="accepted"}'] == 4
     (sample / "state.sqlite3").write_bytes(b"")
     newsletter("run", "--now", DAY_TWO)
     bad = values((sample / "metrics.prom").read_text())
