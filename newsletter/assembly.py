@@ -52,7 +52,7 @@ def run(
     """
     path = config.state.file
     stop = stop or Event()
-    with nullcontext() if dry_run else locked(path), State.open(path) as kept:
+    with nullcontext() if dry_run else locked(path), _opened(path, dry_run=dry_run) as kept:
         state = kept.snapshot() if dry_run else kept
         people = subscribers(config, state, accept_list=accept_list)
         suppressions = Suppressions(config.subscribers.suppressions, keys=token_keys(config))
@@ -200,15 +200,18 @@ def source(config: Config) -> Source:
     return arxiv_source(config)
 
 
-def arxiv_source(config: Config) -> ArxivSource:
-    """Return arXiv's query API, asked with the manners that the configuration wants."""
+def arxiv_source(config: Config, *, attempts: int = 0) -> ArxivSource:
+    """Return arXiv's query API, asked with the manners that the configuration wants.
+
+    `attempts`, if given, are tried instead of the configured ones.
+    """
     contact = config.source.contact or f"mailto:{bare(config.newsletter.sender)}"
     manners = Manners(
         folder=_shared_folder(config.state.file.parent),
         contact=contact,
         interval_seconds=config.source.interval_seconds,
         timeout_seconds=config.source.timeout_seconds,
-        attempts=config.source.attempts,
+        attempts=attempts or config.source.attempts,
     )
     return ArxivSource(requests.Session(), url=config.source.url, manners=manners)
 
@@ -258,6 +261,11 @@ def clock_from(now: datetime) -> Callable[[], datetime]:
     """Return a clock that starts at `now` and goes on with the machine's monotonic one."""
     start = time.monotonic()
     return lambda: now + timedelta(seconds=time.monotonic() - start)
+
+
+def _opened(path: Path, *, dry_run: bool) -> State:
+    """Open the state; a dry run before the first run makes no file."""
+    return State.blank() if dry_run and not path.exists() else State.open(path)
 
 
 def _shared_folder(fallback: Path) -> Path:

@@ -138,7 +138,7 @@ def _state(config: Config, now: datetime) -> Iterator[Finding]:
 
 
 def _arxiv(config: Config, now: datetime) -> Iterator[Finding]:
-    arxiv = assembly.arxiv_source(config)
+    arxiv = assembly.arxiv_source(config, attempts=1)  # whoever checks is waiting
     rules = assembly.rules(config)
     with _remembered(config) as state:
         scopes = tuple(job.scope(each, state, rules, now=now) for each in config.keywords)

@@ -208,7 +208,9 @@ def judged(returns: Returns | None, *, now: datetime) -> tuple[InboxError, ...]:
 def frequencies_due(today: date, last_weekly: date | None) -> tuple[Frequency, ...]:
     """Return who is served today: weekly subscribers too when a Monday has passed since theirs."""
     monday = today - timedelta(days=today.weekday())
-    if (last_weekly or today - timedelta(days=1)) < monday:
+    if last_weekly is None or last_weekly > today:  # written while the clock was ahead
+        last_weekly = today - timedelta(days=1)
+    if last_weekly < monday:
         return ("daily", "weekly")
     return ("daily",)
 

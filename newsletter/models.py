@@ -289,9 +289,11 @@ class Ledger(Protocol):
     def commit(self, outcomes: Mapping[int, Outcome], intents: Collection[int]) -> frozenset[int]:
         """Note in one durable transaction what became of some deliveries and what leaves next.
 
-        Both are keyed by `Delivery.id`. An intent is committed before the message's final dot, its
-        outcome before or together with the next intent on the same connection. Returns those of
-        `intents` that may leave; the others were suppressed meanwhile and are on record as such.
+        Both are keyed by `Delivery.id`; outcomes come first where one is in both. An intent is
+        committed before the message's envelope is sent, so that a suppression is seen in time; at
+        most one earlier message of the same connection may still await its outcome then. Returns
+        those of `intents` that may leave; the others were suppressed meanwhile and are on record
+        as such. A transport may call it from another thread, but never twice at once.
         """
         ...
 

@@ -113,7 +113,7 @@ def holder(path: Path) -> str:
     lock = path.with_name(path.name + ".lock")
     text = lock.read_text("utf-8", errors="replace").strip() if lock.exists() else ""
     found = re.match(r"process (\d+) on (.*), since ", text)
-    if found and found[2] == socket.gethostname() and not Path(f"/proc/{found[1]}").exists():
+    if found and found[2] == socket.gethostname() and not _lives(int(found[1])):
         return ""  # it was killed, and its lock died with it
     return text
 
@@ -696,6 +696,8 @@ class State:
             ((application,),) = self._db.execute("pragma application_id")
             ((version,),) = self._db.execute("pragma user_version")
             ((found,),) = self._db.execute("pragma quick_check(1)")
+        except sqlite3.OperationalError as error:
+            raise _cannot(self.path, "cannot be opened", error) from error
         except sqlite3.Error as error:
             raise _damaged(self.path, str(error)) from error
         if application != APPLICATION_ID:
@@ -717,6 +719,8 @@ class State:
                 upkeep.migrate(self._db, self.migrations, version=version)
             self._db.execute("pragma journal_mode = wal")
             self._db.execute("pragma synchronous = full")
+            # A short log is overwritten, not extended, which is what takes a commit its time.
+            self._db.execute("pragma wal_autocheckpoint = 100")
             self._db.execute("pragma foreign_keys = on")
             self._db.execute(_WORKED)
 
@@ -748,6 +752,16 @@ class State:
 _WORKED = """
 create temp table worked (position integer primary key, delivery integer not null unique)
 """
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True  # it is somebody else's
+    return True
 
 
 def _create(path: Path) -> None:

@@ -65,6 +65,11 @@ def test_a_dry_run_writes_previews_and_changes_nothing(newsletter: Command, samp
     assert sorted((sample / "outbox" / "new").iterdir()) == mails
 
 
+def test_a_dry_run_before_the_first_run_makes_no_state(newsletter: Command, sample: Path) -> None:
+    assert newsletter("run", "--dry-run", "--now", DAY_ONE).code == 0
+    assert not (sample / "state.sqlite3").exists()
+
+
 def test_the_last_log_line_is_the_report(newsletter: Command, sample: Path) -> None:
     ended = newsletter("--log-format", "json", "run", "--now", DAY_ONE)
     lines = [json.loads(line) for line in ended.err.splitlines()]

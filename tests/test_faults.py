@@ -1,23 +1,22 @@
-"""What may go wrong around a run, and that the next one makes up for it: no mail lost or doubled."""
+"""What goes wrong around a run, and that the next one makes up for it: no mail lost or doubled."""
 
 import os
 import random
 import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
 from email.utils import parsedate_to_datetime
-from itertools import repeat
 from pathlib import Path
 
 import pytest
 
-from newsletter.errors import StateError, TransportError
-from newsletter.models import Subscriber
+from newsletter.errors import TransportError
+from newsletter.models import Fetched, Scope, Subscriber
 from newsletter.state import State
 from newsletter.suppressions import Suppressions
 from tests.commands import DAY_ONE, DAY_TWO, Command, rewrite
@@ -45,7 +44,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 def mounted(folder: Path, *options: str) -> Iterator[Path]:
     folder.mkdir()
-    if subprocess.run(["mount", *options, folder], stderr=subprocess.DEVNULL).returncode:
+    if subprocess.run(
+        ["mount", *options, folder], stderr=subprocess.DEVNULL, check=False
+    ).returncode:
         pytest.skip("nothing may be mounted here: that needs root")
     yield folder
     subprocess.run(["umount", folder], check=True)
@@ -156,11 +157,11 @@ bound_by_permissions = pytest.mark.skipif(
 
 @pytest.mark.slow
 def test_a_full_disk_at_the_log_costs_no_mail(sample: Path) -> None:
-    with open("/dev/full", "w") as full:
+    with Path("/dev/full").open("w") as full:
         run = program(sample, "run", "--now", DAY_ONE, stderr=full)
         run.communicate()
     assert set(statuses(sample / "state.sqlite3").values()) == {"accepted"}
-    with open("/dev/full", "w") as full:
+    with Path("/dev/full").open("w") as full:
         run = program(sample, "run", "--json", "--now", DAY_ONE, stdout=full)
         _, told = run.communicate()
     assert run.returncode == 74
@@ -267,6 +268,28 @@ def test_a_damaged_state_is_refused_named_and_left_alone(
     assert len(list((sample / "outbox" / "new").iterdir())) == 4
     state.write_bytes(sound)
     assert newsletter("run", "--now", DAY_TWO).code == 0
+
+
+# Row 40: a journal whose end is torn
+
+
+@pytest.mark.parametrize("tail", [b"\0" * 5000, random.Random(1).randbytes(4120), b"x"])
+def test_what_was_committed_survives_a_torn_journal(room: Newsroom, tail: bytes) -> None:
+    frozen(room)
+    state, torn = room.folder / "state.sqlite3", room.folder / "torn"
+    torn.mkdir()
+    with State.open(state) as opened:
+        opened.take_up(now=NOW, max_age=DAY)
+        for delivery in list(opened.outstanding()):
+            opened.commit({}, [delivery.id], now=NOW)
+        # As a power cut leaves it: the journal is beside the file, and something is behind it.
+        for suffix in ("", "-wal"):
+            shutil.copy(f"{state}{suffix}", torn)
+    with (torn / "state.sqlite3-wal").open("ab") as file:
+        file.write(tail)
+    assert set(statuses(torn / "state.sqlite3").values()) == {"sending"}
+    room.folder = torn
+    assert room.run(now=NOW + timedelta(hours=1)).deliveries.accepted == 2
 
 
 # Row 41: the list in every shape
@@ -388,6 +411,13 @@ def announce(room: Newsroom, number: int) -> None:
     room.told.papers["mri"] = (paper(f"2611.{number:05}"), *papers)
 
 
+def new_mails(room: Newsroom, now: datetime) -> list[EmailMessage]:
+    """Return what a run wrote."""
+    before = {mail["Message-ID"] for mail in room.mails()}
+    room.run(now=now)
+    return [mail for mail in room.mails() if mail["Message-ID"] not in before]
+
+
 @pytest.mark.parametrize("jump", [-DAY, -400 * DAY, 365 * DAY])
 def test_a_clock_that_jumps_and_comes_back_mails_nothing_twice_and_skips_nothing(
     room: Newsroom, jump: timedelta, caplog: pytest.LogCaptureFixture
@@ -396,7 +426,7 @@ def test_a_clock_that_jumps_and_comes_back_mails_nothing_twice_and_skips_nothing
     room.subscribers = [ADA, weekly]
     announce(room, 1)
     room.run(now=NOW)
-    assert room.run(now=NOW + jump).issue is None
+    assert {each["To"] for each in new_mails(room, NOW + jump)} <= {weekly.email}
     announce(room, 2)
     assert room.run(now=NOW + jump + timedelta(hours=1)).deliveries.accepted >= 1
     for day in range(1, 13):
@@ -413,7 +443,11 @@ def test_a_clock_that_jumps_and_comes_back_mails_nothing_twice_and_skips_nothing
         for number in range(1, 12 if reader is weekly else 15):
             assert sum(f"/abs/2611.{number:05}" in text for text in texts) == 1, number
     dates = {parsedate_to_datetime(mail["Date"]) for mail in mails}
-    assert dates <= {NOW + jump + timedelta(hours=1), *(NOW + day * DAY for day in range(13))}
+    assert dates <= {
+        NOW + jump,
+        NOW + jump + timedelta(hours=1),
+        *(NOW + day * DAY for day in range(13)),
+    }
     assert "if the clock is wrong, set it" in caplog.text
     with State.open(room.folder / "state.sqlite3") as state:
         trail = state.trail("mri")
@@ -438,8 +472,8 @@ def test_a_change_of_summer_time_costs_no_issue(newsletter: Command, sample: Pat
     use(sample, ('timezone = "UTC"', 'timezone = "America/New_York"'))
     for now in ("2026-11-01T05:30:00Z", "2026-11-01T06:30:00Z", "2026-11-02T05:30:00Z"):
         assert newsletter("run", "--now", now).code == 0
-    assert len(statuses(sample / "state.sqlite3")) > 0
-    assert len(list((sample / "outbox" / "new").iterdir())) == 4
+    # Four readers on the first day; on Monday the one who reads weekly.
+    assert len(list((sample / "outbox" / "new").iterdir())) == 5
 
 
 def test_an_unset_time_zone_of_the_machine_does_not_matter(
@@ -550,21 +584,27 @@ main()
 """
 
 
+def limited(folder: Path, limit: int, *, now: str) -> subprocess.CompletedProcess[str]:
+    """Run the job with that many file descriptors."""
+    return subprocess.run(
+        [sys.executable, "-c", LIMITED.format(limit=limit, now=now)],
+        cwd=folder,
+        env=os.environ | {"XDG_STATE_HOME": str(folder / "home")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("limit", [4, 5, 6, 7, 8, 9, 10, 12])
+@pytest.mark.parametrize("limit", [4, 5, 6, 7, 8, 10])
 def test_running_out_of_file_descriptors_ends_cleanly(
     newsletter: Command, sample: Path, limit: int
 ) -> None:
     newsletter("run", "--now", DAY_ONE)
     use(sample, ("day1.xml", "day2.xml"))
-    run = subprocess.run(
-        [sys.executable, "-c", LIMITED.format(limit=limit, now=DAY_TWO)],
-        cwd=sample,
-        env=os.environ | {"XDG_STATE_HOME": str(sample / "home")},
-        capture_output=True,
-        text=True,
-    )
-    assert run.returncode in {0, 69, 74}, run.stderr
+    run = limited(sample, limit, now=DAY_TWO)
+    assert run.returncode in {0, 74}, run.stderr
     assert "Traceback" not in run.stderr
     if run.returncode:
         assert "Too many open files" in run.stderr or "unable to open" in run.stderr, run.stderr
@@ -572,6 +612,20 @@ def test_running_out_of_file_descriptors_ends_cleanly(
     assert set(statuses(sample / "state.sqlite3").values()) == {"accepted"}
     sent = [path.name for path in (sample / "outbox" / "new").iterdir()]
     assert len(sent) == 4 + len(statuses(sample / "state.sqlite3"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("limit", [9, 11, 14])
+def test_running_out_of_file_descriptors_among_connections_ends_cleanly(
+    newsletter: Command, sample: Path, limit: int
+) -> None:
+    with SmtpServer() as server:
+        by_smtp(sample, server)
+        run = limited(sample, limit, now=DAY_ONE)
+        assert run.returncode in {0, 69, 74}, run.stderr
+        assert "Traceback" not in run.stderr
+        assert newsletter("run", "--now", DAY_ONE).code == 0
+        assert sorted(server.recipients) == sorted(statuses(sample / "state.sqlite3"))
 
 
 SHIPPED = Path(__file__).parents[1] / "templates"
@@ -622,31 +676,26 @@ def test_a_recipient_that_cannot_be_put_into_a_message_is_given_up_after_three_r
 
 
 def test_a_paper_that_cannot_be_shown_costs_a_line_and_no_mail(
-    newsletter: Command, sample: Path
+    room: Newsroom, caplog: pytest.LogCaptureFixture
 ) -> None:
-    templates = sample / "mine"
-    templates.mkdir()
-    shutil.copy(SHIPPED / "edition.html", templates)
-    poison = "{% block paper %}{% if paper.arxiv_id == '2611.10003' %}{{ 1 // 0 }}{% endif %}"
-    rewrite(templates / "edition.html", "{% block paper %}", poison)
-    use(sample, ('timezone = "UTC"', 'templates = "mine"'))
-    ended = newsletter("run", "--now", DAY_ONE)
-    assert ended.code == 0
-    assert "2611.10003" in ended.err
-    assert len(list((sample / "outbox" / "new").iterdir())) == 4
+    room.told.papers["mri"] = (paper("2611.00001", title=None), paper("2611.00002"))
+    assert room.run().deliveries.accepted == 2
+    assert "paper '2611.00001' cannot be shown" in caplog.text
+    text = str(room.mails()[0].get_body(("plain",)))
+    assert "2611.00001" in text
+    assert "/abs/2611.00002" in text
 
 
-def test_a_run_that_dies_of_a_bug_says_so_and_keeps_the_state(tmp_path: Path) -> None:
-    room = Newsroom(tmp_path, subscribers=[ADA])
-    room.run(now=NOW - DAY)
-    room.source = Buggy()
+def test_a_run_that_dies_of_a_bug_leaves_the_state_as_it_was(tmp_path: Path) -> None:
+    room = Newsroom(tmp_path, subscribers=[ADA], source=Buggy())
     with pytest.raises(ZeroDivisionError):
-        room.run()
+        room.run(now=NOW - DAY)
     room.source = None
+    assert room.run(now=NOW - DAY).exit_code == 0
     announce(room, 1)
     assert room.run().deliveries.accepted == 1
 
 
 class Buggy:
-    def fetch(self, *_: object, **__: object) -> None:
+    def fetch(self, scopes: tuple[Scope, ...], *, now: datetime) -> Fetched:
         raise ZeroDivisionError
