@@ -64,7 +64,8 @@ directory = "outbox"
 # rate_per_minute = 0            # 0: as fast as the server takes them
 
 # Undeliverable mail comes back to this address, and so do wishes to leave. Your server must take
-# bounces+ANYTHING@example.org for bounces@example.org; [inbox] says where to read it.
+# bounces+ANYTHING@example.org for bounces@example.org; [inbox] says where to read it. It needs a
+# mailbox of its own: what was read is moved to its folders newsletter-done and newsletter-unknown.
 # [bounces]
 # address = "bounces@example.org"
 # [inbox]

@@ -1,7 +1,9 @@
 """What every test may ask for."""
 
+import logging
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.resources import files
 from io import StringIO
 from pathlib import Path
@@ -43,8 +45,10 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
 @pytest.fixture
 def newsletter(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Command:
+) -> Iterator[Command]:
     """Run a command in an empty folder and return how it ended."""
+    logger = logging.getLogger("newsletter")
+    signals = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "stdin", StringIO())
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "home"))
@@ -56,7 +60,11 @@ def newsletter(
         shown = capsys.readouterr()
         return Ended(int(ended.value.code or 0), shown.out, shown.err)
 
-    return run
+    yield run
+    logger.handlers.clear()
+    logger.propagate = True
+    for number, handler in signals.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture
