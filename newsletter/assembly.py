@@ -17,7 +17,7 @@ from newsletter.addresses import bare
 from newsletter.arxiv import ArxivSource, FileSource
 from newsletter.config import Config
 from newsletter.deliver import Mailroom, Press
-from newsletter.errors import ConfigError
+from newsletter.errors import ConfigError, StoppedError
 from newsletter.inbox import Clerk, Reading, Returns
 from newsletter.keyfile import key_file
 from newsletter.mailboxes import Opener, imap, maildir, mbox
@@ -70,18 +70,22 @@ def run(
             stop=stop,
             progress=progress,
         )
-        report = job.run(
-            config.keywords,
-            people.subscribers,
-            source=source(config),
-            state=state,
-            mailroom=mailroom,
-            rules=rules(config),
-            now=now,
-            returns=None
-            if dry_run
-            else returns(config, state, suppressions, (each.email for each in people.subscribers)),
-        )
+        listed = (each.email for each in people.subscribers)
+        try:
+            report = job.run(
+                config.keywords,
+                people.subscribers,
+                source=source(config, stop=stop),
+                state=state,
+                mailroom=mailroom,
+                rules=rules(config),
+                now=now,
+                returns=None if dry_run else returns(config, state, suppressions, listed),
+            )
+        except StoppedError as error:
+            return Report(
+                run=now, finished=mailroom.clock(), deliveries=state.tally(), troubles=(error,)
+            )
         operator = config.monitoring.alert_to
         if operator and not dry_run:
             alerts.tell(
@@ -193,17 +197,17 @@ def token_keys(config: Config) -> tuple[bytes, ...]:
     return key_file(config.state.file.parent, given=given.get_secret_value() if given else "")
 
 
-def source(config: Config) -> Source:
+def source(config: Config, *, stop: Event) -> Source:
     """Return where papers come from: arXiv, or a saved answer of it."""
     if config.source.file:
         return FileSource(config.source.file)
-    return arxiv_source(config)
+    return arxiv_source(config, attempts=config.source.attempts, stop=stop)
 
 
-def arxiv_source(config: Config, *, attempts: int = 0) -> ArxivSource:
+def arxiv_source(config: Config, *, attempts: int, stop: Event | None = None) -> ArxivSource:
     """Return arXiv's query API, asked with the manners that the configuration wants.
 
-    `attempts`, if given, are tried instead of the configured ones.
+    Once `stop` is set it waits no more, but raises StoppedError.
     """
     contact = config.source.contact or f"mailto:{bare(config.newsletter.sender)}"
     manners = Manners(
@@ -211,9 +215,15 @@ def arxiv_source(config: Config, *, attempts: int = 0) -> ArxivSource:
         contact=contact,
         interval_seconds=config.source.interval_seconds,
         timeout_seconds=config.source.timeout_seconds,
-        attempts=attempts or config.source.attempts,
+        attempts=attempts,
+        sleep=partial(_wait, stop or Event()),
     )
     return ArxivSource(requests.Session(), url=config.source.url, manners=manners)
+
+
+def _wait(stop: Event, seconds: float) -> None:
+    if stop.wait(seconds):
+        raise StoppedError
 
 
 def transport(config: Config, state: State, *, stop: Event, now: datetime) -> Transport:

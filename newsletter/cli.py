@@ -274,7 +274,8 @@ def _daily_job(
     else:
         for trouble in result.troubles:
             _told(trouble)
-    log.info("subscribers: %s", report.list_summary(result))
+    if result.news:
+        log.info("subscribers: %s", report.list_summary(result))
     done = report.as_json(result)
     watch.end(done)
     if as_json:

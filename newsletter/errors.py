@@ -8,7 +8,8 @@ NewsletterError
 ├─ LockedError(path, holder)   75  another run holds the state
 ├─ RenderError(template, ...)  70  a template or a paper cannot be rendered
 ├─ TransportError(...)         75  something is left deferred (69: unreachable, 78: login refused)
-└─ InboxError(reason, ...)     69  bounces and leavers could not be read (78: login refused)
+├─ InboxError(reason, ...)     69  bounces and leavers could not be read (78: login refused)
+└─ StoppedError                75  the run was told to stop; the next one takes up what is left
 
 Exit codes are those of BSD's sysexits(3); `most_serious` ranks them as the documentation does.
 """
@@ -140,6 +141,15 @@ class InboxError(NewsletterError):
         super().__init__(reason)
         self.reason = reason
         self.exit_code = exit_code
+
+
+class StoppedError(NewsletterError):
+    """The run was told to stop while it waited; nothing of today was committed."""
+
+    exit_code = TEMPORARY
+
+    def __init__(self) -> None:
+        super().__init__("stopped before arXiv had answered; the next run takes up what is left")
 
 
 def did_you_mean(word: str, known: Iterable[str], *, likeness: float = 0.5) -> str:

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from newsletter import trial
 from newsletter.check import Finding, findings, sender_findings
 from newsletter.config import load
 from newsletter.sender_records import LookupFailedError, judgements, txt_lookup
 from tests.commands import DAY_ONE, Command
 from tests.dns_server import dns_server
 from tests.http_server import web_server
-from tests.papers import NOW
+from tests.papers import DAY, NOW
 from tests.smtp_server import SmtpServer
 
 LONG_KEY = "v=DKIM1; k=rsa; p=" + "A" * 392
@@ -220,6 +221,13 @@ def test_a_test_digest_looks_like_a_mail_and_leaves_no_trace(
     assert mail["Subject"].startswith("Test: ")
     assert mail.get_content_type() == "multipart/alternative"
     assert (sample / "state.sqlite3").read_bytes() == state
+
+
+def test_a_second_test_digest_is_a_mail_of_its_own(sample: Path) -> None:
+    config = load(sample / "newsletter.toml", environ={})
+    for now in (NOW, NOW + DAY):
+        assert trial.send(config, "me@example.org", now=now).status == "accepted"
+    assert len(list((sample / "outbox" / "new").iterdir())) == 2
 
 
 def test_a_test_digest_that_is_refused_fails_the_check(newsletter: Command, sample: Path) -> None:

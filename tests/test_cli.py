@@ -1,5 +1,8 @@
 import json
+import signal
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -173,3 +176,30 @@ def test_a_misused_command_says_so(newsletter: Command, arguments: tuple[str, ..
     ended = newsletter(*arguments)
     assert ended.code == 2
     assert "Traceback" not in ended.err
+
+
+@pytest.mark.slow
+def test_a_run_that_waits_for_arxiv_can_be_stopped(sample: Path) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+    rewrite(
+        sample / "newsletter.toml",
+        'file = "day1.xml"',
+        f'url = "http://127.0.0.1:{port}/api/query"\ninterval_seconds = 0',
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-m", "newsletter", "run", "--json"],
+        cwd=sample,
+        env={"XDG_STATE_HOME": str(sample / "home")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr
+    while "trying again" not in process.stderr.readline():
+        pass
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=10)
+    assert process.returncode == 75
+    assert json.loads(out)["exit"] == 75

@@ -375,9 +375,13 @@ def test_who_leaves_the_list_before_the_mail_left_is_not_mailed(
     assert [mail["To"] for mail in room.mails()] == ["ada@example.org"]
 
 
-def test_who_is_only_spelled_otherwise_is_still_on_the_list(room: Newsroom) -> None:
+@pytest.mark.parametrize(("before", "after"), [("bob@", "Bob@"), ("Bob@", "bob@")])
+def test_who_is_only_spelled_otherwise_is_still_on_the_list(
+    room: Newsroom, before: str, after: str
+) -> None:
+    room.subscribers = [ADA, Subscriber(email=f"{before}example.org")]
     frozen(room)
-    room.subscribers = [ADA, Subscriber(email="Bob@example.org")]
+    room.subscribers = [ADA, Subscriber(email=f"{after}example.org")]
     assert room.run(now=NOW + timedelta(hours=1)).deliveries.accepted == 2
 
 

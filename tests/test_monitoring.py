@@ -199,17 +199,24 @@ def alert(room: Newsroom, told: Report, transport: Any = None) -> list[EmailMess
     ]
 
 
-def test_two_days_without_an_answer_are_written_about_once_a_day(room: Newsroom) -> None:
+def test_two_days_without_an_answer_are_written_about_until_there_is_one(room: Newsroom) -> None:
     room.told.down = "arXiv answered 503"
     assert alert(room, room.run(now=NOW)) == []
     (mail,) = alert(room, room.run(now=NOW + DAY - timedelta(seconds=3)))
     assert mail["To"] == "owner@example.org"
     assert mail["Subject"] == "Daily Papers: 2 troubles"
     assert "- mri: unknown for 2 days (arXiv answered 503)" in mail.get_content()
-    assert len(alert(room, room.run(now=NOW + DAY + timedelta(hours=4)))) == 1
     assert len(alert(room, room.run(now=NOW + 2 * DAY))) == 2
     room.told.down = ""
     assert len(alert(room, room.run(now=NOW + 3 * DAY))) == 2
+
+
+def test_a_trouble_is_written_about_once_a_day(room: Newsroom) -> None:
+    room.told.down = "arXiv answered 503"
+    taking = Picky({})
+    for hours in (24, 28, 37, 48, 52):
+        alert(room, room.run(now=NOW + timedelta(hours=hours)), taking)
+    assert len(taking.seen) == 2
 
 
 def test_a_keyword_that_was_never_answered_is_written_about_too(tmp_path: Path) -> None:

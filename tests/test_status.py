@@ -1,10 +1,11 @@
+import os
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from newsletter.errors import StateError, TransportError
-from newsletter.state import State
+from newsletter.state import State, locked
 from newsletter.status import age, current, issue_lines, lines, pace_remarks
 from tests.newsroom import Newsroom
 from tests.papers import DAY, NOW, paper
@@ -74,3 +75,9 @@ def test_a_keyword_that_finds_nothing_or_next_to_everything_is_pointed_out(
         (broad, quiet) = pace_remarks(state, room.keywords, now=NOW + 14 * DAY)
     assert broad == ("mri", "260 papers a day, a fifth of arXiv: narrow it by categories")
     assert quiet == ("pet", "nothing for 14 days: is it spelled as authors write it?")
+
+
+def test_a_run_is_told_of_while_it_lasts(room: Newsroom) -> None:
+    with locked(room.folder / "state.sqlite3"):
+        assert lines(found(room))[0].startswith(f"a run is under way: process {os.getpid()} on ")
+    assert found(room)["running"] == ""
