@@ -521,6 +521,22 @@ def test_two_runs_at_once_are_one_run(sample: Path) -> None:
         assert len(server.recipients) == len(set(server.recipients)) == 4
 
 
+@pytest.mark.slow
+def test_two_runs_at_once_finish_what_a_killed_one_left_only_once(sample: Path) -> None:
+    with SmtpServer(script={"dot": slowly()}) as server:
+        by_smtp(sample, server)
+        killed = program(sample, "run", "--now", DAY_ONE)
+        while not server.mails:
+            time.sleep(0.01)
+        killed.kill()
+        killed.communicate()
+        runs = [program(sample, "run", "--now", DAY_ONE) for _ in range(2)]
+        told = [run.communicate()[1] for run in runs]
+        assert sorted(run.returncode for run in runs) == [0, 75], told
+        assert len({mail.message_id for mail in server.mails}) == 4
+        assert len(server.mails) <= 5
+
+
 @pytest.fixture
 def second_container(sample: Path, tmp_path: Path) -> Iterator[Path]:
     """The same volume, mounted in another place."""
