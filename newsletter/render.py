@@ -131,6 +131,8 @@ class Renderer:
         if key not in self._cards:
             try:
                 view = _view(announcement, digest, edition, keywords, bibtex=self._bibtex)
+            except OSError:
+                raise  # no paper's fault
             except Exception as e:  # noqa: BLE001 (one bad paper costs a line, not the mail)
                 logger.warning("paper %r cannot be shown: %r", paper.arxiv_id, e)
                 self._cards[key] = None
