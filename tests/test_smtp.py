@@ -240,6 +240,9 @@ def test_probe_tells_what_the_server_is_like_and_mails_nothing(
             ),
             patience=HURRY,
         )
+        until = time.monotonic() + 5
+        while server.open and time.monotonic() < until:
+            time.sleep(0.01)
     assert found.tls_version in {"TLSv1.2", "TLSv1.3"}
     assert found.certificate_expires is not None
     assert found.certificate_expires > datetime.now(UTC) + timedelta(days=1)
