@@ -22,7 +22,7 @@ from types import TracebackType
 from typing import Self
 
 from newsletter.errors import CONFIG, TEMPORARY, UNAVAILABLE, NewsletterError, TransportError
-from newsletter.models import Ledger, Outcome, Outgoing
+from newsletter.models import DeliveryStatus, Ledger, Outcome, Outgoing
 from newsletter.smtp_replies import Reply, advice
 from newsletter.smtp_session import (
     Answer,
@@ -43,6 +43,11 @@ _MAX_ERRORS = 10  # on a connection: Postfix hangs up after 20 (smtpd_hard_error
 _MAX_RETRIES = 1000  # messages kept for another try before new ones are taken
 _POLICY_ROW = 3
 _POLICY_SHARE = 0.05
+_STATUS: dict[str, DeliveryStatus] = {
+    "done": "accepted",
+    "refused": "rejected",
+    "unknown": "unknown",
+}
 
 log = logging.getLogger(__name__)
 
@@ -383,19 +388,16 @@ class _Run:
         delivery, reply = answer.outgoing.delivery, answer.reply
         item = self._flying.pop(delivery)
         code, text = (reply.code, reply.text) if reply else (0, session.lost)
-        deferred = self._outcomes[delivery] = Outcome(status="deferred", code=code, text=text)
+        status = _STATUS.get(answer.meaning, "deferred")
+        outcome = self._outcomes[delivery] = Outcome(status=status, code=code, text=text)
         match answer.meaning:
             case "done":
-                self._outcomes[delivery] = replace(deferred, status="accepted")
                 self._accepted += 1
                 self._troubles = 0
             case "refused":
-                self._outcomes[delivery] = replace(deferred, status="rejected")
                 self._refused += 1
-            case "unknown":
-                self._outcomes[delivery] = replace(deferred, status="unknown")
             case "policy":
-                self._suspects[delivery] = replace(deferred, status="rejected")
+                self._suspects[delivery] = replace(outcome, status="rejected")
                 self._break_circuit(now)
             case "sender":
                 self._fail(_sender_refused(self._server, answer), now)
