@@ -154,7 +154,7 @@ class Ledger:
 
     def commit(self, outcomes: Mapping[int, Outcome], intents: Collection[int]) -> frozenset[int]:
         """Note it durably, as a run does."""
-        self._state.commit(outcomes, intents, now=self._now)
+        self._state.deliveries.commit(outcomes, intents, now=self._now)
         self.accepted += sum(each.status == "accepted" for each in outcomes.values())
         return frozenset(intents)
 

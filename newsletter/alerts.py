@@ -12,6 +12,7 @@ from hashlib import sha256
 from newsletter.addresses import bare
 from newsletter.deliver import Aside
 from newsletter.errors import NewsletterError, TransportError
+from newsletter.history import History
 from newsletter.models import Envelope, Masthead, Outgoing, Transport
 from newsletter.report import Report, counted
 from newsletter.state import State
@@ -58,8 +59,8 @@ def troubles(report: Report, state: State) -> list[Trouble]:
             if days >= UNANSWERED_DAYS:
                 text = f"{each.keyword.name}: unknown for {days} days ({each.reason})"
                 found.append(Trouble(name=f"unknown {each.keyword.name}", text=text))
-    since = max(state.last_told("expired") or now - _REMEMBERED, now - _REMEMBERED)
-    if expired := state.expired_since(since):
+    since = max(state.history.last_told("expired") or now - _REMEMBERED, now - _REMEMBERED)
+    if expired := state.deliveries.expired_since(since):
         text = f"{counted(expired, 'mail')} could not leave in time and expired"
         found.append(Trouble(name="expired", text=text))
     return found
@@ -68,13 +69,15 @@ def troubles(report: Report, state: State) -> list[Trouble]:
 def _tell(
     report: Report, to: str, *, masthead: Masthead, state: State, transport: Transport
 ) -> None:
-    due = [each for each in troubles(report, state) if not _told_today(each, state, report.run)]
+    due = [
+        each for each in troubles(report, state) if not _told_today(each, state.history, report.run)
+    ]
     if not due:
         return
     aside = Aside()
     transport.send(iter([_letter(due, to, masthead, now=report.run)]), aside)
     if aside.outcome.status == "accepted":
-        state.note_told([each.name for each in due], now=report.run)
+        state.history.note_told([each.name for each in due], now=report.run)
     else:
         _log.warning("monitoring.alert_to: the alert was not accepted: %s", aside.outcome.text)
 
@@ -85,15 +88,15 @@ def _last_answer(keyword: str, state: State, now: datetime) -> datetime:
         return trail.last_good
     asked = (
         run.started
-        for run in state.runs(limit=100)
+        for run in state.history.runs(limit=100)
         if any(each["name"] == keyword for each in run.report["keywords"])
     )
     return min(asked, default=now)
 
 
-def _told_today(trouble: Trouble, state: State, now: datetime) -> bool:
+def _told_today(trouble: Trouble, history: History, now: datetime) -> bool:
     # By the date, not after 24 hours: no two runs begin at the same second of the day.
-    told = state.last_told(trouble.name)
+    told = history.last_told(trouble.name)
     return told is not None and told.date() == now.date()
 
 

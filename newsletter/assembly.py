@@ -16,7 +16,9 @@ from newsletter import alerts, job
 from newsletter.addresses import bare
 from newsletter.arxiv import ArxivSource, FileSource
 from newsletter.config import Config
+from newsletter.database import locked
 from newsletter.deliver import Mailroom, Press
+from newsletter.deliveries import Deliveries
 from newsletter.errors import ConfigError, StoppedError
 from newsletter.inbox import Clerk, Reading, Returns
 from newsletter.keyfile import key_file
@@ -28,7 +30,7 @@ from newsletter.polite import Manners
 from newsletter.render import Renderer
 from newsletter.report import Report
 from newsletter.smtp import Server, SmtpTransport
-from newsletter.state import State, locked
+from newsletter.state import State
 from newsletter.subscribers import SubscriberList, read
 from newsletter.suppressions import Suppressions
 from newsletter.tokens import Tokens
@@ -59,11 +61,11 @@ def run(
         for problem in (*people.problems, *suppressions.problems):
             warn(problem)
         mailroom = Mailroom(
-            state=state,
+            deliveries=state.deliveries,
             press=press(config, state, now=now),
             transport=preview_outbox(config)
             if dry_run
-            else transport(config, state, stop=stop, now=now),
+            else transport(config, state.deliveries, stop=stop, now=now),
             suppressions=suppressions,
             clock=clock_from(now),
             hold_unknown=config.smtp is not None and config.smtp.unknown == "hold",
@@ -84,7 +86,10 @@ def run(
             )
         except StoppedError as error:
             return Report(
-                run=now, finished=mailroom.clock(), deliveries=state.tally(), troubles=(error,)
+                run=now,
+                finished=mailroom.clock(),
+                deliveries=state.deliveries.tally(),
+                troubles=(error,),
             )
         operator = config.monitoring.alert_to
         if operator and not dry_run:
@@ -117,7 +122,8 @@ def returns(
 ) -> Returns:
     """Return what hears of people who leave; a token can name who is listed or was ever mailed."""
     return Returns(
-        state=state,
+        deliveries=state.deliveries,
+        bounces=state.bounces,
         suppressions=suppressions,
         clerk=Clerk(
             config.masthead,
@@ -226,13 +232,13 @@ def _wait(stop: Event, seconds: float) -> None:
         raise StoppedError
 
 
-def transport(config: Config, state: State, *, stop: Event, now: datetime) -> Transport:
+def transport(config: Config, deliveries: Deliveries, *, stop: Event, now: datetime) -> Transport:
     """Return how messages leave: by SMTP, or into the outbox where no server is configured."""
     server = mail_server(config)
     if server is None:
         return Outbox(config.outbox.directory)
     # What the last minute's runs took of the rate is not there to be used again.
-    recent = state.accepted_since(now - timedelta(minutes=1), upto=now)
+    recent = deliveries.accepted_since(now - timedelta(minutes=1), upto=now)
     return SmtpTransport(server, stop=stop, credit=server.rate_per_minute - recent)
 
 

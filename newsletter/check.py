@@ -130,7 +130,7 @@ def _state(config: Config, now: datetime) -> Iterator[Finding]:
         yield Finding(what="state", text=f"{path}: none yet; the first run takes a baseline")
         return
     with _remembered(config) as state:
-        waiting = sum(number for *_rest, number in state.waiting())
+        waiting = sum(number for *_rest, number in state.deliveries.waiting())
         issues = counted(state.newest_issue(), "issue")
         yield Finding(what="state", text=f"{path}: {issues}, {waiting} outstanding")
         for name, remark in pace_remarks(state, config.keywords, now=now):

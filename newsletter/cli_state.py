@@ -19,12 +19,12 @@ def backup(
     ] = None,
 ) -> None:
     """Copy the state while it is in use; never overwrites. Keep tokens.key with it."""
-    from newsletter.state import State, stamp
+    from newsletter.database import Database, stamp
 
     path = _existing(loaded_config().state.file)
     target = file or path.with_name(f"{path.name}.backup-{stamp(moment(None))}")
-    with State.open(path) as opened:
-        opened.backup(target)
+    with Database.open(path) as database:
+        database.backup(target)
     typer.echo(f"wrote {target}")
 
 

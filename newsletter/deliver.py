@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import lru_cache
 from threading import Event
 
+from newsletter.deliveries import Deliveries
 from newsletter.digest import edition_for
 from newsletter.errors import RenderError
 from newsletter.message import Composer
@@ -52,7 +53,7 @@ class Mailroom:
     flight; `progress` is told how many deliveries have ended, and of how many.
     """
 
-    state: State
+    deliveries: Deliveries
     press: Press
     transport: Transport
     suppressions: Suppressions
@@ -70,7 +71,7 @@ class Mailroom:
         Raises TransportError when the transport cannot go on: the rest stays outstanding.
         """
         self._recipients.clear()
-        self._ended, self._of = 0, self.state.tally().outstanding
+        self._ended, self._of = 0, self.deliveries.tally().outstanding
         self.transport.send(self._outgoing(issue), self)
 
     def commit(self, outcomes: Mapping[int, Outcome], intents: Collection[int]) -> frozenset[int]:
@@ -82,7 +83,7 @@ class Mailroom:
             if (reason := self.suppressions.reason_for(self._recipients[delivery]))
         }
         allowed = frozenset(intents) - suppressed.keys()
-        self.state.commit({**outcomes, **suppressed}, allowed, now=self.clock())
+        self.deliveries.commit({**outcomes, **suppressed}, allowed, now=self.clock())
         ended = [id_ for id_, each in outcomes.items() if each.status in FINAL] + [*suppressed]
         for delivery in ended:
             self._recipients.pop(delivery, None)
@@ -92,7 +93,7 @@ class Mailroom:
         return allowed
 
     def _outgoing(self, issue: int | None) -> Iterator[Outgoing]:
-        for delivery in self.state.outstanding(issue=issue, hold_unknown=self.hold_unknown):
+        for delivery in self.deliveries.outstanding(issue=issue, hold_unknown=self.hold_unknown):
             if self.stop.is_set():
                 return
             try:
@@ -107,11 +108,11 @@ class Mailroom:
 
     def _set_aside(self, delivery: Delivery, reason: str) -> None:
         now = self.clock()
-        if self.state.failed_to_compose(delivery.id, reason, now=now) >= MAX_FAILURES:
+        if self.deliveries.failed_to_compose(delivery.id, reason, now=now) >= MAX_FAILURES:
             given_up = Outcome(
                 status="rejected", text=f"could not be composed {MAX_FAILURES} times: {reason}"
             )
-            self.state.commit({delivery.id: given_up}, [], now=now)
+            self.deliveries.commit({delivery.id: given_up}, [], now=now)
 
 
 @dataclass(slots=True)

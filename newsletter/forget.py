@@ -8,8 +8,9 @@ from newsletter import listedit
 from newsletter.addresses import folded
 from newsletter.assembly import token_keys
 from newsletter.config import Config
+from newsletter.database import locked
 from newsletter.report import counted
-from newsletter.state import State, locked
+from newsletter.state import State
 from newsletter.suppressions import Suppressions
 from newsletter.tokens import Tokens
 

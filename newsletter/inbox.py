@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import Literal
 
 from newsletter.addresses import bare
+from newsletter.bouncebook import BounceBook
 from newsletter.bounces import (
     Bounce,
     Failure,
@@ -24,11 +25,11 @@ from newsletter.bounces import (
     reported,
     suppresses,
 )
+from newsletter.deliveries import Deliveries
 from newsletter.errors import IO, PERMISSION, InboxError
 from newsletter.mailboxes import Mail, Mailbox, Opener
 from newsletter.models import Masthead
 from newsletter.report import counted
-from newsletter.state import State
 from newsletter.suppressions import Suppressions
 from newsletter.tokens import LENGTH, BadToken, Tokens, keyed_id
 
@@ -136,7 +137,8 @@ class Clerk:
 class Returns:
     """What comes back: mails in an inbox, where there is one, and refusals while delivering."""
 
-    state: State
+    deliveries: Deliveries
+    bounces: BounceBook
     suppressions: Suppressions
     clerk: Clerk
     opener: Opener | None = None
@@ -161,15 +163,15 @@ class Returns:
         Returns how many are. Where much of an issue came back nobody is, and those that the same
         issue had suppressed before are mailed again. Raises InboxError.
         """
-        self.state.note_bounces(_refusals(self.state.rejections()), now=now)
-        bounces = self.state.unjudged()
+        self.bounces.note_bounces(_refusals(self.deliveries.rejections()), now=now)
+        bounces = self.bounces.unjudged()
         known = {each.issue for each in bounces} - {0}
         mass = {issue for issue in known if self._is_mass(issue)}
         judged = [each for each in bounces if each.issue not in mass]
         found = {
             each.address: each.text
             for each in judged
-            if suppresses(each.kind, self.state.mailings(each.address))
+            if suppresses(each.kind, self.bounces.mailings(each.address))
             and not self.suppressions.reason_for(each.address)
         }
         for address, text in found.items():
@@ -177,11 +179,11 @@ class Returns:
         for issue in sorted(mass):
             self._take_back(issue, now)
         _warn_of_ourselves(judged)
-        self.state.note_judged(bounces)
+        self.bounces.note_judged(bounces)
         return len(found)
 
     def _read(self, mailbox: Mailbox, keys: Sequence[str], now: datetime) -> Counter[MailKind]:
-        before = self.state.mails_read(mailbox.name, keys)
+        before = self.bounces.mails_read(mailbox.name, keys)
         fresh = [key for key in keys if key not in before]
         mails = mailbox.read(fresh) if fresh else []
         meanings = {each.key: _understood(self.clerk, each) for each in mails}
@@ -189,7 +191,7 @@ class Returns:
             if each.kind == "unsubscribed":
                 self._suppress(each.address, "unsubscribed", "by mail", now)
         kinds = {key: each.kind for key, each in meanings.items()}
-        self.state.note_mails(mailbox.name, kinds, _bounces(meanings.values()), now=now)
+        self.bounces.note_mails(mailbox.name, kinds, _bounces(meanings.values()), now=now)
         folders: dict[str, list[str]] = {DONE: [], UNKNOWN: []}
         for key, kind in (before | kinds).items():
             folders[UNKNOWN if kind in {"refused", "unknown"} else DONE].append(key)
@@ -199,10 +201,10 @@ class Returns:
         return Counter(kinds.values())
 
     def _is_mass(self, issue: int) -> bool:
-        return is_mass(len(self.state.hard_bounces(issue)), self.state.mailed(issue))
+        return is_mass(len(self.bounces.hard_bounces(issue)), self.bounces.mailed(issue))
 
     def _take_back(self, issue: int, now: datetime) -> None:
-        bounced = self.state.hard_bounces(issue)
+        bounced = self.bounces.hard_bounces(issue)
         for address in bounced:
             if self.suppressions.reason_for(address) == "bounced":
                 with _writing():
@@ -214,7 +216,7 @@ class Returns:
             " suppressed for it; look at what the last bounces in %s say",
             issue,
             len(bounced),
-            self.state.mailed(issue),
+            self.bounces.mailed(issue),
             DONE,
         )
 

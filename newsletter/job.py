@@ -54,9 +54,9 @@ def run(
     Only what makes the whole run pointless is raised: a StateError, or a clock that was never set.
     """
     require_set_clock(now, state)
-    state.take_up(now=now, max_age=rules.max_age)
-    gone = those_gone(state.awaiting(), subscribers)
-    state.withdraw(gone, "no longer on the list, or paused", now=now)
+    state.deliveries.take_up(now=now, max_age=rules.max_age)
+    gone = those_gone(state.deliveries.awaiting(), subscribers)
+    state.deliveries.withdraw(gone, "no longer on the list, or paused", now=now)
     troubles = delivered(mailroom, issue=None)
     unheard = heard(returns, now=now)
     subscribers = [x for x in subscribers if not mailroom.suppressions.reason_for(x.email)]
@@ -77,7 +77,7 @@ def run(
     list_changes = changes(subscribers, state.readers())
     issue = publish(day, subscribers, state=state, rules=rules)
 
-    state.take_up(now=now, max_age=rules.max_age)
+    state.deliveries.take_up(now=now, max_age=rules.max_age)
     if issue and not troubles:
         troubles = delivered(mailroom, issue=issue.number)
     unheard += judged(returns, now=now)
@@ -87,12 +87,12 @@ def run(
         finished=mailroom.clock(),
         news=tuple(found),
         issue=issue,
-        deliveries=state.tally(),
+        deliveries=state.deliveries.tally(),
         requests=fetched.requests,
         list_changes=list_changes,
         troubles=troubles + unheard,
     )
-    state.record_run(report)
+    state.history.record_run(report)
     state.prune(now=now)
     return report
 
@@ -101,12 +101,12 @@ def require_set_clock(now: datetime, state: State) -> None:
     """Raise StateError where the clock was never set; warn where it was put back."""
     if now < _ARXIV_BEGAN:
         raise StateError(
-            state.path,
+            state.database.path,
             f"was not touched: the clock says {now:%Y-%m-%d %H:%M} UTC, when arXiv did not exist;"
             " set the clock, then run again",
             exit_code=TEMPORARY,
         )
-    for last in state.runs(limit=1):
+    for last in state.history.runs(limit=1):
         if last.finished > now + _CLOCKS_DIFFER:
             _log.warning(
                 "the clock says %s, but the last run ended at %s; if the clock is wrong, set it:"

@@ -7,11 +7,12 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+from newsletter.database import holder
 from newsletter.errors import StateError
 from newsletter.logs import masked
 from newsletter.models import Keyword
 from newsletter.report import counted, iso, summary
-from newsletter.state import SWEEP, State, holder
+from newsletter.state import SWEEP, State
 
 SHOWN_RUNS = 5
 
@@ -45,10 +46,10 @@ def current(path: Path, keywords: Sequence[Keyword], *, now: datetime) -> dict[s
             "runs": [], "keywords": [], "outstanding": [],
         }  # fmt: skip
     with State.open(path) as state:
-        runs = state.runs(limit=100)
-        good = state.runs(limit=1, exit_code=0)
+        runs = state.history.runs(limit=100)
+        good = state.history.runs(limit=1, exit_code=0)
         remarks = dict(pace_remarks(state, keywords, now=now))
-        waiting = state.waiting()
+        waiting = state.deliveries.waiting()
     return {
         "running": holder(path),
         "last_run": dict(runs[0].report) if runs else None,
@@ -94,9 +95,9 @@ def lines(found: Mapping[str, Any]) -> list[str]:
 def issue_lines(path: Path, issue: int, *, whole_addresses: bool) -> list[str]:
     """Return the deliveries of one issue as lines; raises StateError where there is none."""
     with State.open(path) as state:
-        found = state.deliveries_of(issue)
+        found = state.deliveries.deliveries_of(issue)
         newest = state.newest_issue()
-        totals = state.totals(issue)
+        totals = state.deliveries.totals(issue)
     if not 1 <= issue <= newest:
         raise StateError(path, f"has no issue {issue}; the newest is {newest}")
     shown = [

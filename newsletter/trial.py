@@ -39,7 +39,7 @@ def send(config: Config, recipient: str, *, now: datetime) -> Outcome:
     test = replace(rendered, subject=f"Test: {rendered.subject}")
     aside = Aside()
     with State.blank() as state:
-        transport = assembly.transport(config, state, stop=Event(), now=now)
+        transport = assembly.transport(config, state.deliveries, stop=Event(), now=now)
         transport.send(iter([composer.outgoing(delivery, test)]), aside)
     return aside.outcome
 

@@ -12,13 +12,16 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from threading import Event
-from typing import Any
 
+from newsletter.database import Database, locked
+from newsletter.deliveries import Deliveries
 from newsletter.digest import Owed, Reader
 from newsletter.errors import LockedError
+from newsletter.history import History
 from newsletter.models import Fetched, Issue, Outcome, Scope, Subscriber
+from newsletter.report import Report
 from newsletter.smtp import Server, SmtpTransport
-from newsletter.state import Day, State, locked
+from newsletter.state import Day, State
 from tests.newsroom import Newsroom, ToldSource
 from tests.papers import NOW, paper
 
@@ -67,7 +70,11 @@ class DyingSource(ToldSource):
 
 
 class DyingState(State):
-    fuse: Fuse
+    def __init__(self, database: Database, fuse: Fuse) -> None:
+        super().__init__(database)
+        self.deliveries = DyingDeliveries(database, fuse)
+        self.history = DyingHistory(database, fuse)
+        self._fuse = fuse
 
     def publish(
         self,
@@ -78,25 +85,37 @@ class DyingState(State):
         *,
         weekly: bool,
     ) -> None:
-        self.fuse.reach("publishing")
+        self._fuse.reach("publishing")
         super().publish(issue, day, self._half(list(owed)), readers, weekly=weekly)
-        self.fuse.reach("published")
+        self._fuse.reach("published")
+
+    def _half(self, owed: list[Owed]) -> Iterator[Owed]:
+        yield from owed[: len(owed) // 2]
+        self._fuse.reach("half-published")
+        yield from owed[len(owed) // 2 :]
+
+
+class DyingDeliveries(Deliveries):
+    def __init__(self, database: Database, fuse: Fuse) -> None:
+        super().__init__(database)
+        self._fuse = fuse
 
     def commit(
         self, outcomes: Mapping[int, Outcome], intents: Collection[int], *, now: datetime
     ) -> None:
-        self.fuse.reach("before-commit")
+        self._fuse.reach("before-commit")
         super().commit(outcomes, intents, now=now)
-        self.fuse.reach("after-commit")
+        self._fuse.reach("after-commit")
 
-    def record_run(self, report: Any) -> None:
-        self.fuse.reach("recording-run")
+
+class DyingHistory(History):
+    def __init__(self, database: Database, fuse: Fuse) -> None:
+        super().__init__(database)
+        self._fuse = fuse
+
+    def record_run(self, report: Report) -> None:
+        self._fuse.reach("recording-run")
         super().record_run(report)
-
-    def _half(self, owed: list[Owed]) -> Iterator[Owed]:
-        yield from owed[: len(owed) // 2]
-        self.fuse.reach("half-published")
-        yield from owed[len(owed) // 2 :]
 
 
 def newsroom(folder: Path, port: int, point: str, *, stop: Event) -> Newsroom:
@@ -110,15 +129,9 @@ def newsroom(folder: Path, port: int, point: str, *, stop: Event) -> Newsroom:
         subscribers=[Subscriber(email=f"r{n}@example.org") for n in range(READERS)],
         source=source,
         transport=SmtpTransport(server, stop=stop),
-        open_state=lambda path: dying(path, fuse),
+        open_state=lambda path: DyingState(Database.open(path), fuse),
         on_compose=lambda: fuse.reach("composing"),
     )
-
-
-def dying(path: Path, fuse: Fuse) -> DyingState:
-    state = DyingState.open(path)
-    state.fuse = fuse
-    return state
 
 
 def main(folder: Path, port: int, point: str) -> int:

@@ -143,18 +143,19 @@ class Office:
             [],
             weekly=False,
         )
-        self.state.take_up(now=opened, max_age=_LONG)
+        self.state.deliveries.take_up(now=opened, max_age=_LONG)
         outcome = Outcome(status="accepted", code=250)
         if refused:
             outcome = Outcome(status="rejected", code=int(refused[:3]), text=refused[4:])
-        ids = [each.id for each in self.state.outstanding()]
-        self.state.commit(dict.fromkeys(ids, outcome), [], now=opened)
+        ids = [each.id for each in self.state.deliveries.outstanding()]
+        self.state.deliveries.commit(dict.fromkeys(ids, outcome), [], now=opened)
         return self.number
 
     def returns(self) -> Returns:
         """Return what a run has to hear of what comes back."""
         return Returns(
-            state=self.state,
+            deliveries=self.state.deliveries,
+            bounces=self.state.bounces,
             suppressions=self.suppressions,
             clerk=Clerk(self.masthead, keys=KEYS, addresses=self.state.recipients),
             opener=self.box.opener,

@@ -85,7 +85,7 @@ class Newsroom:
                 per_keyword=self.per_keyword,
             )
             mailroom = Mailroom(
-                state=state,
+                deliveries=state.deliveries,
                 press=Press(state, renderer, composer),
                 transport=self.transport or Outbox(self.folder / "outbox"),
                 suppressions=Suppressions(self.folder / "suppressions.csv"),

@@ -71,7 +71,9 @@ def statuses(state: Path) -> dict[str, str]:
     """Return what became of everybody's delivery of the newest issue."""
     with State.open(state) as opened:
         assert opened.problems() == []
-        return {to: status for to, status, *_ in opened.deliveries_of(opened.newest_issue())}
+        return {
+            to: status for to, status, *_ in opened.deliveries.deliveries_of(opened.newest_issue())
+        }
 
 
 # Row 37: a full disk
@@ -279,9 +281,9 @@ def test_what_was_committed_survives_a_torn_journal(room: Newsroom, tail: bytes)
     state, torn = room.folder / "state.sqlite3", room.folder / "torn"
     torn.mkdir()
     with State.open(state) as opened:
-        opened.take_up(now=NOW, max_age=DAY)
-        for delivery in list(opened.outstanding()):
-            opened.commit({}, [delivery.id], now=NOW)
+        opened.deliveries.take_up(now=NOW, max_age=DAY)
+        for delivery in list(opened.deliveries.outstanding()):
+            opened.deliveries.commit({}, [delivery.id], now=NOW)
         # As a power cut leaves it: the journal is beside the file, and something is behind it.
         for suffix in ("", "-wal"):
             shutil.copy(f"{state}{suffix}", torn)

@@ -80,7 +80,7 @@ def test_a_mail_that_could_not_be_moved_counts_once(office: Office) -> None:
     with office.box.opener() as opened:
         keys = opened.keys()
         kinds = {each.key: returns.clerk.meaning(each.content).kind for each in opened.read(keys)}
-        office.state.note_mails(opened.name, kinds, [], now=NOW)
+        office.state.bounces.note_mails(opened.name, kinds, [], now=NOW)
     assert office.read() == "no new mails"
     assert office.suppressed() == {}
     assert office.box.mails() == []
@@ -233,7 +233,7 @@ def test_a_forged_bounce_changes_nothing(simple: Office, name: str, given: str) 
     simple.box.put(dsn(name, given=given))
     assert simple.reading().kinds == {"refused": 1}
     assert simple.suppressed() == {}
-    assert simple.state.mailings(ADA)[-1].kind is None
+    assert simple.state.bounces.mailings(ADA)[-1].kind is None
 
 
 def test_a_host_that_drops_what_follows_the_plus_is_understood_by_what_it_returns(
@@ -310,7 +310,7 @@ def test_several_bounces_of_one_issue_count_once(simple: Office) -> None:
         content = dsn("gmail-mailbox-full").replace(b"0f1e2d", b"%d" % number)
         simple.box.put(content)
     assert simple.reading().kinds == {"bounce": 9}
-    assert [each.kind for each in simple.state.mailings(ADA)] == ["soft"]
+    assert [each.kind for each in simple.state.bounces.mailings(ADA)] == ["soft"]
 
 
 def test_an_address_that_is_full_and_then_dead_is_dead(simple: Office) -> None:
@@ -332,7 +332,7 @@ def test_who_is_on_the_list_is_known_to_a_state_that_never_mailed_them(simple: O
 def test_a_bounce_that_names_no_issue_or_a_wrong_one_is_of_the_last(simple: Office) -> None:
     simple.box.put(dsn("gmail-mailbox-full", issue=3))
     simple.read()
-    assert [each.kind for each in simple.state.mailings(ADA)] == ["soft"]
+    assert [each.kind for each in simple.state.bounces.mailings(ADA)] == ["soft"]
 
 
 def test_a_mass_event_suppresses_nobody_and_is_told(
@@ -397,9 +397,9 @@ def test_a_person_whom_the_operator_takes_back_is_not_suppressed_for_the_old_bou
 def test_who_is_forgotten_leaves_no_bounce_behind(simple: Office) -> None:
     simple.box.put(dsn("postfix-no-such-user"))
     simple.read()
-    assert simple.state.hard_bounces(7) == [ADA]
+    assert simple.state.bounces.hard_bounces(7) == [ADA]
     simple.state.forget(ADA, alias="forgotten-1", now=NOW)
-    assert simple.state.hard_bounces(7) == []
+    assert simple.state.bounces.hard_bounces(7) == []
 
 
 # Boxes

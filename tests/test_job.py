@@ -174,8 +174,8 @@ def test_a_refused_recipient_stops_nobody_and_stays_on_record(room: Newsroom) ->
     tally = room.run().deliveries
     assert (tally.accepted, tally.rejected, tally.planned, tally.outstanding) == (1, 1, 2, 0)
     with State.open(room.folder / "state.sqlite3") as state:
-        state.take_up(now=NOW, max_age=DAY)
-        assert list(state.outstanding()) == []
+        state.deliveries.take_up(now=NOW, max_age=DAY)
+        assert list(state.deliveries.outstanding()) == []
 
 
 def test_what_is_deferred_goes_out_with_the_next_run_and_the_same_message_id(

@@ -250,7 +250,7 @@ def test_an_alert_is_no_delivery(room: Newsroom) -> None:
     alert(room, room.run(now=NOW + 2 * DAY))
     with State.open(room.folder / "state.sqlite3") as state:
         assert state.recipients() == ["ada@example.org"]
-        assert state.waiting() == []
+        assert state.deliveries.waiting() == []
         assert state.problems() == []
 
 

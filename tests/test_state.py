@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from newsletter.database import Database, locked
 from newsletter.diff import News
 from newsletter.digest import Owed, Reader, compile_issue
 from newsletter.errors import LockedError, StateError
 from newsletter.models import Announcement, DeliveryStatus, Keyword, Outcome
-from newsletter.state import Day, State, locked
+from newsletter.state import Day, State
 from tests.papers import NOW, paper
 
 MRI = Keyword(name="mri", categories=("eess.IV",))
@@ -18,7 +19,7 @@ ACCEPTED = Outcome(status="accepted", code=250, text="queued as 1")
 DAY = timedelta(days=1)
 HOLD = """
 import pathlib, sys
-from newsletter.state import locked
+from newsletter.database import locked
 with locked(pathlib.Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
@@ -100,49 +101,49 @@ def test_deliveries_end_in_one_status_and_the_tally_adds_up(path: Path) -> None:
     recipients = tuple(f"r{n}@example.org" for n in range(6))
     with State.open(path) as state:
         publish(state, 1, "2611.00001", to=recipients)
-        state.take_up(now=NOW, max_age=2 * DAY)
-        ids = [each.id for each in state.outstanding()]
-        state.commit({}, ids[:5], now=NOW)
+        state.deliveries.take_up(now=NOW, max_age=2 * DAY)
+        ids = [each.id for each in state.deliveries.outstanding()]
+        state.deliveries.commit({}, ids[:5], now=NOW)
         statuses: list[DeliveryStatus] = ["accepted", "rejected", "deferred", "unknown"]
         outcomes = {id_: Outcome(status=status) for id_, status in zip(ids, statuses, strict=False)}
-        state.commit(outcomes, [], now=NOW)
-        tally = state.tally()
+        state.deliveries.commit(outcomes, [], now=NOW)
+        tally = state.deliveries.tally()
         assert (tally.accepted, tally.rejected, tally.deferred, tally.unknown) == (1, 1, 1, 1)
         assert (tally.outstanding, tally.planned) == (4, 6)
-        assert {each.id for each in state.outstanding()} == set(ids[2:])
-        assert ids[3] not in {each.id for each in state.outstanding(hold_unknown=True)}
+        assert {each.id for each in state.deliveries.outstanding()} == set(ids[2:])
+        assert ids[3] not in {each.id for each in state.deliveries.outstanding(hold_unknown=True)}
 
 
 def test_what_was_under_way_when_a_run_ended_is_unknown_in_the_next(path: Path) -> None:
     with State.open(path) as state:
         publish(state, 1, "2611.00001", to=("ada@example.org",))
-        state.take_up(now=NOW, max_age=2 * DAY)
-        (delivery,) = state.outstanding()
-        state.commit({}, [delivery.id], now=NOW)
+        state.deliveries.take_up(now=NOW, max_age=2 * DAY)
+        (delivery,) = state.deliveries.outstanding()
+        state.deliveries.commit({}, [delivery.id], now=NOW)
     with State.open(path) as state:
-        state.take_up(now=NOW, max_age=2 * DAY)
-        (again,) = state.outstanding()
+        state.deliveries.take_up(now=NOW, max_age=2 * DAY)
+        (again,) = state.deliveries.outstanding()
         assert (again.status, again.attempts, again.id) == ("unknown", 1, delivery.id)
 
 
 def test_what_is_too_old_expires_and_is_counted(path: Path) -> None:
     with State.open(path) as state:
         publish(state, 1, "2611.00001", to=("ada@example.org",))
-        state.take_up(now=NOW + 3 * DAY, max_age=2 * DAY)
-        assert list(state.outstanding()) == []
-        assert state.tally().expired == 1
+        state.deliveries.take_up(now=NOW + 3 * DAY, max_age=2 * DAY)
+        assert list(state.deliveries.outstanding()) == []
+        assert state.deliveries.tally().expired == 1
 
 
 def test_outstanding_deliveries_can_be_worked_on_while_they_are_read(path: Path) -> None:
     with State.open(path) as state:
         publish(state, 1, "2611.00001", to=tuple(f"r{n}@example.org" for n in range(1203)))
-        state.take_up(now=NOW, max_age=DAY)
+        state.deliveries.take_up(now=NOW, max_age=DAY)
         seen = []
-        for delivery in state.outstanding(issue=1):
-            state.commit({delivery.id: ACCEPTED}, [], now=NOW)
+        for delivery in state.deliveries.outstanding(issue=1):
+            state.deliveries.commit({delivery.id: ACCEPTED}, [], now=NOW)
             seen.append(delivery.recipient)
         assert len(set(seen)) == len(seen) == 1203
-        assert state.accepted_since(NOW, upto=NOW) == 1203
+        assert state.deliveries.accepted_since(NOW, upto=NOW) == 1203
 
 
 def test_a_snapshot_can_be_changed_without_a_trace(path: Path) -> None:
@@ -150,8 +151,8 @@ def test_a_snapshot_can_be_changed_without_a_trace(path: Path) -> None:
         publish(state, 1, "2611.00001")
         with state.snapshot() as copy:
             publish(copy, 2, "2611.00002", to=("ada@example.org",))
-            copy.take_up(now=NOW, max_age=DAY)
-            assert copy.tally().outstanding == 1
+            copy.deliveries.take_up(now=NOW, max_age=DAY)
+            assert copy.deliveries.tally().outstanding == 1
         assert state.newest_issue() == 1
 
 
@@ -197,7 +198,7 @@ def test_a_file_of_another_program_or_of_a_newer_version_is_refused(path: Path) 
         State.open(path)
     foreign.close()
     path.unlink()
-    State.open(path).close()
+    Database.open(path).close()
     with sqlite3.connect(path) as newer:
         newer.execute("pragma user_version = 99")
     newer.close()
@@ -206,7 +207,7 @@ def test_a_file_of_another_program_or_of_a_newer_version_is_refused(path: Path) 
 
 
 def test_the_file_is_strict_and_write_ahead_logged(path: Path) -> None:
-    State.open(path).close()
+    Database.open(path).close()
     db = sqlite3.connect(path)
     tables = db.execute(
         "select name, strict from pragma_table_list where schema = 'main' and type = 'table'"

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from newsletter.database import locked
 from newsletter.errors import StateError, TransportError
-from newsletter.state import State, locked
+from newsletter.state import State
 from newsletter.status import age, current, issue_lines, lines, pace_remarks
 from tests.newsroom import Newsroom
 from tests.papers import DAY, NOW, paper

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from newsletter.database import Database
 from newsletter.errors import StateError
 from newsletter.state import State
 from newsletter.status import issue_lines
@@ -29,15 +30,15 @@ def path(room: Newsroom) -> Path:
     return room.folder / "state.sqlite3"
 
 
-class NextState(State):
-    """The state of a later version of the program: a column more, and a table less."""
+class NextDatabase(Database):
+    """The file of a later version of the program: a column more, and a table less."""
 
     migrations = (
         "alter table issues add column mood text not null default 'fair'; drop table held;",
     )
 
 
-class BrokenState(State):
+class BrokenDatabase(Database):
     migrations = ("create table fine (x int); create table issues (y int);",)
 
 
@@ -49,27 +50,27 @@ def columns(state_file: Path, table: str) -> list[str]:
 
 
 def test_an_older_schema_is_copied_and_then_brought_up_to_date(room: Newsroom) -> None:
-    with NextState.open(path(room)) as state:
+    with State(NextDatabase.open(path(room))) as state:
         assert state.newest_issue() == 1
     assert "mood" in columns(path(room), "issues")
     (backup,) = room.folder.glob("state.sqlite3.backup-v1-*")
     assert "mood" not in columns(backup, "issues")
     with State.open(backup) as before:
         assert before.problems() == []
-    with NextState.open(path(room)):
+    with NextDatabase.open(path(room)):
         pass
     assert len(list(room.folder.glob("*.backup-*"))) == 1
 
 
 def test_an_older_program_refuses_what_a_newer_one_has_changed(room: Newsroom) -> None:
-    NextState.open(path(room)).close()
+    NextDatabase.open(path(room)).close()
     with pytest.raises(StateError, match=r"schema 2, this one knows 1\); install that version"):
         State.open(path(room))
 
 
 def test_a_migration_happens_whole_or_not_at_all(room: Newsroom) -> None:
     with pytest.raises(StateError, match="table issues already exists"):
-        BrokenState.open(path(room))
+        BrokenDatabase.open(path(room))
     assert columns(path(room), "fine") == []
     with State.open(path(room)) as state:
         assert state.problems() == []
@@ -78,9 +79,9 @@ def test_a_migration_happens_whole_or_not_at_all(room: Newsroom) -> None:
 def test_a_backup_is_whole_private_and_replaces_nothing(room: Newsroom) -> None:
     target = room.folder / "copy.sqlite3"
     with State.open(path(room)) as state:
-        state.backup(target)
+        state.database.backup(target)
         with pytest.raises(StateError, match="exists already; name another file"):
-            state.backup(target)
+            state.database.backup(target)
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
     with State.open(target) as copy:
         assert copy.problems() == []
@@ -90,10 +91,10 @@ def test_a_backup_is_whole_private_and_replaces_nothing(room: Newsroom) -> None:
 
 def test_a_backup_can_be_made_while_a_run_is_writing(room: Newsroom) -> None:
     with State.open(path(room)) as running, State.open(path(room)) as other:
-        running.take_up(now=NOW, max_age=DAY)
-        with running._transaction() as db:
+        running.deliveries.take_up(now=NOW, max_age=DAY)
+        with running.database.transaction() as db:
             db.execute("delete from readers")
-            other.backup(room.folder / "copy.sqlite3")
+            other.database.backup(room.folder / "copy.sqlite3")
     with State.open(room.folder / "copy.sqlite3") as copy:
         assert copy.readers()
 
@@ -142,9 +143,9 @@ def test_old_deliveries_become_totals_and_nothing_is_announced_again(room: Newsr
     room.told.papers["mri"] = (paper("2611.00001"), paper("2611.00002"), paper("2702.00003"))
     assert room.run(now=later).deliveries.accepted == 1
     with State.open(path(room)) as state:
-        assert state.deliveries_of(1) == []
-        assert state.totals(1) == {"accepted": 1}
-        assert len(state.deliveries_of(2)) == 1
+        assert state.deliveries.deliveries_of(1) == []
+        assert state.deliveries.totals(1) == {"accepted": 1}
+        assert len(state.deliveries.deliveries_of(2)) == 1
         assert state.problems() == []
     assert issue_lines(path(room), 1, whole_addresses=True) == ["1 mail accepted, long ago"]
     assert [len(mail["Subject"]) > 0 for mail in room.mails()] == [True, True]
@@ -154,17 +155,17 @@ def test_old_deliveries_become_totals_and_nothing_is_announced_again(room: Newsr
 def test_the_deliveries_of_the_last_90_days_stay_as_they_are(room: Newsroom) -> None:
     room.run(now=NOW + timedelta(days=89))
     with State.open(path(room)) as state:
-        assert len(state.deliveries_of(1)) == 1
-        assert state.totals(1) == {}
+        assert len(state.deliveries.deliveries_of(1)) == 1
+        assert state.deliveries.totals(1) == {}
 
 
 def test_runs_are_kept_for_a_year(room: Newsroom) -> None:
     room.run(now=NOW + timedelta(days=364))
     with State.open(path(room)) as state:
-        assert len(state.runs(limit=9)) == 3
+        assert len(state.history.runs(limit=9)) == 3
     room.run(now=NOW + timedelta(days=366))
     with State.open(path(room)) as state:
-        assert len(state.runs(limit=9)) == 2
+        assert len(state.history.runs(limit=9)) == 2
 
 
 @pytest.mark.slow
@@ -182,7 +183,7 @@ def test_pruning_ten_thousand_deliveries_takes_no_time(tmp_path: Path) -> None:
     db.close()
     with State.open(path(room)) as state:
         state.prune(now=NOW + timedelta(days=91))
-        assert state.totals(1) == {"accepted": 10_000}
+        assert state.deliveries.totals(1) == {"accepted": 10_000}
 
 
 def test_the_state_is_backed_up_and_verified_from_the_command_line(

@@ -1,0 +1,104 @@
+"""What came back: the mails that were read, and the bounces among them; it judges none of them."""
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from newsletter.bounces import Bounce, Mailing
+from newsletter.database import Database, json_text, moment_of
+from newsletter.report import iso
+
+
+class BounceBook:
+    """The bounces of a state file."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def mails_read(self, mailbox: str, mails: Sequence[str]) -> dict[str, str]:
+        """Return what those of `mails` that were read before were taken for."""
+        return dict(
+            self._database.rows(
+                "select mail, kind from mails_read where mailbox = ?"
+                " and mail in (select value from json_each(?))",
+                mailbox,
+                json_text(mails),
+            )
+        )
+
+    def note_mails(
+        self, mailbox: str, kinds: Mapping[str, str], bounces: Iterable[Bounce], *, now: datetime
+    ) -> None:
+        """Note in one transaction that mails were read, and the bounces among them."""
+        with self._database.transaction() as db:
+            db.executemany(
+                "insert into mails_read values (?, ?, ?, ?)",
+                [(mailbox, mail, kind, iso(now)) for mail, kind in kinds.items()],
+            )
+            _note_bounces(db, bounces, now)
+
+    def note_bounces(self, bounces: Iterable[Bounce], *, now: datetime) -> None:
+        """Note bounces; those of an issue that did not go to the address belong to its last one."""
+        with self._database.transaction() as db:
+            _note_bounces(db, bounces, now)
+
+    def unjudged(self) -> list[Bounce]:
+        """Return the bounces that have not been decided about, oldest issue first."""
+        return [
+            Bounce(address=address, issue=issue, kind=kind, text=reply)
+            for address, issue, kind, reply in self._database.rows(
+                "select address, issue, kind, reply from bounces where not judged"
+                " order by issue, address"
+            )
+        ]
+
+    def note_judged(self, bounces: Iterable[Bounce]) -> None:
+        """Note that bounces have been decided about."""
+        with self._database.transaction() as db:
+            db.executemany(
+                "update bounces set judged = 1 where address = ? and issue = ?",
+                [(each.address, each.issue) for each in bounces],
+            )
+
+    def hard_bounces(self, issue: int) -> list[str]:
+        """Return the addresses that an issue came back from for good, or was refused for."""
+        rows = self._database.rows(
+            "select address from bounces where issue = ? and kind <> 'soft' order by address", issue
+        )
+        return [address for (address,) in rows]
+
+    def mailed(self, issue: int) -> int:
+        """Count the recipients whose mails of an issue have left."""
+        ((number,),) = self._database.rows(
+            "select count(distinct recipient) from mailed where issue = ?", issue
+        )
+        return int(number)
+
+    def mailings(self, address: str) -> list[Mailing]:
+        """Return the issues that went to an address, oldest first, and what came back."""
+        return [
+            Mailing(opened=moment_of(opened), kind=kind)
+            for opened, kind in self._database.rows(
+                "select opened, kind from issues left join bounces on issue = number"
+                " and address = ? where exists (select 1 from mailed"
+                " where mailed.issue = number and recipient = ?) order by number",
+                address,
+                address,
+            )
+        ]
+
+
+def _note_bounces(db: sqlite3.Connection, bounces: Iterable[Bounce], now: datetime) -> None:
+    for each in bounces:
+        found = db.execute(
+            "select number from issues"
+            " where exists (select 1 from mailed where issue = number and recipient = ?)"
+            " order by number = ? desc, number desc limit 1",
+            (each.address, each.issue),
+        ).fetchone()
+        db.execute(
+            "insert into bounces (address, issue, kind, reply, noted) values (?, ?, ?, ?, ?)"
+            " on conflict do update set kind = excluded.kind, reply = excluded.reply, judged = 0"
+            " where excluded.kind = 'dead' and kind <> 'dead'",
+            (each.address, *(found or (0,)), each.kind, each.text, iso(now)),
+        )

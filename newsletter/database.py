@@ -1,0 +1,260 @@
+"""The SQLite file: create, open, check, migrate, lock, copy; it knows no papers and no people."""
+
+import fcntl
+import json
+import os
+import re
+import socket
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from importlib import resources
+from pathlib import Path
+from threading import RLock
+from typing import Any, ClassVar, Self
+
+from newsletter import upkeep
+from newsletter.errors import IO, PERMISSION, LockedError, StateError
+from newsletter.report import iso
+
+APPLICATION_ID = 0x61724E4C  # "arNL": tells our files from other programs' SQLite files
+
+_MAGIC = b"SQLite format 3\x00"
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Keep other runs out for as long as the context lasts, by flock(2) beside the state file.
+
+    Raises LockedError at once, saying who holds it. The lock dies with its process.
+    """
+    lock = path.with_name(path.name + ".lock")
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        handle = lock.open("a+")
+    except OSError as error:
+        raise _cannot(lock, "cannot be opened", error) from error
+    with handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            handle.seek(0)
+            raise LockedError(lock, handle.read().strip() or "it has not said who it is") from error
+        handle.truncate(0)
+        started = iso(datetime.now(UTC))
+        handle.write(f"process {os.getpid()} on {socket.gethostname()}, since {started}\n")
+        handle.flush()
+        try:
+            yield
+        finally:
+            handle.truncate(0)
+
+
+def holder(path: Path) -> str:
+    """Return who holds the lock of a state file, as far as can be told without asking for it.
+
+    Asking would send away a run that begins at the same moment. Empty where nobody does.
+    """
+    lock = path.with_name(path.name + ".lock")
+    text = lock.read_text("utf-8", errors="replace").strip() if lock.exists() else ""
+    found = re.match(r"process (\d+) on (.*), since ", text)
+    if found and found[2] == socket.gethostname() and not _lives(int(found[1])):
+        return ""  # it was killed, and its lock died with it
+    return text
+
+
+class Database:
+    """The open file. Methods raise StateError when it cannot be read or written.
+
+    Each script of `migrations` brings the schema one version on, the first from 1 to 2; schema.sql
+    is the newest. A file with an older schema is copied beside itself before it is changed.
+    """
+
+    migrations: ClassVar[Sequence[str]] = ()
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path = path
+        self._connection = connection
+        self._lock = RLock()
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open a file, creating it where there is none.
+
+        A new file is made beside its name and renamed, so that whatever stands there and is not a
+        whole state file of ours is damage and raises StateError: it is never a first run.
+        """
+        try:
+            if not path.exists():
+                _create(path)
+            with path.open("rb") as file:
+                head = file.read(len(_MAGIC))
+        except OSError as error:
+            raise _cannot(path, "cannot be opened", error) from error
+        if head != _MAGIC:
+            raise _damaged(path, "it is empty" if not head else "it is not an SQLite file")
+        database = cls(path, sqlite3.connect(path, isolation_level=None, check_same_thread=False))
+        try:
+            database._check()
+        except BaseException:
+            database.close()
+            raise
+        return database
+
+    @classmethod
+    def blank(cls) -> Self:
+        """Return a database in memory with empty tables."""
+        database = cls(Path(":memory:"), _in_memory())
+        database._connection.executescript(_schema())
+        return database
+
+    def snapshot(self) -> "Database":
+        """Return a copy in memory: what happens to it changes nothing on disk."""
+        copy = _in_memory()
+        with self.guarded() as db:
+            db.backup(copy)
+        return Database(Path(":memory:"), copy)
+
+    def close(self) -> None:
+        """Close the file; whatever was committed stays."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def rows(self, sql: str, *values: object) -> list[Any]:
+        """Return all rows that answer a question."""
+        with self.guarded() as db:
+            return db.execute(sql, values).fetchall()
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Commit, durably, what is done in the context; after an error nothing was done."""
+        with self.guarded() as db:
+            db.execute("begin immediate")
+            try:
+                yield db
+            except BaseException:
+                db.rollback()
+                raise
+            db.execute("commit")
+
+    @contextmanager
+    def guarded(self) -> Iterator[sqlite3.Connection]:
+        """Keep other threads out, and turn errors of SQLite into StateError."""
+        with self._lock:
+            try:
+                yield self._connection
+            except sqlite3.Error as error:
+                raise _cannot(self.path, "cannot be read or written", error) from error
+
+    def backup(self, target: Path) -> None:
+        """Copy the whole file into `target`, which must not exist yet."""
+        with self.guarded() as db:
+            try:
+                upkeep.copy(db, target)
+            except OSError as error:
+                raise _cannot(target, "no backup can be written there", error) from error
+
+    def _check(self) -> None:
+        """Make sure that this is a whole state file of ours, and make it ready."""
+        try:
+            self._connection.execute("pragma busy_timeout = 5000")
+            ((application,),) = self._connection.execute("pragma application_id")
+            ((version,),) = self._connection.execute("pragma user_version")
+            ((found,),) = self._connection.execute("pragma quick_check(1)")
+        except sqlite3.OperationalError as error:
+            raise _cannot(self.path, "cannot be opened", error) from error
+        except sqlite3.Error as error:
+            raise _damaged(self.path, str(error)) from error
+        if application != APPLICATION_ID:
+            raise _damaged(self.path, "it belongs to another program")
+        newest = 1 + len(self.migrations)
+        if version > newest:
+            raise StateError(
+                self.path,
+                f"written by a newer version of this program (schema {version}, this one knows"
+                f" {newest}); install that version again, or restore a backup",
+            )
+        if found != "ok":
+            raise _damaged(self.path, str(found))
+        if version < newest:
+            moment = datetime.now(UTC)
+            self.backup(self.path.with_name(f"{self.path.name}.backup-v{version}-{stamp(moment)}"))
+        with self.guarded() as db:
+            if version < newest:
+                upkeep.migrate(db, self.migrations, version=version)
+            db.execute("pragma journal_mode = wal")
+            db.execute("pragma synchronous = full")
+            # A short log is overwritten, not extended, which is what takes a commit its time.
+            db.execute("pragma wal_autocheckpoint = 100")
+            db.execute("pragma foreign_keys = on")
+
+
+def moment_of(text: str) -> datetime:
+    """Return the moment that a column says, which `iso` wrote."""
+    return datetime.fromisoformat(text)
+
+
+def stamp(moment: datetime) -> str:
+    """Return a moment in UTC as it stands in file names."""
+    return moment.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+
+
+def json_text(value: object) -> str:
+    """Return a value as JSON, as it stands in a column."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True  # it is somebody else's
+    return True
+
+
+def _create(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(path.name + ".new")
+    draft.unlink(missing_ok=True)
+    try:
+        with closing(sqlite3.connect(draft)) as db:
+            db.executescript(_schema())
+    except sqlite3.Error as error:
+        raise _cannot(path, "cannot be created", error) from error
+    draft.replace(path)
+
+
+def _in_memory() -> sqlite3.Connection:
+    return sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+
+
+def _schema() -> str:
+    tables = resources.files("newsletter").joinpath("schema.sql").read_text("utf-8")
+    version = 1 + len(Database.migrations)
+    marks = f"pragma application_id = {APPLICATION_ID}; pragma user_version = {version};"
+    return f"begin; {tables} {marks} commit;"
+
+
+def _damaged(path: Path, what: str) -> StateError:
+    return StateError(
+        path,
+        f"is damaged ({what}). Nothing was sent and nothing was changed. Restore a backup of it;"
+        " only if you have none, move it away: the next run then takes a new baseline",
+    )
+
+
+def _cannot(path: Path, what: str, error: Exception) -> StateError:
+    denied = isinstance(error, PermissionError) or "readonly" in str(error)
+    return StateError(
+        path,
+        f"{what}: {error}" + ("; give this user the right to write there" if denied else ""),
+        exit_code=PERMISSION if denied else IO,
+    )

@@ -1,0 +1,214 @@
+"""What is owed to whom, and what became of it; who is owed what was decided before."""
+
+import json
+import sqlite3
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from newsletter.database import Database, json_text
+from newsletter.digest import Owed
+from newsletter.models import FINAL, Delivery, DeliveryStatus, Outcome
+from newsletter.report import Tally, iso
+
+
+class Deliveries:
+    """The deliveries of a state file; what is taken up is forgotten when the file is closed."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        with database.guarded() as db:
+            db.execute(_WORKED)
+
+    def take_up(self, *, now: datetime, max_age: timedelta) -> None:
+        """Begin to work on everything that is outstanding; the tally counts it from here on.
+
+        What was under way when an earlier run ended becomes `unknown`; what belongs to an issue
+        older than `max_age` expires.
+        """
+        with self._database.transaction() as db:
+            db.execute(
+                "insert or ignore into worked (delivery) select id from outstanding"
+                " order by issue, after, keywords, format, id"
+            )
+            db.execute(
+                "update deliveries set status = 'unknown', changed = ?,"
+                " reply = 'the run ended before the server answered' where status = 'sending'",
+                (iso(now),),
+            )
+            db.execute(
+                "update deliveries set status = 'expired', changed = ? where id in ("
+                "select id from outstanding join issues on number = issue where opened < ?)",
+                (iso(now), iso(now - max_age)),
+            )
+
+    def awaiting(self) -> list[str]:
+        """Return everybody who is owed something."""
+        return [
+            address
+            for (address,) in self._database.rows("select distinct recipient from outstanding")
+        ]
+
+    def withdraw(self, recipients: Iterable[str], reason: str, *, now: datetime) -> None:
+        """Suppress what is owed to some recipients."""
+        with self._database.transaction() as db:
+            db.executemany(
+                "update deliveries set status = 'suppressed', changed = ?, reply = ?"
+                " where id in (select id from outstanding where recipient = ?)",
+                [(iso(now), reason, each) for each in recipients],
+            )
+
+    def outstanding(
+        self, *, issue: int | None = None, hold_unknown: bool = False
+    ) -> Iterator[Delivery]:
+        """Yield what was taken up and is still owed, those that share an edition together.
+
+        Each is yielded once; outcomes may be committed meanwhile.
+        """
+        position = 0
+        while True:
+            rows = self._database.rows(
+                "select position, id, issue, after, recipient, keywords, format, status, attempts"
+                " from worked join outstanding on id = delivery"
+                " where position > ? and issue = coalesce(?, issue)"
+                " and not (? and status = 'unknown') order by position limit 500",
+                position,
+                issue,
+                hold_unknown,
+            )
+            if not rows:
+                return
+            yield from (_delivery(row[1:]) for row in rows)
+            position = rows[-1][0]
+
+    def commit(
+        self, outcomes: Mapping[int, Outcome], intents: Collection[int], *, now: datetime
+    ) -> None:
+        """Note outcomes, and what is about to leave, in one durable transaction."""
+        changed = iso(now)
+        with self._database.transaction() as db:
+            db.executemany(
+                "update deliveries set status = ?, code = ?, reply = ?, changed = ? where id = ?",
+                [
+                    (each.status, each.code, each.text, changed, delivery)
+                    for delivery, each in outcomes.items()
+                ],
+            )
+            db.executemany(
+                "update deliveries set status = 'sending', attempts = attempts + 1, changed = ?"
+                " where id = ?",
+                [(changed, delivery) for delivery in intents],
+            )
+
+    def failed_to_compose(self, delivery: int, reason: str, *, now: datetime) -> int:
+        """Count that a message could not be composed; return how often that happened."""
+        with self._database.transaction() as db:
+            ((failures,),) = db.execute(
+                "update deliveries set failures = failures + 1, status = 'deferred', reply = ?,"
+                " changed = ? where id = ? returning failures",
+                (reason, iso(now), delivery),
+            ).fetchall()
+        return int(failures)
+
+    def tally(self) -> Tally:
+        """Count by status the deliveries that were taken up since the file was opened."""
+        counts: dict[str, int] = dict(
+            self._database.rows(
+                "select status, count(*) from worked join deliveries on id = delivery"
+                " group by status"
+            )
+        )
+        outstanding = sum(number for status, number in counts.items() if status not in FINAL)
+        return Tally(
+            **{status: counts.get(status, 0) for status in (*FINAL, "deferred", "unknown")},
+            outstanding=outstanding,
+        )
+
+    def rejections(self) -> list[tuple[str, int, str]]:
+        """Return what servers refused since the file was opened as (address, issue, reply)."""
+        return self._database.rows(
+            "select recipient, issue, code || ' ' || reply from worked"
+            " join deliveries on id = delivery where status = 'rejected' and code >= 500"
+        )
+
+    def accepted_since(self, moment: datetime, *, upto: datetime) -> int:
+        """Count what servers accepted in a span, for a rate that holds across runs."""
+        ((number,),) = self._database.rows(
+            "select count(*) from deliveries where status = 'accepted' and changed between ? and ?",
+            iso(moment),
+            iso(upto),
+        )
+        return int(number)
+
+    def expired_since(self, moment: datetime) -> int:
+        """Count the deliveries that expired after `moment`."""
+        ((number,),) = self._database.rows(
+            "select count(*) from deliveries where status = 'expired' and changed > ?", iso(moment)
+        )
+        return int(number)
+
+    def waiting(self) -> list[tuple[int, DeliveryStatus, str, int]]:
+        """Return what is outstanding as (issue, status, last reply, how many)."""
+        return self._database.rows(
+            "select issue, status, reply, count(*) from outstanding"
+            " group by issue, status, reply order by issue, status, reply"
+        )
+
+    def deliveries_of(self, issue: int) -> list[tuple[str, DeliveryStatus, int, str]]:
+        """Return the deliveries of an issue as (recipient, status, attempts, reply)."""
+        return self._database.rows(
+            "select recipient, status, attempts, reply from deliveries where issue = ?"
+            " order by recipient, keywords",
+            issue,
+        )
+
+    def deliveries_to(self, address: str, *, limit: int = 10) -> list[tuple[int, str, str, str]]:
+        """Return the last deliveries to an address as (issue, date, status, reply)."""
+        return self._database.rows(
+            "select issue, date, status, reply from deliveries join issues on number = issue"
+            " where lower(recipient) = lower(?) order by id desc limit ?",
+            address,
+            limit,
+        )
+
+    def totals(self, issue: int) -> dict[DeliveryStatus, int]:
+        """Return how many deliveries of an issue were turned into totals, by status."""
+        return dict(
+            self._database.rows("select status, deliveries from totals where issue = ?", issue)
+        )
+
+
+def owe(db: sqlite3.Connection, issue: int, owed: Iterable[Owed], *, opened: datetime) -> None:
+    """Note what an issue owes, in the transaction that publishes it."""
+    changed = iso(opened)
+    db.executemany(
+        "insert into deliveries (issue, after, recipient, keywords, format, changed)"
+        " values (?, ?, ?, ?, ?, ?)",
+        (
+            (issue, each.after, each.recipient, json_text(each.keywords), each.format, changed)
+            for each in owed
+        ),
+    )
+
+
+# What this process works on, in the order of sending; dies with the connection.
+_WORKED = """
+create temp table if not exists worked (
+    position integer primary key,
+    delivery integer not null unique
+)
+"""
+
+
+def _delivery(row: Sequence[Any]) -> Delivery:
+    id_, issue, after, recipient, keywords, format_, status, attempts = row
+    return Delivery(
+        id=id_,
+        issue=issue,
+        after=after,
+        recipient=recipient,
+        keywords=tuple(json.loads(keywords)),
+        format=format_,
+        status=status,
+        attempts=attempts,
+    )
