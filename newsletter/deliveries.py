@@ -28,12 +28,17 @@ class Deliveries:
         """
         with self._database.transaction() as db:
             db.execute(
+                "update issues set settled = 1"
+                " where not settled and number not in (select issue from outstanding)"
+            )
+            db.execute(
                 "insert or ignore into worked (delivery) select id from outstanding"
                 " order by issue, after, keywords, format, id"
             )
             db.execute(
                 "update deliveries set status = 'unknown', changed = ?,"
-                " reply = 'the run ended before the server answered' where status = 'sending'",
+                " reply = 'the run ended before the server answered'"
+                " where id in (select id from outstanding where status = 'sending')",
                 (iso(now),),
             )
             db.execute(

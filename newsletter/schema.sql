@@ -15,10 +15,11 @@ create table held (                    -- a surge that waits for a second answer
 ) strict, without rowid;
 
 create table issues (
-    number integer primary key,
-    date   text not null,              -- the date people see
-    opened text not null,
-    weekly integer not null            -- 1: weekly subscribers got their edition with this one
+    number  integer primary key,
+    date    text not null,             -- the date people see
+    opened  text not null,
+    weekly  integer not null,          -- 1: weekly subscribers got their edition with this one
+    settled integer not null default 0 -- 1: nothing of it is outstanding, and never will be
 ) strict;
 
 create table digests (                 -- what an issue says of each keyword
@@ -71,10 +72,10 @@ create table deliveries (              -- what is owed to whom, and what became 
     changed   text not null,
     unique (issue, recipient, keywords)
 ) strict;
-create index deliveries_outstanding on deliveries (issue, after, keywords, format, id)
-    where status in ('untried', 'sending', 'deferred', 'unknown');
+-- No index on the status: every commit would pay for it, and few issues are not settled.
 create view outstanding as
-    select * from deliveries where status in ('untried', 'sending', 'deferred', 'unknown');
+    select * from deliveries where issue in (select number from issues where not settled)
+    and status in ('untried', 'sending', 'deferred', 'unknown');
 
 create view ended as
     select * from deliveries where status in ('accepted', 'rejected', 'suppressed', 'expired');
