@@ -237,9 +237,12 @@ def transport(config: Config, deliveries: Deliveries, *, stop: Event, now: datet
     server = mail_server(config)
     if server is None:
         return Outbox(config.outbox.directory)
-    # What the last minute's runs took of the rate is not there to be used again.
-    recent = deliveries.accepted_since(now - timedelta(minutes=1), upto=now)
-    return SmtpTransport(server, stop=stop, credit=server.rate_per_minute - recent)
+    credit = 0
+    if server.rate_per_minute:
+        # What the last minute's runs took of the rate is not there to be used again.
+        recent = deliveries.accepted_since(now - timedelta(minutes=1), upto=now)
+        credit = max(0, server.rate_per_minute - recent)
+    return SmtpTransport(server, stop=stop, credit=credit)
 
 
 def mail_server(config: Config) -> Server | None:

@@ -37,7 +37,7 @@ class BounceBook:
             )
             _note_bounces(db, bounces, now)
 
-    def note_bounces(self, bounces: Iterable[Bounce], *, now: datetime) -> None:
+    def note(self, bounces: Iterable[Bounce], *, now: datetime) -> None:
         """Note bounces; those of an issue that did not go to the address belong to its last one."""
         with self._database.transaction() as db:
             _note_bounces(db, bounces, now)

@@ -81,7 +81,7 @@ def show(email: Email) -> None:
     typer.echo(f"suppressed: {reason or 'no'}")
     if config.state.file.exists():
         with State.open(config.state.file) as state:
-            for issue, day, status, reply in state.deliveries.deliveries_to(email):
+            for issue, day, status, reply in state.deliveries.to_address(email):
                 typer.echo(f"issue {issue} of {day}: {status}" + (f" ({reply})" if reply else ""))
     raise typer.Exit(OK if row else DATA)
 

@@ -159,7 +159,7 @@ class Deliveries:
             " group by issue, status, reply order by issue, status, reply"
         )
 
-    def deliveries_of(self, issue: int) -> list[tuple[str, DeliveryStatus, int, str]]:
+    def of_issue(self, issue: int) -> list[tuple[str, DeliveryStatus, int, str]]:
         """Return the deliveries of an issue as (recipient, status, attempts, reply)."""
         return self._database.rows(
             "select recipient, status, attempts, reply from deliveries where issue = ?"
@@ -167,7 +167,7 @@ class Deliveries:
             issue,
         )
 
-    def deliveries_to(self, address: str, *, limit: int = 10) -> list[tuple[int, str, str, str]]:
+    def to_address(self, address: str, *, limit: int = 10) -> list[tuple[int, str, str, str]]:
         """Return the last deliveries to an address as (issue, date, status, reply)."""
         return self._database.rows(
             "select issue, date, status, reply from deliveries join issues on number = issue"

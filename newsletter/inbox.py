@@ -163,7 +163,7 @@ class Returns:
         Returns how many are. Where much of an issue came back nobody is, and those that the same
         issue had suppressed before are mailed again. Raises InboxError.
         """
-        self.bounces.note_bounces(_refusals(self.deliveries.rejections()), now=now)
+        self.bounces.note(_refusals(self.deliveries.rejections()), now=now)
         bounces = self.bounces.unjudged()
         known = {each.issue for each in bounces} - {0}
         mass = {issue for issue in known if self._is_mass(issue)}

@@ -95,7 +95,7 @@ def lines(found: Mapping[str, Any]) -> list[str]:
 def issue_lines(path: Path, issue: int, *, whole_addresses: bool) -> list[str]:
     """Return the deliveries of one issue as lines; raises StateError where there is none."""
     with State.open(path) as state:
-        found = state.deliveries.deliveries_of(issue)
+        found = state.deliveries.of_issue(issue)
         newest = state.newest_issue()
         totals = state.deliveries.totals(issue)
     if not 1 <= issue <= newest:

@@ -101,7 +101,7 @@ def test_a_forgotten_person_is_gone_and_stays_off(newsletter: Command, sample: P
         if path.is_file() and path.name != "state.sqlite3":
             assert b"ada@example.org" not in path.read_bytes(), path
     with State.open(sample / "state.sqlite3") as state:
-        assert state.deliveries.deliveries_to("ada@example.org") == []
+        assert state.deliveries.to_address("ada@example.org") == []
     assert "forgotten" in newsletter("subscribers", "add", "ada@example.org").out
     rewrite(sample / "newsletter.toml", "day1.xml", "day2.xml")
     report = json.loads(newsletter("run", "--json", "--now", DAY_TWO).out)

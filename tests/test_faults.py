@@ -72,7 +72,7 @@ def statuses(state: Path) -> dict[str, str]:
     with State.open(state) as opened:
         assert opened.problems() == []
         return {
-            to: status for to, status, *_ in opened.deliveries.deliveries_of(opened.newest_issue())
+            to: status for to, status, *_ in opened.deliveries.of_issue(opened.newest_issue())
         }
 
 

@@ -143,9 +143,9 @@ def test_old_deliveries_become_totals_and_nothing_is_announced_again(room: Newsr
     room.told.papers["mri"] = (paper("2611.00001"), paper("2611.00002"), paper("2702.00003"))
     assert room.run(now=later).deliveries.accepted == 1
     with State.open(path(room)) as state:
-        assert state.deliveries.deliveries_of(1) == []
+        assert state.deliveries.of_issue(1) == []
         assert state.deliveries.totals(1) == {"accepted": 1}
-        assert len(state.deliveries.deliveries_of(2)) == 1
+        assert len(state.deliveries.of_issue(2)) == 1
         assert state.problems() == []
     assert issue_lines(path(room), 1, whole_addresses=True) == ["1 mail accepted, long ago"]
     assert [len(mail["Subject"]) > 0 for mail in room.mails()] == [True, True]
@@ -155,7 +155,7 @@ def test_old_deliveries_become_totals_and_nothing_is_announced_again(room: Newsr
 def test_the_deliveries_of_the_last_90_days_stay_as_they_are(room: Newsroom) -> None:
     room.run(now=NOW + timedelta(days=89))
     with State.open(path(room)) as state:
-        assert len(state.deliveries.deliveries_of(1)) == 1
+        assert len(state.deliveries.of_issue(1)) == 1
         assert state.deliveries.totals(1) == {}
 
 
