@@ -237,11 +237,11 @@ def transport(config: Config, deliveries: Deliveries, *, stop: Event, now: datet
     server = mail_server(config)
     if server is None:
         return Outbox(config.outbox.directory)
-    credit = 0
+    credit = 0.0
     if server.rate_per_minute:
         # What the last minute's runs took of the rate is not there to be used again.
         recent = deliveries.accepted_since(now - timedelta(minutes=1), upto=now)
-        credit = max(0, server.rate_per_minute - recent)
+        credit = max(0.0, server.rate_per_minute - recent)
     return SmtpTransport(server, stop=stop, credit=credit)
 
 
