@@ -107,7 +107,8 @@ class Composer:
             f"Subject: {_unstructured(subject, 'Subject')}",
         ]
         if masthead.reply_to:
-            lines += [f"Reply-To: {masthead.reply_to}", f"List-Owner: <mailto:{masthead.reply_to}>"]
+            name, address = parseaddr(masthead.reply_to)
+            lines += [f"Reply-To: {_mailbox(name, address)}", f"List-Owner: <mailto:{address}>"]
         label = f"{_label(keyword)}." if keyword else ""
         campaign = _label(keyword) if keyword else "combined"
         lines += [

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from email import message_from_bytes, policy
+from email.header import decode_header, make_header
 from email.message import EmailMessage
 from email.utils import parsedate_to_datetime
 from html import escape
@@ -418,3 +419,11 @@ def test_mails_go_through_a_server_byte_for_byte(
         for mail in mails.values():
             client.sendmail("papers@example.org", "ada@example.net", mail)
     assert received.contents == list(mails.values())
+
+
+def test_a_reply_address_may_have_a_name_of_any_script() -> None:
+    masthead = replace(MASTHEAD, reply_to="Jörg Müller <joerg@example.org>")
+    fields = header(composed(delivery(), _titled("Graphs"), masthead))
+    (reply_to,) = fields["Reply-To"]
+    assert str(make_header(decode_header(reply_to))) == "Jörg Müller <joerg@example.org>"
+    assert fields["List-Owner"] == ["<mailto:joerg@example.org>"]
