@@ -71,9 +71,7 @@ def statuses(state: Path) -> dict[str, str]:
     """Return what became of everybody's delivery of the newest issue."""
     with State.open(state) as opened:
         assert opened.problems() == []
-        return {
-            to: status for to, status, *_ in opened.deliveries.of_issue(opened.newest_issue())
-        }
+        return {to: status for to, status, *_ in opened.deliveries.of_issue(opened.newest_issue())}
 
 
 # Row 37: a full disk
