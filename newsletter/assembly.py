@@ -3,8 +3,8 @@
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -54,8 +54,7 @@ def run(
     """
     path = config.state.file
     stop = stop or Event()
-    with nullcontext() if dry_run else locked(path), _opened(path, dry_run=dry_run) as kept:
-        state = kept.snapshot() if dry_run else kept
+    with nullcontext() if dry_run else locked(path), _opened(path, dry_run=dry_run) as state:
         people = subscribers(config, state, accept_list=accept_list)
         suppressions = Suppressions(config.subscribers.suppressions, keys=token_keys(config))
         for problem in (*people.problems, *suppressions.problems):
@@ -282,9 +281,18 @@ def clock_from(now: datetime) -> Callable[[], datetime]:
     return lambda: now + timedelta(seconds=time.monotonic() - start)
 
 
-def _opened(path: Path, *, dry_run: bool) -> State:
-    """Open the state; a dry run before the first run makes no file."""
-    return State.blank() if dry_run and not path.exists() else State.open(path)
+@contextmanager
+def _opened(path: Path, *, dry_run: bool) -> Iterator[State]:
+    """Open the state; a dry run gets a copy, and makes no file before the first run."""
+    if not dry_run:
+        with State.open(path) as state:
+            yield state
+    elif path.exists():
+        with State.open(path) as state, state.snapshot() as copy:
+            yield copy
+    else:
+        with State.blank() as blank:
+            yield blank
 
 
 def _shared_folder(fallback: Path) -> Path:
