@@ -489,6 +489,7 @@ def test_a_client_that_gives_up_on_a_slow_answer_is_not_held_for_two(replica: Re
     with pytest.raises(requests.ReadTimeout):
         requests.get(replica.url, params={"search_query": "ti:chain"}, timeout=0.1)
     replica.faults = []
+    _wait_for(lambda: bool(replica.requests) and not replica._waiting)  # it sees that we left
     replica.clock.sleep(3)
     assert ask(replica, "ti:chain").ok
     assert replica.violations == []
