@@ -78,25 +78,27 @@ class ReplyReader:
         return [reply for line in lines if (reply := self._reply(line.removesuffix(b"\r")))]
 
     def _reply(self, line: bytes) -> Reply | None:
-        code, more = _parsed(line)
-        self._lines.append(line[4:])
+        reply, more = _parsed(line)
+        if not (more or self._lines):
+            return reply
+        self._lines.append(reply.raw)
         if more:
             if len(self._lines) >= _MAX_LINES:
                 raise ProtocolError(f"a reply of more than {_MAX_LINES} lines")
             return None
-        reply = Reply(code, b"\n".join(self._lines))
+        reply = Reply(reply.code, b"\n".join(self._lines))
         self._lines.clear()
         return reply
 
 
 # Most replies are the same few lines over and over.
 @lru_cache(maxsize=256)
-def _parsed(line: bytes) -> tuple[int, bool]:
-    """Return the code of a reply line, and whether more lines follow. Raises ProtocolError."""
+def _parsed(line: bytes) -> tuple[Reply, bool]:
+    """Return what a reply line says, and whether more lines follow. Raises ProtocolError."""
     found = _LINE.match(line)
     if found is None or len(line) > _MAX_LINE - len("\r\n"):
         raise ProtocolError(f"not an SMTP reply: {Reply(0, line[:40]).text!r}")
-    return int(found[1]), found[2] == b"-"
+    return Reply(int(found[1]), line[4:]), found[2] == b"-"
 
 
 def meaning(phase: Phase, reply: Reply) -> Meaning:

@@ -209,9 +209,9 @@ class Session:
             return f"the message has {size} bytes, the server takes {self.size_limit}"
         if _UNWRITABLE.search(outgoing.envelope.recipient):
             return "the address has characters that no SMTP command can carry"
-        if _international(outgoing) and "smtputf8" not in self.features:
+        if "smtputf8" not in self.features and _international(outgoing):
             return "the address needs SMTPUTF8, which the server does not offer"
-        if _eight_bit(outgoing) and "8bitmime" not in self.features:
+        if "8bitmime" not in self.features and _eight_bit(outgoing):
             return "the message needs 8BITMIME, which the server does not offer"
         return ""
 
