@@ -19,10 +19,10 @@ import statistics
 import subprocess
 import tempfile
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from newsletter.digest import Owed
@@ -90,7 +90,7 @@ def ours(port: int, count: int, size: int, sessions: int) -> float:
         with state:
             ledger = Ledger(state, count)
             started = time.perf_counter()
-            SmtpTransport(server).send(messages(count, size), ledger)
+            SmtpTransport(server).send(ledger.messages(size), ledger)
             seconds = time.perf_counter() - started
             if ledger.accepted != count:
                 raise SystemExit(f"only {ledger.accepted} of {count} messages were accepted")
@@ -98,7 +98,7 @@ def ours(port: int, count: int, size: int, sessions: int) -> float:
 
 
 def smtp_source(port: int, count: int, size: int, sessions: int) -> float:
-    [sample] = messages(1, size)
+    [sample] = messages([1], size)
     with tempfile.NamedTemporaryFile() as file:
         file.write(b"".join(sample.message).replace(b"\r\n", b"\n"))
         file.flush()
@@ -117,7 +117,7 @@ def smtplib_loop(port: int, count: int, size: int, sessions: int) -> float:
                 envelope = each.envelope
                 client.sendmail(envelope.sender, envelope.recipient, b"".join(each.message))
 
-    ready = list(messages(count, size))
+    ready = list(messages(range(1, count + 1), size))
     batches = [ready[first::sessions] for first in range(sessions)]
     started = time.perf_counter()
     with ThreadPoolExecutor(sessions) as pool:
@@ -125,9 +125,9 @@ def smtplib_loop(port: int, count: int, size: int, sessions: int) -> float:
     return time.perf_counter() - started
 
 
-def messages(count: int, size: int) -> Iterator[Outgoing]:
+def messages(numbers: Iterable[int], size: int) -> Iterator[Outgoing]:
     shared = [LINE * (size // len(LINE) // PARTS) for _ in range(PARTS)]
-    for number in range(1, count + 1):
+    for number in numbers:
         recipient = f"reader{number}@example.org"
         head = f"Message-ID: <{number}@example.org>\r\nTo: {recipient}\r\n\r\n".encode()
         yield Outgoing(
@@ -151,6 +151,11 @@ class Ledger:
         issue = Issue(number=1, date=self._now.date(), digests=())
         day = Day(now=self._now, news=(), windows={})
         state.publish(issue, day, owed, [], weekly=False)
+        state.deliveries.take_up(now=self._now, max_age=timedelta(days=1))
+
+    def messages(self, size: int) -> Iterator[Outgoing]:
+        """Yield a message for all that is owed, in the order of the state file."""
+        return messages((each.id for each in self._state.deliveries.outstanding()), size)
 
     def commit(self, outcomes: Mapping[int, Outcome], intents: Collection[int]) -> frozenset[int]:
         """Note it durably, as a run does."""

@@ -6,10 +6,12 @@ import os
 import re
 import socket
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from importlib import resources
+from math import inf
 from pathlib import Path
 from threading import RLock
 from typing import Any, ClassVar, Self
@@ -69,14 +71,18 @@ class Database:
 
     Each script of `migrations` brings the schema one version on, the first from 1 to 2; schema.sql
     is the newest. A file with an older schema is copied beside itself before it is changed.
+    `hurry` is for how many seconds after a sync a lazy commit does without one.
     """
 
     migrations: ClassVar[Sequence[str]] = ()
+    hurry = 0.005
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
         self._connection = connection
         self._lock = RLock()
+        self._synced_at = -inf
+        self._syncing = True
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -131,10 +137,23 @@ class Database:
         with self.guarded() as db:
             return db.execute(sql, values).fetchall()
 
+    @property
+    def hurried(self) -> bool:
+        """Whether the last sync is so recent that the next can wait."""
+        return time.monotonic() - self._synced_at < self.hurry
+
     @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Commit, durably, what is done in the context; after an error nothing was done."""
+    def transaction(self, *, lazy: bool = False) -> Iterator[sqlite3.Connection]:
+        """Commit, durably, what is done in the context; after an error nothing was done.
+
+        Where it is lazy and `hurried` it is not synced, which is what takes a commit its time: a
+        kill cannot undo it, but a power cut can, until the next commit that is synced.
+        """
         with self.guarded() as db:
+            sync = not (lazy and self.hurried)
+            if sync is not self._syncing:
+                db.execute(f"pragma synchronous = {'full' if sync else 'normal'}")
+                self._syncing = sync
             db.execute("begin immediate")
             try:
                 yield db
@@ -142,6 +161,8 @@ class Database:
                 db.rollback()
                 raise
             db.execute("commit")
+            if sync:
+                self._synced_at = time.monotonic()
 
     @contextmanager
     def guarded(self) -> Iterator[sqlite3.Connection]:

@@ -72,7 +72,10 @@ class Mailroom:
         """
         self._recipients.clear()
         self._ended, self._of = 0, self.deliveries.tally().outstanding
-        self.transport.send(self._outgoing(issue), self)
+        try:
+            self.transport.send(self._outgoing(issue), self)
+        finally:
+            self.deliveries.release()
 
     def commit(self, outcomes: Mapping[int, Outcome], intents: Collection[int]) -> frozenset[int]:
         """Be the transport's ledger: suppressions are looked up before an intent is noted."""

@@ -2,8 +2,11 @@
 
 import json
 import sqlite3
+from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 from newsletter.database import Database, json_text
@@ -11,12 +14,23 @@ from newsletter.digest import Owed
 from newsletter.models import FINAL, Delivery, DeliveryStatus, Outcome
 from newsletter.report import Tally, iso
 
+_REACH = 32  # how many intents are noted ahead
+
 
 class Deliveries:
-    """The deliveries of a state file; what is taken up is forgotten when the file is closed."""
+    """The deliveries of a state file; what is taken up is forgotten when the file is closed.
+
+    Syncing the disk takes longer than a server nearby takes for a message. So, where intents
+    follow each other in a hurry, one commit notes the intents of the next deliveries in line as
+    well, and the outcomes until then are left for the next sync. `release` takes back what was
+    noted ahead and did not leave.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._line: deque[tuple[int, DeliveryStatus]] = deque()
+        self._ahead: dict[int, DeliveryStatus] = {}  # noted ahead, with the status before
+        self._reach = 0
         with database.guarded() as db:
             db.execute(_WORKED)
 
@@ -70,11 +84,13 @@ class Deliveries:
 
         Each is yielded once; outcomes may be committed meanwhile.
         """
+        # What is noted and never leaves would be held back after a kill, for nothing.
+        self._reach = 0 if hold_unknown else _REACH
         position = 0
         while True:
             rows = self._database.rows(
                 "select position, id, issue, after, recipient, keywords, format, status, attempts"
-                " from worked join outstanding on id = delivery"
+                " from worked cross join outstanding on id = delivery"
                 " where position > ? and issue = coalesce(?, issue)"
                 " and not (? and status = 'unknown') order by position limit 500",
                 position,
@@ -83,15 +99,28 @@ class Deliveries:
             )
             if not rows:
                 return
-            yield from (_delivery(row[1:]) for row in rows)
+            self._line = deque((row[1], row[7]) for row in rows)
+            for row in rows:
+                yield _delivery(row[1:])
+                self._line.popleft()
             position = rows[-1][0]
 
     def commit(
         self, outcomes: Mapping[int, Outcome], intents: Collection[int], *, now: datetime
     ) -> None:
-        """Note outcomes, and what is about to leave, in one durable transaction."""
+        """Note outcomes, and what is about to leave, in one transaction.
+
+        When this returns no kill can undo it. A power cut cannot undo an intent either, but where
+        no intent had to be written it may undo the outcomes of the last `Database.hurry`.
+        """
         changed = iso(now)
-        with self._database.transaction() as db:
+        fresh = [delivery for delivery in intents if delivery not in self._ahead]
+        ahead: dict[int, DeliveryStatus] = {}
+        if fresh and self._database.hurried:
+            known = {*intents, *outcomes, *self._ahead}
+            coming = islice(self._line, self._reach)
+            ahead = {delivery: status for delivery, status in coming if delivery not in known}
+        with self._database.transaction(lazy=not fresh) as db:
             db.executemany(
                 "update deliveries set status = ?, code = ?, reply = ?, changed = ? where id = ?",
                 [
@@ -102,8 +131,20 @@ class Deliveries:
             db.executemany(
                 "update deliveries set status = 'sending', attempts = attempts + 1, changed = ?"
                 " where id = ?",
-                [(changed, delivery) for delivery in intents],
+                [(changed, delivery) for delivery in (*fresh, *ahead)],
             )
+        self._ahead |= ahead
+        for delivery in (*outcomes, *intents):
+            self._ahead.pop(delivery, None)
+
+    def release(self) -> None:
+        """Take back the intents of what was noted ahead and did not leave."""
+        with self._database.transaction() as db:
+            db.executemany(
+                "update deliveries set status = ?, attempts = attempts - 1 where id = ?",
+                [(status, delivery) for delivery, status in self._ahead.items()],
+            )
+        self._ahead.clear()
 
     def failed_to_compose(self, delivery: int, reason: str, *, now: datetime) -> int:
         """Count that a message could not be composed; return how often that happened."""
@@ -113,6 +154,7 @@ class Deliveries:
                 " changed = ? where id = ? returning failures",
                 (reason, iso(now), delivery),
             ).fetchall()
+        self._ahead.pop(delivery, None)
         return int(failures)
 
     def tally(self) -> Tally:
@@ -205,6 +247,11 @@ create temp table if not exists worked (
 """
 
 
+@lru_cache(maxsize=64)  # people with the same keywords come one after the other
+def _keywords(text: str) -> tuple[str, ...]:
+    return tuple(json.loads(text))
+
+
 def _delivery(row: Sequence[Any]) -> Delivery:
     id_, issue, after, recipient, keywords, format_, status, attempts = row
     return Delivery(
@@ -212,7 +259,7 @@ def _delivery(row: Sequence[Any]) -> Delivery:
         issue=issue,
         after=after,
         recipient=recipient,
-        keywords=tuple(json.loads(keywords)),
+        keywords=_keywords(keywords),
         format=format_,
         status=status,
         attempts=attempts,

@@ -287,7 +287,7 @@ class Ledger(Protocol):
     """What a transport writes down while it works."""
 
     def commit(self, outcomes: Mapping[int, Outcome], intents: Collection[int]) -> frozenset[int]:
-        """Note in one durable transaction what became of some deliveries and what leaves next.
+        """Note in one transaction what became of some deliveries and what leaves next.
 
         Both are keyed by `Delivery.id`; outcomes come first where one is in both. An intent is
         committed before the message's envelope is sent, so that a suppression is seen in time; at

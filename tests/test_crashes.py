@@ -1,13 +1,15 @@
 """Kill the job wherever it may be; then compare what was owed, what is recorded, what arrived."""
 
+import os
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import repeat
 from pathlib import Path
 
@@ -31,10 +33,13 @@ class Bench:
         self.process: subprocess.Popen[bytes] | None = None
         Newsroom(folder).run(now=NOW - DAY)
 
-    def start(self, point: str = "none") -> subprocess.Popen[bytes]:
+    def start(
+        self, point: str = "none", *, env: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[bytes]:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.crashing", self.folder, str(self.server.port), point],
             cwd=CHECKOUT,
+            env=os.environ | (env or {}),
         )
         return self.process
 
@@ -168,3 +173,48 @@ def test_a_second_run_leaves_at_once_even_if_the_first_is_stopped(tmp_path: Path
             first.send_signal(signal.SIGCONT)
         assert first.wait(60) == 0
         bench.require_books_to_agree(at_most_twice=0)
+
+
+@pytest.fixture(scope="module")
+def power_cut(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a library that keeps, beside the files of a run, what of them was synced."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("no C compiler is installed")
+    library = tmp_path_factory.mktemp("power_cut") / "power_cut.so"
+    source = CHECKOUT / "tests/power_cut.c"
+    subprocess.run(
+        [compiler, "-shared", "-fPIC", "-Wall", "-Werror", str(source), "-o", str(library), "-ldl"],
+        check=True,
+    )
+    return library
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("pace", "most"),
+    [(repeat(ORDINARY), READERS), (slowly(), 2 * CONNECTIONS)],
+    ids=["quick", "slow"],
+)
+@pytest.mark.parametrize("after", [1, 3, 12, 30])
+def test_a_power_cut_loses_nobody(
+    tmp_path: Path, power_cut: Path, pace: Iterator[Action], most: int, after: int
+) -> None:
+    disk = tmp_path / "disk"
+    with SmtpServer(script={"dot": pace}) as server:
+        bench = Bench(tmp_path / "run", server)
+        shutil.copytree(bench.folder, disk)
+        run = bench.start(
+            env={
+                "LD_PRELOAD": str(power_cut),
+                "POWER_CUT_OF": str(bench.folder),
+                "POWER_CUT_DISK": str(disk),
+            }
+        )
+        bench.wait_for_mails(after)
+        bench.kill()
+        assert run.wait() == -signal.SIGKILL
+        shutil.rmtree(bench.folder)
+        disk.rename(bench.folder)
+        bench.finish()
+        bench.require_books_to_agree(at_most_twice=most)

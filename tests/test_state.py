@@ -1,7 +1,9 @@
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from datetime import timedelta
+from math import inf
 from pathlib import Path
 
 import pytest
@@ -124,6 +126,49 @@ def test_what_was_under_way_when_a_run_ended_is_unknown_in_the_next(path: Path) 
         state.deliveries.take_up(now=NOW, max_age=2 * DAY)
         (again,) = state.deliveries.outstanding()
         assert (again.status, again.attempts, again.id) == ("unknown", 1, delivery.id)
+
+
+def statuses(path: Path) -> list[tuple[str, int]]:
+    """Return the status and the attempts of all deliveries, as another process sees them."""
+    with closing(sqlite3.connect(path)) as db:
+        return db.execute("select status, attempts from deliveries order by id").fetchall()
+
+
+def test_intents_in_a_hurry_are_noted_ahead_and_taken_back(path: Path) -> None:
+    with State.open(path) as state:
+        state.database.hurry = inf
+        publish(state, 1, "2611.00001", to=tuple(f"r{n}@example.org" for n in range(60)))
+        state.deliveries.take_up(now=NOW, max_age=DAY)
+        coming = state.deliveries.outstanding()
+        first = next(coming).id
+        state.deliveries.commit({}, [first], now=NOW)
+        noted = statuses(path).count(("sending", 1))
+        assert 10 < noted < 50
+        second = next(coming).id
+        state.deliveries.commit({first: ACCEPTED}, [second], now=NOW)
+        third = next(coming).id
+        state.deliveries.commit({second: ACCEPTED}, [third], now=NOW)
+        state.deliveries.failed_to_compose(next(coming).id, "broken", now=NOW)
+        assert statuses(path).count(("sending", 1)) == noted - 3
+        state.deliveries.release()
+        found = statuses(path)
+        assert found[:3] == [("accepted", 1), ("accepted", 1), ("sending", 1)]
+        assert found[3][0] == "deferred"
+        assert set(found[4:]) == {("untried", 0)}
+
+
+@pytest.mark.parametrize(("hurry", "hold_unknown"), [(0, False), (inf, True)])
+def test_nothing_is_noted_ahead_without_hurry_or_where_it_would_be_held(
+    path: Path, hurry: float, hold_unknown: bool
+) -> None:
+    with State.open(path) as state:
+        state.database.hurry = hurry
+        publish(state, 1, "2611.00001", to=tuple(f"r{n}@example.org" for n in range(9)))
+        state.deliveries.take_up(now=NOW, max_age=DAY)
+        for delivery in state.deliveries.outstanding(hold_unknown=hold_unknown):
+            state.deliveries.commit({}, [delivery.id], now=NOW)
+            assert statuses(path).count(("sending", 1)) == 1
+            state.deliveries.commit({delivery.id: ACCEPTED}, [], now=NOW)
 
 
 def test_what_is_too_old_expires_and_is_counted(path: Path) -> None:
