@@ -211,8 +211,6 @@ class Database:
                 upkeep.migrate(db, self.migrations, version=version)
             db.execute("pragma journal_mode = wal")
             db.execute("pragma synchronous = full")
-            # A short log is overwritten, not extended, which is what takes a commit its time.
-            db.execute("pragma wal_autocheckpoint = 100")
             db.execute("pragma foreign_keys = on")
 
 
