@@ -4,8 +4,9 @@
 
 All three send the same bytes to the same smtp-sink over as many connections, in turns, and the
 medians of the rounds are compared. Ours also keeps its ledger: what is owed is read from the real
-state file on disk, and an intent and an outcome are committed for every message. Delay is put on every reply by a proxy that all
-three go through. Needs Postfix's smtp-sink and smtp-source; run it on a machine at rest.
+state file on disk, and an intent and an outcome are committed for every message. Delay is put on
+every reply by a proxy that all three go through. Needs Postfix's smtp-sink and smtp-source; run it
+on a machine at rest.
 """
 
 import argparse
