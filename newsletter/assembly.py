@@ -4,11 +4,12 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent import futures
 from contextlib import contextmanager, nullcontext
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 
 import requests
 
@@ -24,7 +25,7 @@ from newsletter.inbox import Clerk, Reading, Returns
 from newsletter.keyfile import key_file
 from newsletter.mailboxes import Opener, imap, maildir, mbox
 from newsletter.message import Composer
-from newsletter.models import Source, Transport
+from newsletter.models import Fetched, Scope, Source, Transport
 from newsletter.outbox import Outbox
 from newsletter.polite import Manners
 from newsletter.render import Renderer
@@ -34,6 +35,8 @@ from newsletter.state import State
 from newsletter.subscribers import SubscriberList, read
 from newsletter.suppressions import Suppressions
 from newsletter.tokens import Tokens
+
+_GLANCE = 0.1  # seconds between looks at `stop`
 
 
 def run(
@@ -206,14 +209,36 @@ def source(config: Config, *, stop: Event) -> Source:
     """Return where papers come from: arXiv, or a saved answer of it."""
     if config.source.file:
         return FileSource(config.source.file)
-    return arxiv_source(config, attempts=config.source.attempts, stop=stop)
+    return Interruptible(arxiv_source(config, attempts=config.source.attempts), stop)
 
 
-def arxiv_source(config: Config, *, attempts: int, stop: Event | None = None) -> ArxivSource:
-    """Return arXiv's query API, asked with the manners that the configuration wants.
+class Interruptible:
+    """A source that is waited for until `stop` is set; from then on it raises StoppedError."""
 
-    Once `stop` is set it waits no more, but raises StoppedError.
-    """
+    def __init__(self, source: Source, stop: Event) -> None:
+        self._source = source
+        self._stop = stop
+
+    def fetch(self, scopes: tuple[Scope, ...], *, now: datetime) -> Fetched:
+        """Fetch in a thread, since nothing but the end of the program ends a read that blocks."""
+        answer: futures.Future[Fetched] = futures.Future()
+
+        def fetch() -> None:
+            try:
+                answer.set_result(self._source.fetch(scopes, now=now))
+            except BaseException as error:  # noqa: BLE001 - raised again by the thread that waits
+                answer.set_exception(error)
+
+        Thread(target=fetch, name="source", daemon=True).start()
+        while not (self._stop.is_set() or answer.done()):
+            futures.wait([answer], timeout=_GLANCE)
+        if self._stop.is_set():
+            raise StoppedError
+        return answer.result()
+
+
+def arxiv_source(config: Config, *, attempts: int) -> ArxivSource:
+    """Return arXiv's query API, asked with the manners that the configuration wants."""
     contact = config.source.contact or f"mailto:{bare(config.newsletter.sender)}"
     manners = Manners(
         folder=_shared_folder(config.state.file.parent),
@@ -221,14 +246,8 @@ def arxiv_source(config: Config, *, attempts: int, stop: Event | None = None) ->
         interval_seconds=config.source.interval_seconds,
         timeout_seconds=config.source.timeout_seconds,
         attempts=attempts,
-        sleep=partial(_wait, stop or Event()),
     )
     return ArxivSource(requests.Session(), url=config.source.url, manners=manners)
-
-
-def _wait(stop: Event, seconds: float) -> None:
-    if stop.wait(seconds):
-        raise StoppedError
 
 
 def transport(config: Config, deliveries: Deliveries, *, stop: Event, now: datetime) -> Transport:

@@ -178,17 +178,14 @@ def test_a_misused_command_says_so(newsletter: Command, arguments: tuple[str, ..
     assert "Traceback" not in ended.err
 
 
-@pytest.mark.slow
-def test_a_run_that_waits_for_arxiv_can_be_stopped(sample: Path) -> None:
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        port = closed.getsockname()[1]
+def started(sample: Path, port: int) -> "subprocess.Popen[str]":
+    """Begin a run in a process of its own, with arXiv at a port of this machine."""
     rewrite(
         sample / "newsletter.toml",
         'file = "day1.xml"',
         f'url = "http://127.0.0.1:{port}/api/query"\ninterval_seconds = 0',
     )
-    process = subprocess.Popen(
+    return subprocess.Popen(
         [sys.executable, "-m", "newsletter", "run", "--json"],
         cwd=sample,
         env={"XDG_STATE_HOME": str(sample / "home")},
@@ -196,10 +193,33 @@ def test_a_run_that_waits_for_arxiv_can_be_stopped(sample: Path) -> None:
         stderr=subprocess.PIPE,
         text=True,
     )
-    assert process.stderr
-    while "trying again" not in process.stderr.readline():
-        pass
+
+
+def require_stop(process: "subprocess.Popen[str]") -> None:
     process.send_signal(signal.SIGTERM)
-    out, _ = process.communicate(timeout=10)
+    out, _ = process.communicate(timeout=8)
     assert process.returncode == 75
     assert json.loads(out)["exit"] == 75
+
+
+@pytest.mark.slow
+def test_a_run_that_waits_for_another_try_can_be_stopped(sample: Path) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        process = started(sample, closed.getsockname()[1])
+        assert process.stderr
+        while "trying again" not in process.stderr.readline():
+            pass
+        require_stop(process)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n<feed"])
+def test_a_run_that_waits_for_an_answer_can_be_stopped(sample: Path, answer: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        process = started(sample, silent.getsockname()[1])
+        connection, _ = silent.accept()
+        with connection:
+            assert connection.recv(4)
+            connection.sendall(answer)
+            require_stop(process)
