@@ -50,8 +50,9 @@ def current(path: Path, keywords: Sequence[Keyword], *, now: datetime) -> dict[s
         good = state.history.runs(limit=1, exit_code=0)
         remarks = dict(pace_remarks(state, keywords, now=now))
         waiting = state.deliveries.waiting()
+    running = holder(path)
     return {
-        "running": holder(path),
+        "running": running,
         "last_run": dict(runs[0].report) if runs else None,
         "good_run_age": (now - good[0].finished).total_seconds() if good else None,
         "runs": [
@@ -67,7 +68,13 @@ def current(path: Path, keywords: Sequence[Keyword], *, now: datetime) -> dict[s
             for each in keywords
         ],
         "outstanding": [
-            {"issue": issue, "status": status, "reason": reason, "deliveries": number}
+            {
+                "issue": issue,
+                # What was under way when a run was killed: the next one will call it so.
+                "status": "unknown" if status == "sending" and not running else status,
+                "reason": reason,
+                "deliveries": number,
+            }
             for issue, status, reason, number in waiting
         ],
     }
@@ -76,12 +83,19 @@ def current(path: Path, keywords: Sequence[Keyword], *, now: datetime) -> dict[s
 def lines(found: Mapping[str, Any]) -> list[str]:
     """Return the status as lines for people."""
     shown = [f"a run is under way: {found['running']}"] if found["running"] else []
-    if found["last_run"] is None:
-        return [*shown, "no run yet; try: newsletter run --dry-run"]
     good = found["good_run_age"]
-    shown += ["no good run yet" if good is None else f"last good run {good / 3600:.1f} hours ago"]
-    shown += ["", "last runs:"] + [f"  {each['run']}  {each['summary']}" for each in found["runs"]]
-    shown += ["", "keywords:"] + [_keyword_line(each) for each in found["keywords"]]
+    if good is not None:
+        shown.append(f"last good run {good / 3600:.1f} hours ago")
+    elif found["runs"]:
+        shown.append("no good run yet")
+    elif found["outstanding"]:
+        shown.append("no run has ended yet")
+    else:
+        return [*shown, "no run yet; try: newsletter run --dry-run"]
+    if found["runs"]:
+        shown += ["", "last runs:"]
+        shown += [f"  {each['run']}  {each['summary']}" for each in found["runs"]]
+        shown += ["", "keywords:"] + [_keyword_line(each) for each in found["keywords"]]
     if not found["outstanding"]:
         return [*shown, "", "nothing is outstanding"]
     shown += ["", "outstanding, to go with the next run:"]

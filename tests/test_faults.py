@@ -576,7 +576,7 @@ def test_the_status_tells_of_a_run_that_hangs_and_since_when(
 
 
 @pytest.mark.slow
-def test_the_status_does_not_tell_of_a_run_that_was_killed(
+def test_the_status_after_a_kill_tells_what_is_outstanding(
     newsletter: Command, sample: Path
 ) -> None:
     with SmtpServer(script={"dot": slowly()}) as server:
@@ -586,7 +586,11 @@ def test_the_status_does_not_tell_of_a_run_that_was_killed(
             time.sleep(0.01)
         run.kill()
         run.communicate()
-    assert "under way" not in newsletter("status").out
+    told = newsletter("status").out
+    assert "under way" not in told
+    assert "no run has ended yet" in told
+    assert "unknown" in told
+    assert "sending" not in told
 
 
 def lock_holder(folder: Path) -> int:
