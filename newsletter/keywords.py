@@ -25,6 +25,7 @@ _ARCHIVES = frozenset(
     "astro-ph cond-mat cs econ eess gr-qc hep-ex hep-lat hep-ph hep-th math math-ph nlin "  # noqa: SIM905
     "nucl-ex nucl-th physics q-bio q-fin quant-ph stat".split()
 )
+_SUBCLASS = re.compile(r"[A-Za-z]{2}|[a-z]+(-[a-z]+)+|optics|other|soft|\*")
 # info.arxiv.org/help/api/user-manual.html#51-details-of-query-construction
 _PREFIXES = frozenset(
     {"abs", "all", "au", "cat", "co", "doi", "id", "jr", "rn", "submittedDate", "ti", "title"}
@@ -311,7 +312,7 @@ def _category_problems(category: str) -> Iterable[str]:
             f"categories: {category!r} is no arXiv category; write one like 'cs.CV', or an "
             f"archive: {', '.join(sorted(_ARCHIVES))}"
         )
-    elif "." in category and not re.fullmatch(r"[A-Za-z]{2}|[a-z]+(-[a-z]+)+|\*", subclass):
+    elif "." in category and not _SUBCLASS.fullmatch(subclass):
         yield f"categories: {category!r} is no arXiv category; write one like '{archive}.XX'"
 
 

@@ -200,6 +200,8 @@ def test_marks_are_the_words_that_matched(phrase: str, text: str, marked: list[s
     ("keyword", "said"),
     [
         (Keyword(name="graph neural network", categories=("cs", "math.CO", "astro-ph.GA")), []),
+        (Keyword(name="graph", categories=("physics.optics", "cond-mat.soft")), []),
+        (Keyword(name="graph", categories=("cond-mat.other", "physics.med-ph")), []),
         (Keyword(name="x", query='(ti:"a b" OR abs:c) ANDNOT cat:cs.*'), []),
         (Keyword(name="x", query="ti:(a OR b) AND submittedDate:[2020 TO 2021]"), []),
         (Keyword(name="!!"), ["no word"]),
