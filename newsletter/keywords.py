@@ -124,8 +124,12 @@ def problems(keyword: Keyword) -> list[str]:
 
 
 def _plain(text: str) -> str:
-    """Return the words of a text with nothing that arXiv's query parser would act on."""
-    return " ".join("".join(c if _is_plain(c) else " " for c in text).split())
+    """Return the words of a text with nothing that arXiv's query parser would act on.
+
+    Accents are composed, as in arXiv's texts: to its index a decomposed ö is another letter.
+    """
+    composed = unicodedata.normalize("NFC", text)
+    return " ".join("".join(c if _is_plain(c) else " " for c in composed).split())
 
 
 def _is_plain(character: str) -> bool:
@@ -239,9 +243,11 @@ def _porter() -> Any:  # noqa: ANN401  (snowballstemmer has no types)
 
 def _phrase(name: str, *, exact: bool) -> tuple[str | None, ...]:
     """Return what to look for at consecutive positions; None stands for any one word."""
+    asked_for = _plain(name)
     if exact:
-        return tuple(word if _has_inner_capital(word) else word.lower() for word in _words(name))
-    stems = _stems(name)
+        words = _words(asked_for)
+        return tuple(word if _has_inner_capital(word) else word.lower() for word in words)
+    stems = _stems(asked_for)
     asked = [position for position, stem in enumerate(stems) if stem is not None]
     return stems[asked[0] : asked[-1] + 1] if asked else ()
 

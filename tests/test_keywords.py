@@ -25,6 +25,7 @@ SEED_KEYWORDS = (
         (Keyword(name='a "b" (c): d*\n\x07e'), '(ti:"a b c d e" OR abs:"a b c d e")'),
         (Keyword(name="foo_bar"), '(ti:"foo_bar" OR abs:"foo_bar")'),
         (Keyword(name="multi-agent"), '(ti:"multi-agent" OR abs:"multi-agent")'),
+        (Keyword(name="Schro\u0308dinger"), '(ti:"Schrödinger" OR abs:"Schrödinger")'),
         (Keyword(name="$x$ ψ-function"), '(ti:"x ψ-function" OR abs:"x ψ-function")'),
         (Keyword(name="x", query='ti:"a b" AND\n abs:c'), '(ti:"a b" AND abs:c)'),
         (
@@ -88,6 +89,9 @@ def test_no_keyword_breaks_out_of_its_quotes(name: str, author: str, category: s
         ("Parkinson disease", "Parkinson's disease", True),
         ("Parkinson disease", "Parkinson’s diseases", True),
         ("Schrodinger", "Schrödinger", False),
+        ("Schro\u0308dinger", "Schrödinger", True),
+        ("Dune: part two", "Dune part two", True),
+        ("Dune:part two", "Dune part two", True),
         ("R", "a fit of R² = 0.9", True),
         ("深層学習", "医用画像の深層学習について", True),
         ("image", "the end of imaging.We begin", False),
@@ -111,6 +115,7 @@ def test_matching_is_arxivs_phrase_search_over_stems(phrase: str, text: str, fou
         ("the art of war", "art and war", False),
         ("PyTorch", "pytorch", False),
         ("Adam", "adam", True),
+        ("Schro\u0308dinger", "Schrödinger", True),
     ],
 )
 def test_exact_means_the_words_as_written(phrase: str, text: str, found: bool) -> None:
