@@ -128,7 +128,8 @@ def scope(keyword: Keyword, state: State, rules: Rules, *, now: datetime) -> Sco
     start = window_start(
         now=now,
         last_good=memory.last_good,
-        last_sweep=trail.last_sweep if trail else None,
+        # A baseline must record whatever a later sweep will find.
+        last_sweep=trail.last_sweep if trail and not memory.needs_baseline else None,
         baseline_start=memory.since,
         lookback_days=rules.lookback_days,
     )

@@ -96,6 +96,13 @@ def test_a_keyword_added_later_floods_nobody(room: Newsroom) -> None:
     assert room.mails() == []
 
 
+def test_a_redefined_keyword_records_all_that_a_later_sweep_could_reach(room: Newsroom) -> None:
+    room.keywords = [Keyword(name="mri", authors=("Ada Quill",))]
+    room.run()
+    (scope,) = room.told.scopes
+    assert scope.start == NOW - 91 * DAY
+
+
 def test_everyone_gets_their_keywords_only(room: Newsroom) -> None:
     room.subscribers = [ADA, BOB, Subscriber(email="eve@example.org", paused=True)]
     room.told.papers = {"mri": (paper("2611.00001"),), "pet": (paper("2611.00002"),)}
