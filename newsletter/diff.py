@@ -1,9 +1,10 @@
 """Decide what is news. Pure: it sees values, and returns values."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from newsletter.keywords import matcher
 from newsletter.models import Announcement, Keyword, KeywordOutcome, Listing, Paper
 
 
@@ -13,19 +14,19 @@ class Memory:
 
     `announced` maps each arXiv id ever announced (or recorded by a baseline) to its highest
     version. `since` is where the first window opened, `last_good` when arXiv last answered; both
-    are None for a keyword never answered before. `redefined` is True when the keyword means
-    something else now than at its last good answer.
+    are None for a keyword never answered before. `former` is what the keyword meant at its last
+    good answer, None when it means the same now.
     """
 
     announced: Mapping[str, int]
     since: datetime | None = None
     last_good: datetime | None = None
-    redefined: bool = False
+    former: Keyword | None = None
 
     @property
     def needs_baseline(self) -> bool:
         """Whether the next good answer is a starting point rather than a day's news."""
-        return self.last_good is None or self.redefined
+        return self.last_good is None or self.former is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +52,8 @@ def news(
 
     An incomplete listing is `unknown` and changes nothing. The first good answer is a `baseline`:
     only what was submitted in the `baseline_days` before `now` is announced; a keyword that was
-    redefined also announces what was submitted since its last good answer.
+    redefined also announces what was submitted since its last good answer, and whatever it would
+    have announced as it was.
     """
     if not listing.complete:
         return News(
@@ -60,7 +62,8 @@ def news(
     found = announcements(keyword, listing.papers, memory)
     if memory.needs_baseline:
         opening = min(now, memory.last_good or now) - timedelta(days=baseline_days)
-        fresh = tuple(each for each in found if each.paper.submitted >= opening)
+        was_due = _due_before(keyword, memory.former)
+        fresh = tuple(each for each in found if each.paper.submitted >= opening or was_due(each))
         ids = {each.paper.arxiv_id for each in fresh}
         return News(
             keyword=keyword,
@@ -86,6 +89,20 @@ def announcements(
     """Return what was not announced before, newest first: new papers, then replacements."""
     found = [each for paper in papers if (each := _announcement(keyword, paper, memory))]
     return tuple(sorted(found, key=_newest_first))
+
+
+def _due_before(keyword: Keyword, former: Keyword | None) -> Callable[[Announcement], bool]:
+    """Return the decision whether a keyword that was redefined owed an announcement before.
+
+    Of a raw query that was itself rewritten only arXiv knows what it found.
+    """
+    if former is None:
+        return lambda _: False
+    kinds = ("new", "replacement") if former.replacements else ("new",)
+    if replace(former, replacements=keyword.replacements) == keyword:
+        return lambda each: each.kind in kinds
+    found = matcher(former) or (lambda _: False)
+    return lambda each: each.kind in kinds and found(each.paper)
 
 
 def _announcement(keyword: Keyword, paper: Paper, memory: Memory) -> Announcement | None:

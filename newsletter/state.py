@@ -93,11 +93,12 @@ class State:
         for definition, since, last_good in self.database.rows(
             "select definition, since, last_good from keywords where name = ?", keyword.name
         ):
+            former = _keyword(definition)
             return Memory(
                 announced=announced,
                 since=moment_of(since),
                 last_good=moment_of(last_good),
-                redefined=definition != json_text(asdict(keyword)),
+                former=former if former != keyword else None,
             )
         return Memory(announced=announced)
 

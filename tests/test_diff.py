@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -92,7 +93,7 @@ def test_a_redefined_keyword_floods_nobody_but_loses_no_day() -> None:
         announced={"2611.00001": 1},
         since=NOW - timedelta(days=90),
         last_good=NOW - timedelta(days=4),
-        redefined=True,
+        former=Keyword(name="paint"),
     )
     since_then = paper("2611.00003", submitted=NOW - timedelta(days=4))
     long_ago = paper("2610.00002", submitted=NOW - timedelta(days=20))
@@ -100,3 +101,34 @@ def test_a_redefined_keyword_floods_nobody_but_loses_no_day() -> None:
     assert result.outcome == "baseline"
     assert [each.paper for each in result.announcements] == [since_then]
     assert long_ago in result.recorded
+
+
+@pytest.mark.parametrize(
+    ("former", "keyword", "announced"),
+    [
+        (GNN, REPLACED, ["held", "others"]),
+        (GNN, replace(GNN, authors=("Cy Late",)), ["held"]),
+        (GNN, Keyword(name="quiet life"), ["held"]),
+        (Keyword(name="x", query="ti:graph"), Keyword(name="x", query="ti:graphs"), []),
+        (
+            Keyword(name="x", query="ti:graph", replacements=True),
+            Keyword(name="x", query="ti:graph"),
+            ["held", "others"],
+        ),
+        (REPLACED, replace(REPLACED, authors=("Cy Late",)), ["held", "revised"]),
+    ],
+)
+def test_what_a_redefined_keyword_would_have_announced_as_it_was_is_still_announced(
+    former: Keyword, keyword: Keyword, announced: list[str]
+) -> None:
+    known = paper("2611.00001", submitted=NOW - timedelta(days=9))
+    papers = {
+        "known": known,
+        "held": paper("2611.00009", submitted=NOW - timedelta(days=6)),
+        "others": paper("2611.00008", submitted=NOW - timedelta(days=7), title="On paint"),
+        "revised": replace(known, version=2),
+    }
+    before = replace(memory(p2611_00001=1), former=former)
+    result = news(keyword, listing(*papers.values()), before, now=NOW, baseline_days=1)
+    found = [each.paper for each in result.announcements]
+    assert [name for name, each in papers.items() if each in found] == announced

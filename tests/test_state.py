@@ -78,8 +78,9 @@ def test_what_was_announced_is_remembered_by_keyword_and_id(path: Path) -> None:
 def test_a_keyword_that_means_something_else_now_needs_a_baseline(path: Path) -> None:
     with State.open(path) as state:
         publish(state, 1, "2611.00001")
-        assert state.memory(Keyword(name="mri", categories=("cs.CV",))).redefined
-        assert not state.memory(Keyword(name="mri", categories=("eess.IV",))).redefined
+        assert state.memory(Keyword(name="mri", categories=("cs.CV",))).former == MRI
+        assert state.memory(Keyword(name="mri", categories=("cs.CV",))).needs_baseline
+        assert state.memory(Keyword(name="mri", categories=("eess.IV",))).former is None
 
 
 def test_an_unknown_outcome_changes_nothing(path: Path) -> None:
