@@ -232,11 +232,15 @@ class Inquiry:
         last_good = min(min(scope.last_good or self._now, self._now) for scope in group)
         since = last_good - _REVISION_MARGIN
         own = [listings[scope.keyword.name] for scope in group]
+        listed = [p for each in own for p in each.papers if p.updated >= since]
         try:
-            shares = self._shares(group, self._revisions(self._ever(group), since))
+            shares = self._shares(group, self._revisions(self._ever(group), since, listed=listed))
         except SourceError as error:
             reason = f"new versions could not be looked for: {error.reason}"
-            return {each.keyword: replace(each, current=False, reason=reason) for each in own}
+            return {
+                scope.keyword.name: _unsure(scope, listing, reason)
+                for scope, listing in zip(group, own, strict=True)
+            }
         return {
             each.keyword: replace(each, papers=newest_first([*each.papers, *shares[each.keyword]]))
             for each in own
@@ -259,7 +263,11 @@ class Inquiry:
             probe = self.probe()
         except SourceError as error:
             return listings | {
-                scope.keyword.name: _unconfirmed(scope, listings[scope.keyword.name], error.reason)
+                scope.keyword.name: _unsure(
+                    scope,
+                    listings[scope.keyword.name],
+                    f"it is not certain that arXiv has nothing new: {error.reason}",
+                )
                 for scope in silent
             }
         if probe.current:
@@ -322,8 +330,11 @@ class Inquiry:
             found |= {paper.arxiv_id: paper for paper in feed.papers}
         return found if len(found) == total else None
 
-    def _revisions(self, search: str, since: datetime) -> list[Paper]:
-        """Return the papers whose current version was submitted from `since` on."""
+    def _revisions(self, search: str, since: datetime, *, listed: Collection[Paper]) -> list[Paper]:
+        """Return the papers whose current version was submitted from `since` on.
+
+        Those `listed` in the window, which are among them, must come back.
+        """
         found: dict[str, Paper] = {}
         received = 0
         while True:
@@ -335,12 +346,19 @@ class Inquiry:
             received += len(feed.papers)
             # The last ten, because a few may stand out of order.
             if received >= feed.total or all(p.updated < since for p in feed.papers[-10:]):
-                return [paper for paper in found.values() if paper.updated >= since]
+                break
             if received >= _REACHABLE:
                 raise SourceError(
                     question.url(self._url),
                     f"the last {received} do not reach back to {since:%Y-%m-%d}",
                 )
+        missing = sorted({paper.arxiv_id for paper in listed} - found.keys())
+        if missing and (not found or trust.is_too_many(missing, of=listed)):
+            raise SourceError(
+                question.url(self._url),
+                f"{len(missing)} papers listed just before did not come back, such as {missing[0]}",
+            )
+        return [paper for paper in found.values() if paper.updated >= since]
 
     def _by_id(self, search: str, ids: Sequence[str]) -> list[Paper]:
         """Return those of some papers that arXiv has, or that match a query."""
@@ -390,9 +408,8 @@ def _joined(before: Listing, again: Listing) -> Listing:
     return replace(again, papers=newest_first([*before.papers, *again.papers]))
 
 
-def _unconfirmed(scope: Scope, listing: Listing, reason: str) -> Listing:
+def _unsure(scope: Scope, listing: Listing, reason: str) -> Listing:
     """Doubt a silence. One at the baseline would let in everything later: it is no answer."""
-    reason = f"it is not certain that arXiv has nothing new: {reason}"
     if scope.last_good is None:
         return incomplete(scope, reason)
     return replace(listing, current=False, reason=reason)

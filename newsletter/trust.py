@@ -50,15 +50,20 @@ def outside(papers: Collection[Paper], first: datetime, last: datetime) -> str:
 
 
 def absent(scope: Scope, returned: Collection[str], *, now: datetime) -> Sequence[str]:
-    """Return the known papers that should have come back, if more are missing than may be.
-
-    One or 2 % may: a revised paper can stop matching. More means a broken index or filter.
-    """
+    """Return the known papers that should have come back, if more are missing than may be."""
     anchors = {
         arxiv_id for arxiv_id, submitted in scope.known.items() if scope.start <= submitted <= now
     }
     missing = anchors - set(returned)
-    return sorted(missing) if len(missing) > max(1, 0.02 * len(anchors)) else ()
+    return sorted(missing) if is_too_many(missing, of=anchors) else ()
+
+
+def is_too_many(missing: Collection[str], *, of: Collection[object]) -> bool:
+    """Tell whether more is missing than may be: one, or 2 %, since a paper can stop matching.
+
+    More means a broken index or filter.
+    """
+    return len(missing) > max(1, 0.02 * len(of))
 
 
 def is_surge(scope: Scope, papers: Collection[Paper], *, now: datetime) -> bool:

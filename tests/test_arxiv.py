@@ -408,6 +408,25 @@ def test_a_lost_sort_order_is_told_and_costs_no_new_paper(world: World) -> None:
     assert "new versions could not be looked for: arXiv ignored the sort order" in listing.reason
 
 
+@pytest.mark.parametrize("fault", [faults.NOTHING, faults.missing("2611.00100", "2611.00110")])
+def test_papers_listed_just_before_must_be_among_the_new_versions(
+    world: World, fault: Fault
+) -> None:
+    world.breaks(replace(fault, on=lambda asked: "lastUpdatedDate" in asked.url))
+    listing = world.listing(scope(replace(GRAPH, replacements=True)))
+    assert listing.complete
+    assert not listing.current
+    assert "papers listed just before did not come back, such as 2611.001" in listing.reason
+
+
+def test_a_baseline_without_the_new_versions_is_no_answer(world: World) -> None:
+    world.breaks(replace(faults.UNAVAILABLE, on=lambda asked: "lastUpdatedDate" in asked.url))
+    wants = scope(replace(GRAPH, replacements=True), known={}, last_good=None)
+    listing = world.listing(wants)
+    assert not listing.complete
+    assert "new versions could not be looked for" in listing.reason
+
+
 # Manners
 
 
