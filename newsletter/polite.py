@@ -184,7 +184,8 @@ class Client:
             self.requests += 1
             try:
                 return self._get(url)
-            except (requests.RequestException, HTTPError) as error:
+            # ValueError: requests reads even a Location that it is not to follow.
+            except (requests.RequestException, HTTPError, ValueError) as error:
                 raise _PassingError(_in_plain_words(error, self._manners)) from error
             finally:
                 self._note_asked(file)
@@ -306,12 +307,12 @@ def _write(file: TextIO, diary: dict[str, Any]) -> None:
 def _seconds(retry_after: str, now: datetime) -> float:
     """Return a Retry-After header in seconds, 0 for none (RFC 9110, 10.2.3: a number or a date)."""
     if retry_after.strip().isdecimal():
-        return float(retry_after)
+        return min(float(retry_after), _LONGEST_COOL_DOWN.total_seconds())
     try:
-        moment = parsedate_to_datetime(retry_after)
-    except ValueError:
+        moment = parsedate_to_datetime(retry_after).astimezone(UTC)
+    except (ValueError, OverflowError):
         return 0.0
-    return max(0.0, (moment.astimezone(UTC) - now).total_seconds())
+    return max(0.0, (moment - now).total_seconds())
 
 
 def _is_loopback(host: str | None) -> bool:

@@ -456,6 +456,12 @@ def test_retry_after_0_counts_as_absent_and_a_date_is_understood(world: World) -
     assert 95 <= world.replica.clock.slept - before <= 125
 
 
+@pytest.mark.parametrize("header", ["9" * 20, "9" * 400, "Fri, 31 Dec 9999 23:59:59 -0100"])
+def test_an_impossible_retry_after_is_no_obstacle(world: World, header: str) -> None:
+    world.breaks(faults.rate_exceeded(retry_after=header))
+    assert "429 Too Many Requests" in world.listing(scope()).reason
+
+
 def test_a_cool_down_outlives_the_run(world: World) -> None:
     world.breaks(faults.rate_exceeded(retry_after="3000"))
     assert world.fetch(scope()).requests == 1
@@ -549,6 +555,7 @@ def scripted() -> Iterator[ThreadingHTTPServer]:
         ("http://arxiv.org/api/query", "http://arxiv.org; https is required"),
         ("file:///etc/passwd", "a host that is not allowed"),
         ("/round", "redirects more than 5 times"),
+        ("https://[arxiv", "arXiv cannot be reached (Invalid IPv6 URL)"),
     ],
 )
 def test_redirects_stay_within_the_allowed_hosts(
