@@ -204,7 +204,16 @@ class Inquiry:
     def _shares(self, group: Sequence[Scope], papers: Collection[Paper]) -> dict[str, list[Paper]]:
         """Return whose the papers are; arXiv is asked about those that no keyword claims here."""
         claims = [claimer(scope.keyword) for scope in group]
-        strangers = [paper for paper in papers if not any(claim(paper) for claim in claims)]
+        belongs = [matcher(scope.keyword) or claimer(scope.keyword) for scope in group]
+        shares: dict[str, list[Paper]] = {scope.keyword.name: [] for scope in group}
+        strangers = []
+        # Paper by paper, because the analysis of a paper is kept only for a while.
+        for paper in papers:
+            for share, is_theirs in zip(shares.values(), belongs, strict=True):
+                if is_theirs(paper):
+                    share.append(paper)
+            if not any(claim(paper) for claim in claims):
+                strangers.append(paper)
         if len(strangers) > max(20, len(papers) // 10):
             raise SourceError(
                 self.window_url(group),
@@ -213,13 +222,10 @@ class Inquiry:
             )
         unknown = [p for p in strangers if not any(p.arxiv_id in s.known for s in group)]
         ids = tuple(paper.arxiv_id for paper in unknown)
-        shares = {}
         for scope in group:
-            belongs = matcher(scope.keyword) or claimer(scope.keyword)
-            share = [paper for paper in papers if belongs(paper)]
+            share = shares[scope.keyword.name]
             share += [paper for paper in strangers if paper.arxiv_id in scope.known]
             share += unknown if len(group) == 1 else self._by_id(search_query(scope.keyword), ids)
-            shares[scope.keyword.name] = share
         return shares
 
     def _with_revisions(
