@@ -167,8 +167,7 @@ def _merged(digests: list[Digest]) -> Digest:
     latest: dict[str, Announcement] = {}
     for announcement in chain.from_iterable(each.announcements for each in reversed(digests)):
         later = latest.setdefault(announcement.paper.arxiv_id, announcement)
-        if announcement.kind == "new" and later.kind == "replacement":
-            latest[announcement.paper.arxiv_id] = replace(later, kind="new", replaces=None)
+        latest[announcement.paper.arxiv_id] = replace(announcement, paper=later.paper)
     newest = digests[-1]
     return replace(
         newest,

@@ -3,7 +3,7 @@ from datetime import timedelta
 
 from newsletter.diff import News
 from newsletter.digest import Reader, compile_issue, edition_for, fingerprint, owed, readers_after
-from newsletter.models import Announcement, Frequency, Keyword, Subscriber
+from newsletter.models import Announcement, Digest, Frequency, Keyword, Subscriber
 from tests.papers import NOW, digest, issue, paper
 
 ADA = Subscriber(email="ada@example.org", keywords=("mri", "pet"))
@@ -74,6 +74,16 @@ def test_an_edition_over_several_issues_has_each_paper_once_newest_issue_first()
         ("2611.00001", 2, "new"),
     ]
     assert merged.since == monday.since
+
+
+def test_two_replacements_in_a_week_are_one_of_what_the_reader_had_before() -> None:
+    def revised(version: int) -> Digest:
+        again = Announcement(paper=paper(version=version), kind="replacement", replaces=version - 1)
+        return replace(digest("mri"), announcements=(again,))
+
+    (merged,) = edition_for([issue(1, revised(2)), issue(2, revised(3))], ["mri"]).digests
+    (found,) = merged.announcements
+    assert (found.paper.version, found.kind, found.replaces) == (3, "replacement", 1)
 
 
 def test_an_issue_is_owed_to_those_whose_keywords_have_news() -> None:
