@@ -8,6 +8,7 @@ import functools
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, pairwise
 from typing import Any, NamedTuple
 
 from newsletter.models import Keyword, Paper
@@ -338,19 +339,31 @@ def _query_problems(query: str) -> Iterable[str]:
             yield f"query: {piece!r} is no operator; write AND, OR or ANDNOT"
         elif piece[0] != '"' and colon and prefix not in _PREFIXES:
             yield f"query: '{prefix}:' is no field; there are {', '.join(sorted(_PREFIXES))}"
-    yield from dict.fromkeys(_structure_problems(pieces))
+    yield from dict.fromkeys(chain(_neighbour_problems(pieces), _level_problems(pieces)))
 
 
 _PIECE = re.compile(r'\w+:\[[^\]]*\]|(?:\w+:)?"[^"]*"|[()]|[^\s()"]+')
 
 
-def _structure_problems(pieces: list[str]) -> Iterable[str]:
-    """Say where arXiv would read something else: it groups from the right, and adds ORs."""
-    levels: list[list[str]] = [[]]
-    after_term = False
-    for piece in pieces:
-        if piece not in _OPERATORS and piece != ")" and after_term:
+def _neighbour_problems(pieces: list[str]) -> Iterable[str]:
+    """Say where arXiv would find no term, or add an OR of its own."""
+    for before, piece in pairwise(["", *pieces, ""]):
+        wanted = before in {"", "(", *_OPERATORS} or before.endswith(":")
+        is_term = piece not in {"", ")", *_OPERATORS}
+        if is_term and not wanted:
             yield f"query: nothing joins {piece!r} to what is before it; write AND, OR, or quotes"
+        elif is_term or not wanted or (before in {"", "("} and piece == "ANDNOT"):
+            continue
+        elif before in {"", "("} and piece in _OPERATORS:
+            yield f"query: nothing stands before {piece!r}; remove it, or write what it joins"
+        else:
+            yield f"query: nothing follows {before!r}; remove it, or write what it is for"
+
+
+def _level_problems(pieces: list[str]) -> Iterable[str]:
+    """Say where arXiv would read something else: it groups from the right."""
+    levels: list[list[str]] = [[]]
+    for piece in pieces:
         if piece == "(":
             levels.append([])
         elif piece in _OPERATORS:
@@ -360,7 +373,6 @@ def _structure_problems(pieces: list[str]) -> Iterable[str]:
                 yield "query: a ')' has no '(' before it"
                 return
             yield from _mixture_problems(levels.pop())
-        after_term = piece not in _OPERATORS and piece != "(" and not piece.endswith(":")
     if len(levels) > 1:
         yield "query: a '(' is not closed"
     yield from _mixture_problems(levels[0])
