@@ -334,9 +334,11 @@ def _query_problems(query: str) -> Iterable[str]:
         yield "query: is empty; remove it, or write a query"
         return
     for piece in pieces:
-        prefix, colon, _ = piece.partition(":")
+        prefix, colon, name = piece.partition(":")
         if piece.upper() in _OPERATORS | {"NOT"} and piece not in _OPERATORS:
             yield f"query: {piece!r} is no operator; write AND, OR or ANDNOT"
+        elif prefix == "au" and "_" in name and '"' not in name:
+            yield f'query: arXiv does not find {piece!r}; write au:"{name.replace("_", " ")}"'
         elif piece[0] != '"' and colon and prefix not in _PREFIXES:
             yield f"query: '{prefix}:' is no field; there are {', '.join(sorted(_PREFIXES))}"
     yield from dict.fromkeys(chain(_neighbour_problems(pieces), _level_problems(pieces)))

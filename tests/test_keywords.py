@@ -224,6 +224,7 @@ def test_marks_are_the_words_that_matched(phrase: str, text: str, marked: list[s
         (Keyword(name="x", query="abstract:b"), ["'abstract:' is no field"]),
         (Keyword(name="x", query="ti:a AND abs:b OR abs:c"), ["AND and OR side by side"]),
         (Keyword(name="x", query="ti:a abs:b"), ["nothing joins 'abs:b'"]),
+        (Keyword(name="x", query="au:del_maestro AND ti:a"), ['write au:"del maestro"']),
         (Keyword(name="x", query="ANDNOT ti:a"), []),
         (Keyword(name="x", query="ti:a AND (ANDNOT ti: b)"), []),
         (Keyword(name="x", query="ti:a AND"), ["nothing follows 'AND'"]),
