@@ -10,11 +10,13 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, pairwise
 from typing import Any, NamedTuple
+from urllib.parse import quote_plus
 
 from newsletter.models import Keyword, Paper
 
 MAX_PHRASE = 200
 MAX_QUERY = 1000
+MAX_ENCODED = 7500  # of the 8,190 bytes of a request line, the dates and the rest left out
 
 # Lucene's EnglishAnalyzer.ENGLISH_STOP_WORDS_SET
 _STOP_WORDS = frozenset(
@@ -121,6 +123,10 @@ def problems(keyword: Keyword) -> list[str]:
         for author in keyword.authors
         if not _name_words(author)
     ]
+    if not found and (size := len(quote_plus(search_query(keyword)))) > MAX_ENCODED:
+        found.append(
+            f"{size} bytes in a URL, where {MAX_ENCODED} are allowed; make several keywords of it"
+        )
     return found
 
 

@@ -217,6 +217,8 @@ def test_marks_are_the_words_that_matched(phrase: str, text: str, marked: list[s
         (Keyword(name="graph", categories=("CV",)), ["'CV' is no arXiv category"]),
         (Keyword(name="graph", categories=("cs.123",)), ["write one like 'cs.XX'"]),
         (Keyword(name="graph", authors=("?",)), ["no name in it"]),
+        (Keyword(name="x", authors=tuple(f"Ada{n} Quill{n}" for n in range(300))), ["in a URL"]),
+        (Keyword(name="x", authors=tuple(f"Ada{n} Quill{n}" for n in range(200))), []),
         (Keyword(name="x", query='ti:"a'), ["quotation mark"]),
         (Keyword(name="x", query="(ti:a"), ["'(' is not closed"]),
         (Keyword(name="x", query="ti:a) AND (abs:b"), ["')' has no '('"]),
