@@ -6,6 +6,7 @@ from datetime import date
 from hashlib import sha256
 from itertools import chain
 
+from newsletter.addresses import folded
 from newsletter.diff import News
 from newsletter.models import Announcement, Digest, Edition, Format, Frequency, Issue, Subscriber
 
@@ -43,8 +44,11 @@ class Changes:
 
 
 def changes(subscribers: Iterable[Subscriber], before: Mapping[str, Reader]) -> Changes:
-    """Count who joined, who left, and whose row says something else."""
-    now = {each.email: fingerprint(each) for each in subscribers}
+    """Count who joined, who left, and whose row says something else.
+
+    `before` has the readers by folded address, here and below.
+    """
+    now = {folded(each.email): fingerprint(each) for each in subscribers}
     return Changes(
         added=len(now.keys() - before.keys()),
         removed=len(before.keys() - now.keys()),
@@ -156,7 +160,7 @@ def fingerprint(subscriber: Subscriber) -> str:
 
 
 def _covered(subscriber: Subscriber, before: Mapping[str, Reader], number: int) -> int:
-    known = before.get(subscriber.email)
+    known = before.get(folded(subscriber.email))
     return number - 1 if known is None or known.covered is None else known.covered
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Self
 
 from newsletter import upkeep
+from newsletter.addresses import folded
 from newsletter.bouncebook import BounceBook
 from newsletter.database import Database, json_text, moment_of
 from newsletter.deliveries import Deliveries, owe
@@ -244,9 +245,9 @@ class State:
     # People
 
     def readers(self) -> dict[str, Reader]:
-        """Return the list as the last run saw it, by address."""
+        """Return the list as the last run saw it, by folded address."""
         return {
-            address: Reader(address=address, fingerprint=fingerprint, covered=covered)
+            folded(address): Reader(address=address, fingerprint=fingerprint, covered=covered)
             for address, fingerprint, covered in self.database.rows("select * from readers")
         }
 

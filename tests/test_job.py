@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from email.message import EmailMessage
 from pathlib import Path
@@ -153,6 +154,16 @@ def test_weekly_subscribers_get_the_week_on_the_next_run_after_monday(room: News
     assert "2611.00001" in body(weekly)
     assert "2611.00002" in body(weekly)
     assert room.run(now=NOW + 6 * DAY).issue is None
+
+
+def test_an_address_spelled_anew_loses_a_weekly_subscriber_no_day(room: Newsroom) -> None:
+    room.subscribers = [WEEKLY]
+    room.told.papers["mri"] = (paper("2611.00001"),)
+    room.run(now=NOW)  # Thursday
+    room.subscribers = [replace(WEEKLY, email="Wim@example.org")]
+    report = room.run(now=NOW + 5 * DAY)
+    assert report.deliveries.accepted == 1
+    assert (report.list_changes.added, report.list_changes.changed) == (0, 1)
 
 
 def test_per_keyword_mode_sends_one_mail_for_each_keyword(room: Newsroom) -> None:
