@@ -14,7 +14,7 @@ from newsletter.errors import SubscribersError
 from newsletter.files import locked, replacing
 from newsletter.listfile import ListFile, Row, opened, split, value, written
 from newsletter.models import Subscriber
-from newsletter.subscribers import COLUMNS, RowReader
+from newsletter.subscribers import COLUMNS, RowReader, filled, in_row, rows_in
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ def add(path: Path, cells: Mapping[str, str], *, keywords: Sequence[str]) -> Sub
     subscriber = _checked(cells, keywords)
     with locked(path):
         with opened(path) as file:
-            if any(_names(row, file, subscriber.email) for row in file.rows()):
+            if any(_names(row, file, subscriber.email) for row in rows_in(file)):
                 raise SubscribersError(
                     [f"{path.name}: {subscriber.email} is on the list; nothing was changed"]
                 )
@@ -100,7 +100,7 @@ def import_rows(
         changed, unchanged = [], []
         with opened(path) as file:
             plan = _Plan.of(file, given)
-            for row in file.rows():
+            for row in rows_in(file):
                 key = _key(row, file)
                 cells = arriving.pop(key, None) if key else None
                 if cells is None:
@@ -127,8 +127,8 @@ def export(path: Path, out: TextIO) -> int:
     count = 0
     with opened(path) as file:
         out.write(",".join(written(column, ",") for column in file.columns) + "\n")
-        for row in file.rows():
-            if row.cells and any(row.cells):
+        for row in filled(file):
+            if row.cells:
                 out.write(",".join(written(cell, ",") for cell in row.cells) + "\n")
                 count += 1
     return count
@@ -168,7 +168,7 @@ class _Plan:
         with opened(path) as file, replacing(path) as out:
             last = self.preamble
             out.write(last.encode(self.encoding))
-            for row in file.rows():
+            for row in rows_in(file):
                 last = self.edits.get(row.line, row.raw) or last
                 out.write(self.edits.get(row.line, row.raw).encode(self.encoding))
             for raw in self.appended:
@@ -185,20 +185,16 @@ def _arriving(
     arriving: dict[str, dict[str, str]] = {}
     problems = []
     with opened(source) as file:
-        for row in file.rows():
-            if row.problem:
-                problems.append(f"{source.name}:{row.line}: {row.problem}")
-            if not row.cells or not any(row.cells):
-                continue
-            cells = {name: text for name, text in _cells(row, file).items() if name in COLUMNS}
-            subscriber, found = reader.subscriber({"email": "", **cells})
+        for row in filled(file):
+            subscriber, found = in_row(row, file, reader)
             key = folded(subscriber.email) if subscriber else ""
             if subscriber and (reason := kept_off(subscriber.email)):
                 found, key = [f"email: {subscriber.email} is kept off the list: {reason}"], ""
-            elif key in arriving:
-                found, key = [f"email: {cells['email']!r} is here twice; the first counts"], ""
+            elif subscriber and key in arriving:
+                found, key = [f"email: {subscriber.email!r} is here twice; the first counts"], ""
             if key:
-                arriving[key] = {name: text for name, text in cells.items() if text}
+                cells = _cells(row, file).items()
+                arriving[key] = {name: text for name, text in cells if text and name in COLUMNS}
             problems += [f"{source.name}:{row.line}: {problem}" for problem in found]
     return arriving, problems
 
@@ -211,7 +207,7 @@ def _checked(cells: Mapping[str, str], keywords: Sequence[str]) -> Subscriber:
 
 
 def _rows_of(email: str, file: ListFile) -> Iterator[Row]:
-    return (row for row in file.rows() if _names(row, file, email))
+    return (row for row in rows_in(file) if _names(row, file, email))
 
 
 def _names(row: Row, file: ListFile, email: str) -> bool:

@@ -76,11 +76,12 @@ class ListFile:
             else:
                 yield self._quoted_row(raw)
 
-    def hand_back(self, row: Row) -> None:
-        """Let the lines of `row` after its first be read again, as rows of their own."""
-        lines = _LINE.findall(row.raw)[1:]
+    def hand_back(self, row: Row) -> str:
+        """Let the lines of `row` after its first, which is returned, be rows of their own."""
+        first, *lines = _LINE.findall(row.raw)
         self._handed_back.extendleft(reversed(lines))
         self.line -= len(lines)
+        return str(first)
 
     def replaced(self) -> bool:
         """Return whether the file was written to, or another took its name, since it was opened."""
@@ -99,8 +100,8 @@ class ListFile:
                 return row
             row.raw += self._next_line()
         # The rows that an open quote swallowed are rows of their own.
-        self.hand_back(row)
-        return Row(line=row.line, raw=raw, problem="a quote is out of place, or is not closed")
+        problem = "a quote is out of place, or is not closed"
+        return Row(line=row.line, raw=self.hand_back(row), problem=problem)
 
     def _next_line(self) -> str:
         line = self._handed_back.popleft() if self._handed_back else self._decoded_line()

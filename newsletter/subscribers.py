@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 
 from newsletter.addresses import address, folded, printable
@@ -155,6 +156,41 @@ def _unreadable(cells: Mapping[str, str]) -> list[str]:
     return problems
 
 
+def rows_in(file: ListFile) -> Iterator[Row]:
+    """Yield the rows of a list; a row that an open quote runs on for is a problem of one line."""
+    for row in file.rows():
+        if _runs_on(row, file):
+            problem = "a line break inside quotes; is a quote missing?"
+            yield Row(line=row.line, raw=file.hand_back(row), problem=problem)
+        else:
+            yield row
+
+
+def filled(file: ListFile) -> Iterator[Row]:
+    """Yield the rows with something in them: a spreadsheet leaves rows of delimiters behind."""
+    return (row for row in rows_in(file) if row.problem or (row.cells and any(row.cells)))
+
+
+def in_row(row: Row, file: ListFile, reader: RowReader) -> tuple[Subscriber | None, list[str]]:
+    """Return the subscriber in a row, None if it is bad, and its problems."""
+    if row.cells is None:
+        return None, [row.problem]
+    if any(row.cells[len(file.columns) :]):
+        count = f"{len(row.cells)} cells for {len(file.columns)} columns"
+        return None, [f"{count}; quote a cell that has {file.delimiter!r} in it"]
+    return reader.subscriber({"email": "", **dict(zip(file.columns, row.cells, strict=False))})
+
+
+def _runs_on(row: Row, file: ListFile) -> bool:
+    """Return whether there is a line break elsewhere than in a column of somebody's own."""
+    breaks = {"\r", "\n"} & set(row.raw.rstrip("\r\n"))
+    return bool(breaks) and any(
+        breaks & set(cell or "")
+        for name, cell in zip_longest(file.columns, row.cells or ())
+        if name is None or name in COLUMNS
+    )
+
+
 def _collected(file: ListFile, name: str, reader: RowReader) -> SubscriberList:
     subscribers: list[Subscriber] = []
     positions: dict[str, int] = {}
@@ -164,9 +200,9 @@ def _collected(file: ListFile, name: str, reader: RowReader) -> SubscriberList:
         if column not in COLUMNS and (hint := did_you_mean(column, COLUMNS, likeness=0.8))
     ]
     rows = bad = 0
-    for row in _filled(file):
+    for row in filled(file):
         rows += 1
-        subscriber, found = _in_row(row, file, reader)
+        subscriber, found = in_row(row, file, reader)
         if subscriber is None:
             bad += 1
         else:
@@ -186,26 +222,6 @@ def _collected(file: ListFile, name: str, reader: RowReader) -> SubscriberList:
     return SubscriberList(
         subscribers=tuple(subscribers), problems=tuple(problems), rows=rows, bad=bad
     )
-
-
-def _filled(file: ListFile) -> Iterator[Row]:
-    # A spreadsheet leaves rows of delimiters behind.
-    return (row for row in file.rows() if row.problem or (row.cells and any(row.cells)))
-
-
-def _in_row(row: Row, file: ListFile, reader: RowReader) -> tuple[Subscriber | None, list[str]]:
-    if row.cells is None:
-        return None, [row.problem]
-    if any(row.cells[len(file.columns) :]):
-        count = f"{len(row.cells)} cells for {len(file.columns)} columns"
-        return None, [f"{count}; quote a cell that has {file.delimiter!r} in it"]
-    cells = dict(zip(file.columns, row.cells, strict=False))
-    cells.setdefault("email", "")
-    breaks = {"\r", "\n"} & set(row.raw.rstrip("\r\n"))
-    if breaks and any(breaks & set(cells.get(name, "")) for name in COLUMNS):
-        file.hand_back(row)
-        return None, ["a line break inside quotes; is a quote missing?"]
-    return reader.subscriber(cells)
 
 
 def _distrust(found: SubscriberList, previous_count: int | None) -> str:

@@ -196,6 +196,35 @@ def test_a_dry_import_says_the_same_and_changes_nothing(file: Path) -> None:
     assert imported(file, MORE) == found
 
 
+SWALLOWING = (
+    "email,name,keywords\n"
+    'ada@example.org,"Ada,mri\n'
+    "bob@example.org,Bob,mri\n"
+    'eve@example.org,Eve",mri\n'
+)
+
+
+def test_who_follows_an_open_quote_is_not_removed_with_it(file: Path) -> None:
+    file.write_text(SWALLOWING)
+    assert row_of(file, "bob@example.org")
+    assert remove(file, "ada@example.org") == 0
+    assert remove(file, "bob@example.org") == 1
+    assert text(file) == SWALLOWING.replace("bob@example.org,Bob,mri\n", "")
+
+
+def test_who_follows_an_open_quote_is_imported(file: Path) -> None:
+    file.write_text("email\n")
+    found = imported(file, SWALLOWING)
+    assert found.added == ("bob@example.org", "eve@example.org")
+    assert found.problems == ("more.csv:2: a line break inside quotes; is a quote missing?",)
+
+
+def test_an_import_takes_no_row_that_has_more_cells_than_columns(file: Path) -> None:
+    found = imported(file, "email,name\nfay@example.org,Fay, F.\n")
+    assert found.added == ()
+    assert found.problems[0].startswith("more.csv:2: 3 cells for 2 columns")
+
+
 def test_an_import_twice_is_an_import_once(file: Path) -> None:
     imported(file, MORE)
     content = text(file)

@@ -193,6 +193,11 @@ def test_a_line_break_in_a_cell_that_is_read_gives_the_lines_back(file: Path) ->
     assert found.problems == ("subscribers.csv:2: a line break inside quotes; is a quote missing?",)
 
 
+def test_an_open_quote_that_makes_too_many_cells_gives_the_lines_back(file: Path) -> None:
+    found = listed(file, 'email,name\nbob@example.org,"Bob\nada@example.org,Ada\neve@,",x\n')
+    assert [each.email for each in found.subscribers] == ["ada@example.org"]
+
+
 def test_a_line_break_in_a_column_of_ones_own_is_fine(file: Path) -> None:
     found = listed(file, 'email,notes\nada@example.org,"two\nlines\u2028"\nbob@,\n')
     assert len(found.subscribers) == 1
