@@ -57,9 +57,16 @@ def folded(address: str) -> str:
     """Return what two spellings of one address have in common.
 
     RFC 5321 lets a host tell `Ada@` from `ada@`; none that matters does, and nobody who left as
-    the one wants mail as the other.
+    the one wants mail as the other. A domain may be in letters of any script or in A-labels.
     """
-    return unicodedata.normalize("NFC", address.strip()).lower()
+    text = unicodedata.normalize("NFC", address.strip()).lower()
+    local, _, domain = text.rpartition("@")
+    if domain.isascii():
+        return text
+    try:
+        return f"{local}@{_domain(domain)}"
+    except ValueError:  # no address, but what people wrote
+        return text
 
 
 def printable(text: str) -> bool:

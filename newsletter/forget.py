@@ -30,7 +30,9 @@ def forgotten(config: Config, email: str, *, now: datetime) -> Iterator[str]:
     if config.state.file.exists():
         alias = f"forgotten:{Tokens(keys, config.newsletter.id).subscriber_id(email)}"
         with locked(config.state.file), State.open(config.state.file) as state:
-            deliveries = state.forget(email, alias=alias, now=now)
+            # SQLite knows upper from lower case in ASCII only, and no other spellings.
+            spelled = {email, *(x for x in state.recipients() if folded(x) == folded(email))}
+            deliveries = sum(state.forget(each, alias=alias, now=now) for each in spelled)
         yield f"{config.state.file.name}: the address in {counted(deliveries, 'delivery')}"
     mails = [path for path in config.outbox.directory.glob("*/*") if _is_to(path, email)]
     for path in mails:

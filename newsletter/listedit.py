@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
-from newsletter.addresses import address, folded
+from newsletter.addresses import folded
 from newsletter.errors import SubscribersError
 from newsletter.files import locked, replacing
 from newsletter.listfile import ListFile, Row, opened, split, value, written
@@ -211,20 +211,11 @@ def _rows_of(email: str, file: ListFile) -> Iterator[Row]:
 
 
 def _names(row: Row, file: ListFile, email: str) -> bool:
-    return _key(row, file) == _folded(email)
+    return _key(row, file) == folded(email)
 
 
 def _key(row: Row, file: ListFile) -> str:
-    return _folded(_cells(row, file).get("email", ""))
-
-
-def _folded(email: str) -> str:
-    if email.isascii():
-        return folded(email)
-    try:
-        return folded(address(email))
-    except ValueError:
-        return folded(email)
+    return folded(_cells(row, file).get("email", ""))
 
 
 def _cells(row: Row, file: ListFile) -> dict[str, str]:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from newsletter.addresses import address, folded
+from newsletter.addresses import folded
 from newsletter.errors import SubscribersError
 from newsletter.files import locked, replacing, sync_folder
 
@@ -181,12 +181,7 @@ def _name(fields: Sequence[str]) -> str:
     given = fields[0]
     if not given or given.lower() == _HEADER[0]:
         return ""
-    if given.isascii():
-        return folded(given)
-    try:
-        return folded(address(given))  # the list has domains as A-labels
-    except ValueError:
-        return folded(given)
+    return folded(given)
 
 
 def _line(*fields: str) -> str:

@@ -153,3 +153,13 @@ def test_names_may_have_letters_but_no_controls(text: str, fine: bool) -> None:
 )
 def test_spellings_of_one_address_are_the_same(text: str) -> None:
     assert folded(text) == "jürgen@example.org"
+
+
+@pytest.mark.parametrize("text", ["Ada@Bücher.example", "ada@bu\u0308cher.example"])
+def test_a_domain_in_other_letters_is_the_same(text: str) -> None:
+    assert folded(text) == folded(address(text)) == "ada@xn--bcher-kva.example"
+
+
+@pytest.mark.parametrize("text", ["", "@", "ü", "ada@bücher..example", "ada@ü b"])
+def test_what_is_no_address_has_its_own_spelling(text: str) -> None:
+    assert folded(text) == text

@@ -108,6 +108,18 @@ def test_a_forgotten_person_is_gone_and_stays_off(newsletter: Command, sample: P
     assert report["deliveries"]["planned"] == 3
 
 
+def test_a_person_is_forgotten_however_their_address_is_spelled(
+    newsletter: Command, sample: Path
+) -> None:
+    rewrite(sample / "subscribers.csv", "ada@example.org", "Änne@Bücher.example")
+    newsletter("run", "--now", DAY_ONE)
+    ended = newsletter("subscribers", "forget", "änne@bücher.example", "--yes")
+    assert "state.sqlite3: the address in 1 delivery\n" in ended.out
+    assert "outbox: 1 mail\n" in ended.out
+    newsletter("subscribers", "add", "änne@bücher.example")
+    assert "suppressed: forgotten" in newsletter("subscribers", "list").out
+
+
 def test_nothing_is_destroyed_without_a_yes(newsletter: Command, sample: Path) -> None:
     before = (sample / "subscribers.csv").read_bytes()
     assert newsletter("subscribers", "forget", "ada@example.org").code == 1

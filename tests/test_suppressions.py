@@ -95,6 +95,17 @@ def test_domains_in_other_letters_are_the_domains_of_the_list(file: Path) -> Non
     assert suppressions.reason_for("Jürgen@example.org") == "bounced"
 
 
+def test_an_address_is_found_as_people_write_it(file: Path) -> None:
+    suppressions = Suppressions(file, keys=[KEY])
+    for address in ("ada@xn--bcher-kva.example", "bob@xn--bcher-kva.example"):
+        suppressions.add(address, reason="bounced", now=NOW)
+    assert suppressions.reason_for("ada@Bücher.example") == "bounced"
+    assert suppressions.remove("ada@bücher.example", now=NOW)
+    assert suppressions.forget("bob@bücher.example", now=NOW) == 1
+    assert suppressions.reason_for("ada@xn--bcher-kva.example") is None
+    assert suppressions.reason_for("bob@xn--bcher-kva.example") == "forgotten"
+
+
 def test_a_line_cut_short_hides_no_other(file: Path) -> None:
     file.write_text("address,reason,since,detail\nada@example.org,uns")
     suppressions = Suppressions(file)
