@@ -34,7 +34,7 @@ def forgotten(config: Config, email: str, *, now: datetime) -> Iterator[str]:
             spelled = {email, *(x for x in state.recipients() if folded(x) == folded(email))}
             deliveries = sum(state.forget(each, alias=alias, now=now) for each in spelled)
         yield f"{config.state.file.name}: the address in {counted(deliveries, 'delivery')}"
-    mails = [path for path in config.outbox.directory.glob("*/*") if _is_to(path, email)]
+    mails = [path for path in config.outbox.directory.rglob("*") if _is_to(path, email)]
     for path in mails:
         path.unlink()
     yield f"{config.outbox.directory.name}: {counted(len(mails), 'mail')}"

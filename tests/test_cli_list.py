@@ -120,6 +120,13 @@ def test_a_person_is_forgotten_however_their_address_is_spelled(
     assert "suppressed: forgotten" in newsletter("subscribers", "list").out
 
 
+def test_a_forgotten_person_is_gone_from_a_dry_run_too(newsletter: Command, sample: Path) -> None:
+    newsletter("run", "--dry-run", "--now", DAY_ONE)
+    assert "outbox: 1 mail\n" in newsletter("subscribers", "forget", "ada@example.org", "--yes").out
+    for path in (sample / "outbox").rglob("*.newsletter"):
+        assert b"ada@example.org" not in path.read_bytes(), path
+
+
 def test_nothing_is_destroyed_without_a_yes(newsletter: Command, sample: Path) -> None:
     before = (sample / "subscribers.csv").read_bytes()
     assert newsletter("subscribers", "forget", "ada@example.org").code == 1
