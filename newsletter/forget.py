@@ -33,7 +33,8 @@ def forgotten(config: Config, email: str, *, now: datetime) -> Iterator[str]:
             # SQLite knows upper from lower case in ASCII only, and no other spellings.
             spelled = {email, *(x for x in state.recipients() if folded(x) == folded(email))}
             deliveries = sum(state.forget(each, alias=alias, now=now) for each in spelled)
-        yield f"{config.state.file.name}: the address in {counted(deliveries, 'delivery')}"
+        noun = "delivery" if deliveries == 1 else "deliveries"
+        yield f"{config.state.file.name}: the address in {deliveries} {noun}"
     mails = [path for path in config.outbox.directory.rglob("*") if _is_to(path, email)]
     for path in mails:
         path.unlink()

@@ -106,6 +106,8 @@ def test_a_forgotten_person_is_gone_and_stays_off(newsletter: Command, sample: P
     rewrite(sample / "newsletter.toml", "day1.xml", "day2.xml")
     report = json.loads(newsletter("run", "--json", "--now", DAY_TWO).out)
     assert report["deliveries"]["planned"] == 3
+    ended = newsletter("subscribers", "forget", "chiara@example.org", "--yes")
+    assert "the address in 2 deliveries\n" in ended.out
 
 
 def test_a_person_is_forgotten_however_their_address_is_spelled(
