@@ -89,7 +89,7 @@ class Clerk:
         others = {masthead.bounce_address, bare(masthead.sender), bare(masthead.reply_to)}
         local, _, domain = masthead.unsubscribe_address.rpartition("@")
         # Mail to an address of its own says by that alone what it wants.
-        pattern = rf"(?<![\w.+-]){re.escape(local)}(\+[^\s@<>]*)?@{re.escape(domain)}"
+        pattern = rf"(?<![\w.+-]){re.escape(local)}(\+[^\s@<>]{{0,64}})?@{re.escape(domain)}"
         own = masthead.unsubscribe_address not in others
         self._leaving = re.compile(pattern, re.IGNORECASE) if own else None
 
@@ -332,7 +332,7 @@ def _text(mail: Message) -> str:
         if part.get_content_maintype() == "text":
             payload = part.get_payload(decode=True)
             text = payload.decode("utf-8", "replace") if isinstance(payload, bytes) else ""
-            return re.sub(r"<[^>]*>", " ", text) if part.get_content_subtype() == "html" else text
+            return re.sub(r"<[^<>]*>", " ", text) if part.get_content_subtype() == "html" else text
     return ""
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from time import process_time
 
 import pytest
 
@@ -292,6 +293,20 @@ def test_what_cannot_be_parsed_is_kept_and_moved(simple: Office, content: bytes)
     simple.box.put(dsn("german-words-only"))
     assert simple.reading().kinds == {"unknown": 2}
     assert content in simple.box.mails("newsletter-unknown")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        mail(to="papers@example.org", text="<" * 150_000, Content_Type="text/html"),
+        mail(to=",leave+" * 22_000),
+    ],
+)
+def test_a_poisonous_mail_takes_no_longer_than_others(simple: Office, content: bytes) -> None:
+    simple.box.put(content)
+    started = process_time()
+    assert simple.read().startswith("read 1 mail: 1 not understood")
+    assert process_time() - started < 5
 
 
 def test_a_full_mailbox_is_suppressed_after_five_issues_in_a_row_over_two_weeks(
