@@ -12,6 +12,7 @@ from email.errors import HeaderParseError
 from email.header import decode_header, make_header
 from email.message import Message
 from functools import cached_property
+from html import unescape
 from typing import Literal
 
 from newsletter.addresses import bare
@@ -108,13 +109,16 @@ class Clerk:
             return Meaning(kind="unknown")
         if _is_automatic(mail, subject):
             return Meaning(kind="automatic")
-        text = _text(mail)
+        texts = [part for part in mail.walk() if part.get_content_maintype() == "text"]
+        first_line = next(filter(None, map(_first_line, texts)), "")
         if (
             _LEAVE.match(subject)
-            or _LEAVE.match(_first_line(text))
+            or _LEAVE.match(first_line)
             or (self._leaving and self._leaving.search(addressed))
         ):
-            return self._about("unsubscribed", f"{addressed} {subject} {text}")
+            # What a reply in HTML quotes has the token in its links alone.
+            written = " ".join(map(_text, texts))
+            return self._about("unsubscribed", f"{addressed} {subject} {written}")
         return Meaning(kind="unknown")
 
     def _about(self, kind: MailKind, text: str, why: Failure | None = None) -> Meaning:
@@ -326,15 +330,15 @@ def _decoded(mail: Message, name: str) -> str:
     return " ".join(values)
 
 
-def _text(mail: Message) -> str:
-    """Return the first text of a mail, without tags where it is HTML."""
-    for part in mail.walk():
-        if part.get_content_maintype() == "text":
-            payload = part.get_payload(decode=True)
-            text = payload.decode("utf-8", "replace") if isinstance(payload, bytes) else ""
-            return re.sub(r"<[^<>]*>", " ", text) if part.get_content_subtype() == "html" else text
-    return ""
+def _text(part: Message) -> str:
+    payload = part.get_payload(decode=True)
+    return payload.decode("utf-8", "replace") if isinstance(payload, bytes) else ""
 
 
-def _first_line(text: str) -> str:
+def _first_line(part: Message) -> str:
+    """Return the first line of a text that says something, without tags where it is HTML."""
+    text = _text(part)
+    if part.get_content_subtype() == "html":
+        body = re.split(r"<body\b[^<>]*>", text, maxsplit=1, flags=re.IGNORECASE)[-1]
+        text = unescape(re.sub(r"<[^<>]*>", " ", body))
     return next((line.strip() for line in text.splitlines() if line.strip()), "")

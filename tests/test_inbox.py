@@ -3,6 +3,7 @@ import mailbox
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from email.message import EmailMessage
 from pathlib import Path
 from time import process_time
 
@@ -135,6 +136,32 @@ def test_a_token_beside_the_wish_is_enough(
     assert simple.suppressed() == {ADA: "unsubscribed"}
 
 
+QUOTED = f'<blockquote>3 papers <a href="mailto:leave+{token()}@example.org">Leave</a>'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"<div>unsubscribe</div>{QUOTED}",
+        f"<p>&nbsp;<b>Please unsubscribe</b> me{QUOTED}",
+        f"<head><style>\np {{margin: 0}}\n</style></head>\n<BODY dir=ltr>unsubscribe{QUOTED}",
+    ],
+)
+@pytest.mark.parametrize("plain", [None, "", "unsubscribe\n\n> 3 papers"])
+def test_an_answer_in_html_is_enough(simple: Office, text: str, plain: str | None) -> None:
+    content = EmailMessage()
+    content["To"] = "papers@example.org"
+    content["Subject"] = "Re: Daily Papers"
+    if plain is None:
+        content.set_content(text, subtype="html")
+    else:
+        content.set_content(plain)
+        content.add_alternative(text, subtype="html")
+    simple.box.put(content.as_bytes())
+    simple.read()
+    assert simple.suppressed() == {ADA: "unsubscribed"}
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -143,6 +170,12 @@ def test_a_token_beside_the_wish_is_enough(
             to="papers@example.org",
             subject="Re: Daily Papers",
             text=f"Nice!\n\nUnsubscribe: mailto:leave+{token()}@example.org",
+        ),
+        mail(
+            to="papers@example.org",
+            subject="Re: Daily Papers",
+            text=f"<title>unsubscribe</title><body>Nice!{QUOTED}",
+            Content_Type="text/html",
         ),
         mail(to=f"bounces+{token()}@example.org", subject="Re: Daily Papers", text="Back soon"),
         mail(to=f"leave+{token()}@example.org", Auto_Submitted="auto-replied"),
