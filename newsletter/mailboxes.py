@@ -24,7 +24,7 @@ TIMEOUT_SECONDS = 60
 
 _UID = re.compile(rb"\bUID (\d+)")
 _PREFIX = re.compile(rb'^\(\("([^"\\]*)"')
-_MESSAGE_ID = re.compile(rb"^message-id:\s*(\S+)", re.IGNORECASE | re.MULTILINE)
+_MESSAGE_ID = re.compile(rb"^message-id:[ \t]*(?:\r?\n[ \t]+)?(\S+)", re.IGNORECASE | re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -90,6 +90,15 @@ def test_a_mail_that_could_not_be_moved_counts_once(office: Office) -> None:
     assert len(office.box.mails("newsletter-unknown")) == 1
 
 
+def test_mails_whose_message_id_is_empty_all_count(office: Office) -> None:
+    people = (ADA, "r1@example.net")
+    for each in people:
+        to = f"leave+{token(each)}@example.org"
+        office.box.put(mail(to=to, Message_ID="", MIME_Version="1.0"))
+    assert office.read().startswith("read 2 mails: 2 unsubscribed")
+    assert set(office.suppressed()) == set(people)
+
+
 def test_many_mails_are_read_in_batches(office: Office) -> None:
     office.box.put(*(mail(to="papers@example.org", Message_ID=f"<{n}@a>") for n in range(120)))
     assert office.reading().kinds == {"unknown": 120}
