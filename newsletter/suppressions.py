@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from newsletter.addresses import folded
+from newsletter.addresses import address, folded
 from newsletter.errors import SubscribersError
 from newsletter.files import locked, replacing, sync_folder
 
@@ -131,9 +131,9 @@ class Suppressions:
         for _, fields in lines:
             self._note(fields)
         self.problems = tuple(
-            f"{self._path.name}:{number}: address: {fields[0][:80]!r} has no @"
+            f"{self._path.name}:{number}: address: {problem}"
             for number, fields in lines
-            if (name := _name(fields)) and "@" not in name and not _is_hash(name)
+            if (problem := _problem(fields))
         )
 
     def _note(self, fields: Sequence[str]) -> None:
@@ -182,6 +182,17 @@ def _name(fields: Sequence[str]) -> str:
     if not given or given.lower() == _HEADER[0]:
         return ""
     return folded(given)
+
+
+def _problem(fields: Sequence[str]) -> str:
+    """Return why a line with a name keeps nobody off, empty if it may."""
+    name = _name(fields)
+    if name and not _is_hash(name):
+        try:
+            address(fields[0])
+        except ValueError as e:
+            return str(e)
+    return ""
 
 
 def _line(*fields: str) -> str:

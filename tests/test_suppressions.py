@@ -118,9 +118,20 @@ def test_a_line_cut_short_hides_no_other(file: Path) -> None:
     assert suppressions.reason_for("bob@example.org") == "bounced"
 
 
-def test_a_line_without_an_address_is_named(file: Path) -> None:
-    file.write_text("address,reason\nada,unsubscribed\n")
-    assert Suppressions(file).problems == ("suppressions.csv:2: address: 'ada' has no @",)
+@pytest.mark.parametrize(
+    "given",
+    [
+        "ada",
+        "Ada <ada@example.org>",
+        "mailto:ada@example.org",
+        "ada@example.org bob@example.org",
+        "ada@example.org\u200b",
+    ],
+)
+def test_a_line_that_keeps_nobody_off_is_named(file: Path, given: str) -> None:
+    file.write_text(f"address,reason\n{given},unsubscribed\n")
+    (problem,) = Suppressions(file).problems
+    assert problem.startswith(f"suppressions.csv:2: address: {given!r} is not an address: ")
 
 
 def test_nobody_is_mailed_while_the_file_cannot_be_read(file: Path) -> None:
