@@ -170,7 +170,8 @@ def subscribers(config: Config, state: State | None, *, accept_list: bool) -> Su
     return read(
         config.subscribers.file,
         keywords=[each.name for each in config.keywords],
-        previous_count=len(state.readers()) or None if state else None,
+        previous=state.readers() if state else (),
+        kept_off=Suppressions(config.subscribers.suppressions).reason_for,
         accept=accept_list,
     )
 

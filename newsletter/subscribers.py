@@ -1,6 +1,6 @@
 """Turn the list file into subscribers, and say what is wrong with it. Never writes it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
@@ -49,15 +49,17 @@ def read(
     path: Path,
     *,
     keywords: Sequence[str],
-    previous_count: int | None = None,
+    previous: Collection[str] = (),
+    kept_off: Callable[[str], str | None] = lambda _address: None,
     accept: bool = False,
 ) -> SubscriberList:
     """Return the subscribers in the file; a bad row never stops a good one.
 
-    `keywords` are the names people can subscribe to. `previous_count` is how many subscribers the
-    last good run had. Raises SubscribersError when the file as a whole cannot be trusted: missing,
-    not text, no email column, changed while it was read; and, unless `accept`: no valid row, too
-    many bad ones, far fewer subscribers than before.
+    `keywords` are the names people can subscribe to. `previous` are the folded addresses that the
+    last good run had, without those that `kept_off` knows a reason against. Raises SubscribersError
+    when the file as a whole cannot be trusted: missing, not text, no email column, changed while it
+    was read; and, unless `accept`: no valid row, too many bad ones, far fewer subscribers than
+    before.
     """
     for _ in range(_READINGS):
         with opened(path) as file:
@@ -68,7 +70,7 @@ def read(
         raise SubscribersError(
             [f"{path}: changed while it was read; run again when it is written to its end"]
         )
-    reason = "" if accept else _distrust(found, previous_count)
+    reason = "" if accept else _distrust(found, previous, kept_off)
     if reason:
         raise SubscribersError([f"{path.name}: {reason}", *found.problems])
     return found
@@ -224,19 +226,23 @@ def _collected(file: ListFile, name: str, reader: RowReader) -> SubscriberList:
     )
 
 
-def _distrust(found: SubscriberList, previous_count: int | None) -> str:
-    valid = len(found.subscribers)
-    if valid == 0:
+def _distrust(
+    found: SubscriberList, previous: Collection[str], kept_off: Callable[[str], str | None]
+) -> str:
+    if not found.subscribers:
         return "no row gives a subscriber; add one with `newsletter subscribers add`"
     if found.bad >= _BAD_ROWS and found.bad > found.rows * _BAD_SHARE:
         return (
             f"{found.bad} of {found.rows} rows are bad, too many to go on; "
             "repair them, or run once with --accept-list"
         )
-    lost = (previous_count or 0) - valid
-    if previous_count and lost >= _LOST_ROWS and lost >= previous_count * _LOST_SHARE:
+    # The last run did not count those who had left; who has left since is not lost.
+    listed = (each.email for each in found.subscribers)
+    there = sum(folded(each) in previous or not kept_off(each) for each in listed)
+    lost = len(previous) - there
+    if lost >= _LOST_ROWS and lost >= len(previous) * _LOST_SHARE:
         return (
-            f"{valid} subscribers where the last good run had {previous_count}; "
+            f"{there} subscribers where the last good run had {len(previous)}; "
             "if that is right, run once with --accept-list"
         )
     return ""

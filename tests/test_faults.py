@@ -348,6 +348,18 @@ def test_a_list_that_lost_half_its_rows_is_trusted_only_when_told(
     assert len(list((sample / "outbox" / "new").iterdir())) == 55
 
 
+def test_a_list_that_lost_half_its_rows_is_not_trusted_for_those_who_left_before(
+    newsletter: Command, sample: Path
+) -> None:
+    rows = [f"r{n}@example.org,,*,daily,active,text\n" for n in range(40)]
+    (sample / "subscribers.csv").write_text(HEADER + "".join(rows))
+    left = "".join(f"r{n}@example.org\n" for n in range(8, 20))
+    (sample / "suppressions.csv").write_text(left)
+    assert newsletter("run", "--now", DAY_ONE).code == 0
+    (sample / "subscribers.csv").write_text(HEADER + "".join(rows[:20]))
+    assert newsletter("run", "--now", DAY_TWO).code == 65
+
+
 # Row 42: the list between freezing and sending
 
 

@@ -2,7 +2,7 @@ import csv
 import io
 from collections import UserList
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import pytest
@@ -286,7 +286,8 @@ def test_a_list_that_lost_too_much_is_trusted_only_when_accepted(
     file.write_text(people(valid, bad))
 
     def found(*, accept: bool) -> SubscriberList:
-        return read(file, keywords=KEYWORDS, previous_count=previous, accept=accept)
+        before = [f"p{n}@example.org" for n in range(previous or 0)]
+        return read(file, keywords=KEYWORDS, previous=before, accept=accept)
 
     if trusted:
         assert len(found(accept=False).subscribers) == valid
@@ -294,6 +295,18 @@ def test_a_list_that_lost_too_much_is_trusted_only_when_accepted(
         with pytest.raises(SubscribersError, match=r"subscribers\.csv: "):
             found(accept=False)
     assert len(found(accept=True).subscribers) == valid
+
+
+@pytest.mark.parametrize(("listed", "trusted"), [(range(200), True), (range(50, 150), False)])
+def test_those_who_left_do_not_hide_who_is_lost(file: Path, listed: range, trusted: bool) -> None:
+    file.write_text("\n".join(["email", *(f"P{n}@example.org" for n in listed)]))
+    left = {f"p{n}@example.org": "unsubscribed" for n in range(50, 120)}
+    mailed = [f"p{n}@example.org" for n in range(200) if f"p{n}@example.org" not in left]
+    left["p0@example.org"] = "bounced"  # since
+    with (
+        nullcontext() if trusted else pytest.raises(SubscribersError, match="30 subscribers where")
+    ):
+        read(file, keywords=KEYWORDS, previous=mailed, kept_off=lambda x: left.get(x.lower()))
 
 
 def test_a_distrusted_list_still_names_its_bad_rows(file: Path) -> None:
