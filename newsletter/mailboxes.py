@@ -193,7 +193,8 @@ class _Maildir:
     def read(self, keys: Sequence[str]) -> list[Mail]:
         with _filing(self._path):
             files = self._files()
-            return [Mail(key=key, content=_beginning(files[key])) for key in keys if key in files]
+            found = ((key, _beginning(files[key])) for key in keys if key in files)
+            return [Mail(key=key, content=content) for key, content in found if content is not None]
 
     def move(self, keys: Sequence[str], folder: str) -> None:
         target = self._path / f".{folder}"  # a subfolder as Maildir++ has them
@@ -204,7 +205,8 @@ class _Maildir:
             files = self._files()
             for key in keys:
                 if key in files:
-                    files[key].rename(target / files[key].parent.name / files[key].name)
+                    with suppress(FileNotFoundError):  # a mail program was faster: next time
+                        files[key].rename(target / files[key].parent.name / files[key].name)
 
     def _files(self) -> dict[str, Path]:
         return {
@@ -281,9 +283,13 @@ class _Mbox:
         return content
 
 
-def _beginning(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(MAX_BYTES)
+def _beginning(path: Path) -> bytes | None:
+    """Return what a mail begins with, None if a mail program has just renamed it."""
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES)
+    except FileNotFoundError:
+        return None
 
 
 def _fingerprint(content: bytes) -> str:

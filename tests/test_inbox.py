@@ -481,6 +481,18 @@ def test_flags_that_a_mail_program_adds_do_not_make_another_mail(tmp_path: Path)
     assert len(box.mails("newsletter-done")) == 1
 
 
+def test_a_mail_that_a_mail_program_has_just_renamed_is_left_for_the_next_time(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "inbox"
+    MaildirBox(path).put(b"A: b\n\n1\n", b"A: b\n\n2\n")
+    with maildir(path) as inbox:
+        keys = inbox.keys()
+        (path / "cur" / keys[0]).symlink_to("is gone when it is opened")
+        (path / "new" / keys[0]).unlink()
+        assert [mail.key for mail in inbox.read(keys)] == keys[1:]
+
+
 def test_an_mbox_before_its_first_mail_is_empty(tmp_path: Path) -> None:
     with MboxBox(tmp_path / "inbox").opener() as opened:
         assert opened.keys() == []
