@@ -106,7 +106,7 @@ def as_json(report: Report) -> dict[str, Any]:
 def summary(report: Mapping[str, Any]) -> str:
     """Return the JSON report as one line for people."""
     parts = [_issue_words(report["issue"])]
-    parts += [_keyword_words(each) for each in report["keywords"]]
+    parts += _keyword_words(report["keywords"])
     parts.append(_delivery_words(report["deliveries"]))
     return "; ".join(part for part in parts if part) + f"; exit {report['exit']}"
 
@@ -134,14 +134,22 @@ def _issue_words(issue: Mapping[str, Any] | None) -> str:
     return f"issue {issue['number']} with {counted(issue['papers'], 'paper')}"
 
 
-def _keyword_words(keyword: Mapping[str, Any]) -> str:
+def _keyword_words(keywords: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return what became of the keywords; those without news that share an outcome in one."""
+    names: dict[tuple[str, str], list[str]] = {}
+    for each in keywords:
+        apart = each["name"] if each["announced"] else ""
+        names.setdefault((_outcome_words(each), apart), []).append(each["name"])
+    return [f"{', '.join(shared)}: {words}" for (words, _), shared in names.items()]
+
+
+def _outcome_words(keyword: Mapping[str, Any]) -> str:
     words: Sequence[str] = [keyword["outcome"]]
     if keyword["announced"]:
         words = [f"{keyword['announced']} announced"]
         if keyword["outcome"] == "baseline":
             words = [*words, "baseline"]
-    reason = f" ({keyword['reason']})" if keyword["reason"] else ""
-    return f"{keyword['name']}: {', '.join(words)}{reason}"
+    return ", ".join(words) + (f" ({keyword['reason']})" if keyword["reason"] else "")
 
 
 def _delivery_words(deliveries: Mapping[str, int]) -> str:

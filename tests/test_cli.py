@@ -138,6 +138,14 @@ def test_an_unreachable_arxiv_is_unknown_and_leaves_the_state_alone(
     assert report["issue"] is None
 
 
+def test_what_is_true_of_several_keywords_is_told_once(newsletter: Command, sample: Path) -> None:
+    rewrite(sample / "newsletter.toml", 'file = "day1.xml"', 'file = "gone.xml"')
+    ended = newsletter("run", "--now", DAY_ONE)
+    names = "graph neural network, protein folding, diffusion model"
+    assert f"; {names}: unknown (gone.xml: No such file or directory); " in ended.err
+    assert ended.err.count("gone.xml") == 1
+
+
 def test_a_damaged_state_file_is_not_a_first_run(newsletter: Command, sample: Path) -> None:
     (sample / "state.sqlite3").write_bytes(b"")
     ended = newsletter("run", "--now", DAY_ONE)
