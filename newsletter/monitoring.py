@@ -5,6 +5,8 @@ import logging
 from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
+from queue import Empty, Queue
+from threading import Thread
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -16,6 +18,7 @@ from newsletter.metrics import exposition
 from newsletter.tables import Monitoring
 
 TIMEOUT = 5  # seconds to connect, and then to answer
+PATIENCE = 10  # seconds for all of it: looking up the name, redirections, an answer that drips
 MAX_BODY = 50_000  # bytes; healthchecks.io keeps 100 kB
 TAIL = 100  # lines of the log
 
@@ -62,12 +65,12 @@ def _ping(url: str, step: str, body: str = "") -> None:
     parts = urlsplit(url)
     address = urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{step}"))
     content = body.encode(errors="replace")[:MAX_BODY]
+    troubles: Queue[str] = Queue()
+    Thread(target=lambda: troubles.put(_trouble(address, content)), daemon=True).start()
     try:
-        # With stream, whatever it answers is not waited for.
-        with requests.post(address, data=content, timeout=TIMEOUT, stream=True) as answer:
-            trouble = "" if answer.ok else f"it answered {answer.status_code}"
-    except requests.RequestException as error:
-        trouble = type(error).__name__  # its words have the address in them, which is a secret
+        trouble = troubles.get(timeout=PATIENCE)
+    except Empty:
+        trouble = f"no answer in {PATIENCE} s"
     if trouble:
         _log.warning(
             "monitoring.ping_url: %s was not told (%s); the run is not affected. Is the address"
@@ -75,6 +78,16 @@ def _ping(url: str, step: str, body: str = "") -> None:
             parts.hostname,
             trouble,
         )
+
+
+def _trouble(address: str, content: bytes) -> str:
+    """Call an address, and return what went wrong, empty for nothing."""
+    try:
+        # With stream, whatever it answers is not waited for.
+        with requests.post(address, data=content, timeout=TIMEOUT, stream=True) as answer:
+            return "" if answer.ok else f"it answered {answer.status_code}"
+    except Exception as error:  # noqa: BLE001 - requests lets errors of its own parts through
+        return type(error).__name__  # its words have the address in them, which is a secret
 
 
 def _write_metrics(path: Path, report: Mapping[str, Any]) -> None:

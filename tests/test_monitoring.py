@@ -2,10 +2,13 @@
 
 import re
 import socket
+from contextlib import suppress
 from datetime import timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
+from threading import Event, Thread
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -14,9 +17,11 @@ from newsletter import alerts
 from newsletter.errors import TransportError
 from newsletter.metrics import exposition
 from newsletter.models import Outcome
+from newsletter.monitoring import PATIENCE, Watch
 from newsletter.outbox import Outbox
 from newsletter.report import Report
 from newsletter.state import State
+from newsletter.tables import Monitoring
 from tests.commands import DAY_ONE, DAY_TWO, Command, rewrite
 from tests.http_server import web_server
 from tests.newsroom import MASTHEAD, Newsroom
@@ -149,6 +154,39 @@ def test_a_ping_that_is_never_answered_holds_nobody_up(newsletter: Command, samp
         ended = newsletter("run", "--now", DAY_ONE)
     assert ended.code == 0
     assert "was not told (ReadTimeout)" in ended.err
+    assert SECRET not in ended.err
+
+
+@pytest.mark.slow
+def test_an_answer_that_drips_holds_nobody_up(caplog: pytest.LogCaptureFixture) -> None:
+    def drip() -> None:
+        client, _ = dripping.accept()
+        with client, suppress(OSError):
+            client.sendall(b"HTTP/1.1 200 OK\r\n")
+            while not over.wait(0.5):
+                client.sendall(b"X-More: to come\r\n")
+
+    over = Event()
+    with socket.create_server(("127.0.0.1", 0)) as dripping:
+        thread = Thread(target=drip)
+        thread.start()
+        began = monotonic()
+        url = f"http://127.0.0.1:{dripping.getsockname()[1]}/{SECRET}"
+        Watch().begin(Monitoring(ping_url=url))
+        took = monotonic() - began
+        over.set()
+        thread.join()
+    assert took < PATIENCE + 2
+    assert f"was not told (no answer in {PATIENCE} s)" in caplog.text
+
+
+def test_an_address_that_nobody_can_have_is_a_warning_and_no_more(
+    newsletter: Command, sample: Path
+) -> None:
+    monitored(sample, ping_url=f"https://{64 * 'a'}.example.org/{SECRET}")
+    ended = newsletter("run", "--now", DAY_ONE)
+    assert ended.code == 0
+    assert "was not told" in ended.err
     assert SECRET not in ended.err
 
 
