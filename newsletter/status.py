@@ -83,19 +83,13 @@ def current(path: Path, keywords: Sequence[Keyword], *, now: datetime) -> dict[s
 def lines(found: Mapping[str, Any]) -> list[str]:
     """Return the status as lines for people."""
     shown = [f"a run is under way: {found['running']}"] if found["running"] else []
-    good = found["good_run_age"]
-    if good is not None:
-        shown.append(f"last good run {good / 3600:.1f} hours ago")
-    elif found["runs"]:
-        shown.append("no good run yet")
-    elif found["outstanding"]:
-        shown.append("no run has ended yet")
-    else:
+    if found["last_run"] is None and not found["outstanding"]:
         return [*shown, "no run yet; try: newsletter run --dry-run"]
-    if found["runs"]:
-        shown += ["", "last runs:"]
-        shown += [f"  {each['run']}  {each['summary']}" for each in found["runs"]]
-        shown += ["", "keywords:"] + [_keyword_line(each) for each in found["keywords"]]
+    good = found["good_run_age"]
+    shown += ["no good run yet" if good is None else f"last good run {good / 3600:.1f} hours ago"]
+    runs = [f"  {each['run']}  {each['summary']}" for each in found["runs"]]
+    shown += ["", "last runs:"] + (runs or ["  none has ended"])
+    shown += ["", "keywords:"] + [_keyword_line(each) for each in found["keywords"]]
     if not found["outstanding"]:
         return [*shown, "", "nothing is outstanding"]
     shown += ["", "outstanding, to go with the next run:"]
@@ -108,12 +102,14 @@ def lines(found: Mapping[str, Any]) -> list[str]:
 
 def issue_lines(path: Path, issue: int, *, whole_addresses: bool) -> list[str]:
     """Return the deliveries of one issue as lines; raises StateError where there is none."""
+    if not path.exists():
+        raise StateError(path, "there is no issue yet; try: newsletter run --dry-run")
     with State.open(path) as state:
-        found = state.deliveries.of_issue(issue)
         newest = state.newest_issue()
+        if not 1 <= issue <= newest:
+            raise StateError(path, f"has no issue {issue}; the newest is {newest}")
+        found = state.deliveries.of_issue(issue)
         totals = state.deliveries.totals(issue)
-    if not 1 <= issue <= newest:
-        raise StateError(path, f"has no issue {issue}; the newest is {newest}")
     shown = [
         f"{recipient}: {status}"
         + (f", {counted(attempts, 'attempt')}" if attempts > 1 else "")

@@ -1,4 +1,5 @@
 import os
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -6,6 +7,7 @@ import pytest
 
 from newsletter.database import locked
 from newsletter.errors import StateError, TransportError
+from newsletter.models import Ledger, Outgoing
 from newsletter.state import State
 from newsletter.status import age, current, issue_lines, lines, pace_remarks
 from tests.newsroom import Newsroom
@@ -42,7 +44,25 @@ def test_before_the_first_run_there_is_nothing_to_tell(tmp_path: Path) -> None:
     told = current(tmp_path / "state.sqlite3", (), now=NOW)
     assert told["last_run"] is None
     assert "no run yet" in lines(told)[0]
+    with pytest.raises(StateError, match="there is no issue yet"):
+        issue_lines(tmp_path / "state.sqlite3", 1, whole_addresses=False)
     assert not list(tmp_path.iterdir())
+
+
+def test_what_a_killed_first_run_owes_is_told(tmp_path: Path) -> None:
+    room = Newsroom(tmp_path, transport=Killing())
+    room.told.papers["mri"] = (paper(submitted=NOW),)
+    with pytest.raises(KeyboardInterrupt):
+        room.run()
+    told = lines(found(room))
+    assert told[:4] == ["no good run yet", "", "last runs:", "  none has ended"]
+    assert "  issue 1, 1 mail untried" in told
+
+
+class Killing:
+    def send(self, outgoing: Iterator[Outgoing], ledger: Ledger) -> None:
+        for _ in outgoing:
+            raise KeyboardInterrupt
 
 
 def test_a_keyword_says_for_how_many_runs_it_has_been_unknown(room: Newsroom) -> None:
@@ -62,8 +82,9 @@ def test_what_is_outstanding_is_told_with_its_reason(room: Newsroom) -> None:
     path = room.folder / "state.sqlite3"
     assert issue_lines(path, 1, whole_addresses=False) == ["a***@example.org: untried"]
     assert issue_lines(path, 1, whole_addresses=True) == ["ada@example.org: untried"]
-    with pytest.raises(StateError, match="no issue 2; the newest is 1"):
-        issue_lines(path, 2, whole_addresses=True)
+    for issue in (2, 10**20):
+        with pytest.raises(StateError, match=f"no issue {issue}; the newest is 1"):
+            issue_lines(path, issue, whole_addresses=True)
 
 
 def test_a_keyword_that_finds_nothing_or_next_to_everything_is_pointed_out(
