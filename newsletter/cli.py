@@ -218,7 +218,7 @@ def status(
     """Show the last runs, each keyword's last outcome, and what is outstanding."""
     from newsletter.status import age, current, issue_lines, lines
 
-    limit = parsed(age, max_age, "--max-age") if max_age else None
+    limit = None if max_age is None else parsed(age, max_age, "--max-age").total_seconds()
     config = loaded_config()
     if issue is not None:
         shown = issue_lines(config.state.file, issue, whole_addresses=Chosen.verbose)
@@ -227,7 +227,7 @@ def status(
     found = current(config.state.file, config.keywords, now=moment(now))
     typer.echo(json.dumps(found, ensure_ascii=False) if as_json else "\n".join(lines(found)))
     good = found["good_run_age"]
-    if limit and (good is None or good > limit.total_seconds()):
+    if limit is not None and (good is None or good > limit):
         raise typer.Exit(STALE)
 
 

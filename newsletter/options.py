@@ -46,13 +46,17 @@ def moment(text: str | None) -> datetime:
     """Return the time of --now, else the time it is; UTC where it names no zone."""
     if text is None:
         return datetime.now(UTC).replace(microsecond=0)
-    found = parsed(datetime.fromisoformat, text, "--now")
-    return found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
+    return parsed(_in_utc, text, "--now")
 
 
 def parsed(parse: Callable[[str], T], text: str, option: str) -> T:
-    """Return what `parse` makes of an option; a ValueError of it is the user's."""
+    """Return what `parse` makes of an option; what it cannot be or is too large is the user's."""
     try:
         return parse(text)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise typer.BadParameter(str(error), param_hint=option) from error
+
+
+def _in_utc(text: str) -> datetime:
+    found = datetime.fromisoformat(text)
+    return found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)

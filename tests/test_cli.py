@@ -166,6 +166,7 @@ def test_status_tells_the_last_run_and_its_age(newsletter: Command, sample: Path
     newsletter("run", "--now", DAY_ONE)
     assert newsletter("status", "--max-age", "26h", "--now", DAY_TWO).code == 0
     assert newsletter("status", "--max-age", "23h", "--now", DAY_TWO).code == 1
+    assert newsletter("status", "--max-age", "0h", "--now", DAY_TWO).code == 1
     found = report_of(newsletter("status", "--json", "--now", DAY_TWO))
     assert found["last_run"]["run"] == DAY_ONE
     assert found["outstanding"] == []
@@ -175,7 +176,10 @@ def test_status_tells_the_last_run_and_its_age(newsletter: Command, sample: Path
     "arguments",
     [
         ("run", "--now", "yesterday"),
+        ("run", "--now", "0001-01-01T00:00:00+14:00"),
         ("status", "--max-age", "soon"),
+        ("status", "--max-age", ""),
+        ("status", "--max-age", "9999999999d"),
         ("--log-format", "xml", "run"),
         ("fly",),
     ],
