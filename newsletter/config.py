@@ -97,6 +97,7 @@ class _Draft:
         self._path = path
         text = _text(path)
         self._tables = _parsed(text, path)
+        self._written = frozenset(self._tables)
         self._lines = dict(_line_numbers(text))
         self._origins: dict[tuple[str, str], str] = {}
         self._problems: list[tuple[int, str]] = []
@@ -129,7 +130,10 @@ class _Draft:
             overridden = self._origins.get((table, "password"), "").startswith(PREFIX)
             if overridden or not isinstance(name, str):
                 continue
-            file = self._path.parent / Path(name).expanduser()
+            try:
+                file = tables.placed(Path(name), self._path.parent)
+            except ValueError:
+                continue  # its table says so
             if file.is_file():
                 self._set(table, "password", self._secret(file), origin=str(file))
             else:
@@ -172,7 +176,15 @@ class _Draft:
     def _explain(self, error: ErrorDetails) -> None:
         place = error["loc"]
         for reason in _reasons(error):
-            self._problem(place, reason)
+            self._problem(place, reason + self._stray(place, reason))
+
+    def _stray(self, place: tuple[int | str, ...], reason: str) -> str:
+        """Return what else there is to say where only a variable or a secret makes a table."""
+        table = str(place[0])
+        origins = [origin for (name, _), origin in self._origins.items() if name == table]
+        if reason != "missing" or table in self._written or not origins:
+            return ""
+        return f"; {origins[0]} is for the table [{table}], which is not in the file"
 
     def _problem(self, place: tuple[int | str, ...], reason: str) -> None:
         if origin := self._origins.get((str(place[0]), str(place[-1]))):
@@ -287,6 +299,7 @@ _PLAIN_WORDS = {
     "bool_type": "must be true or false",
     "bool_parsing": "must be true or false",
     "string_type": "must be text in quotes",
+    "path_type": "must be text in quotes",
     "model_type": "must be a table, [{0}]",
     "tuple_type": "must be a list; a keyword's table has double brackets, [[keywords]]",
     "dataclass_type": "must be a table under [[keywords]]",

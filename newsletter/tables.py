@@ -38,9 +38,16 @@ def has_room(address: str) -> bool:
     return address.index("@") <= TOKEN_ROOM
 
 
+def placed(path: Path, folder: Path) -> Path:
+    """Return where a path leads from `folder`; raises ValueError for a home that is not known."""
+    try:
+        return folder / path.expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"{path}: nobody knows where {path.parts[0]} is; write it out") from error
+
+
 def _resolved(path: Path, info: ValidationInfo) -> Path:
-    folder: Path = (info.context or {}).get("folder", Path())
-    return folder / path.expanduser()
+    return placed(path, (info.context or {}).get("folder", Path()))
 
 
 def _existing(path: Path) -> Path:
@@ -92,6 +99,8 @@ def _web_address(url: str) -> str:
     if not re.fullmatch(r"https?://\S+", url) or not printable(url):
         raise ValueError("must be a web address, https://...")
     parts = urlsplit(url)
+    if not parts.hostname:
+        raise ValueError("must be a web address with a host, https://host/...")
     if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
         raise ValueError("must begin with https://; plain http is for loopback addresses only")
     return url

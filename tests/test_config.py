@@ -289,6 +289,10 @@ def test_every_problem_is_named_at_once_with_its_line(tmp_path: Path) -> None:
         (f'{MINIMAL}[web]\nbase_url = "https://x.org/?a"', r"web\.base_url: must be ASCII without"),
         (f'{MINIMAL}[source]\nlookback_days = "many"', r"lookback_days: must be a whole number"),
         (f"{MINIMAL}[newsletter.mode]\nx = 1", r"newsletter\.mode: must be 'combined' or"),
+        (f'{MINIMAL}[source]\nurl = "https:///query"', r"source\.url: must be a web address with"),
+        (f"{MINIMAL}[state]\nfile = 1", r"state\.file: must be text in quotes"),
+        (f'{MINIMAL}[state]\nfile = "~who/s"', r":9: state\.file: ~who/s: nobody knows where ~who"),
+        (f'{MINIMAL}[smtp]\nhost = "x.org"\npassword_file = "~who/p"', r":10: smtp\.password_file"),
     ],
 )
 def test_a_mistake_is_explained(tmp_path: Path, text: str, problem: str) -> None:
@@ -425,6 +429,16 @@ def test_any_key_can_lie_in_the_secrets_folder(tmp_path: Path) -> None:
     private(secrets / "newsletter__titel", "x")
     assert problems(tmp_path, MINIMAL, **folder) == (
         f"{secrets}/newsletter__titel: unknown key (did you mean 'title'?)",
+    )
+
+
+def test_a_secret_without_its_table_says_which_one_it_is_for(tmp_path: Path) -> None:
+    secret = tmp_path / "smtp__password"
+    secret.write_text("swordfish")
+    (problem,) = problems(tmp_path, MINIMAL, NEWSLETTER_SECRETS_DIR=str(tmp_path))
+    assert problem == (
+        "newsletter.toml: smtp.host: missing;"
+        f" {secret} is for the table [smtp], which is not in the file"
     )
 
 
