@@ -15,11 +15,12 @@ import requests
 from newsletter import assembly, job, smtp, trial
 from newsletter.addresses import bare
 from newsletter.config import Config
-from newsletter.errors import IO, PERMISSION, TEMPORARY, UNAVAILABLE, NewsletterError
+from newsletter.errors import PERMISSION, TEMPORARY, UNAVAILABLE, NewsletterError, exit_code_of
 from newsletter.report import counted
 from newsletter.sender_records import Lookup, LookupFailedError, judgements
 from newsletter.state import State
 from newsletter.status import pace_remarks
+from newsletter.suppressions import Suppressions
 
 FREE_MB = 100
 WEB_TIMEOUT = 10
@@ -43,7 +44,7 @@ def findings(config: Config, *, now: datetime, offline: bool) -> Iterator[Findin
     """Yield what a run at `now` would meet; trouble is a finding, and nothing is raised."""
     yield from _configuration(config)
     yield from _guarded("list", _list(config))
-    yield from _guarded("templates", _templates(config))
+    yield from _guarded("templates", _templates(config, now))
     yield from _guarded("disk", _disk(config))
     yield from _guarded("state", _state(config, now))
     if offline:
@@ -83,7 +84,7 @@ def _guarded(what: str, found: Iterator[Finding]) -> Iterator[Finding]:
     except NewsletterError as error:
         yield Finding(what=what, text=str(error), mark="FAIL", exit_code=error.exit_code)
     except OSError as error:
-        yield Finding(what=what, text=str(error), mark="FAIL", exit_code=IO)
+        yield Finding(what=what, text=str(error), mark="FAIL", exit_code=exit_code_of(error))
 
 
 def _configuration(config: Config) -> Iterator[Finding]:
@@ -96,15 +97,16 @@ def _configuration(config: Config) -> Iterator[Finding]:
 def _list(config: Config) -> Iterator[Finding]:
     with _remembered(config) as state:
         found = assembly.subscribers(config, state, accept_list=False)
-    for problem in found.problems:
+    suppressions = Suppressions(config.subscribers.suppressions)
+    for problem in (*found.problems, *suppressions.problems):
         yield Finding(what="list", text=problem, mark="note")
     paused = sum(each.paused for each in found.subscribers)
     text = counted(len(found.subscribers), "subscriber")
     yield Finding(what="list", text=f"{text}, {paused} of them paused" if paused else text)
 
 
-def _templates(config: Config) -> Iterator[Finding]:
-    assembly.renderer(config)
+def _templates(config: Config, now: datetime) -> Iterator[Finding]:
+    assembly.renderer(config).render(trial.edition(now))
     yield Finding(what="templates", text=str(config.newsletter.templates or "as shipped"))
 
 

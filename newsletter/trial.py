@@ -26,7 +26,7 @@ def send(config: Config, recipient: str, *, now: datetime) -> Outcome:
     It looks like every other mail, but its unsubscribe link holds no token that anybody would
     accept. Raises RenderError and TransportError.
     """
-    rendered = assembly.renderer(config).render(_edition(now))
+    rendered = assembly.renderer(config).render(edition(now))
     composer = Composer(config.masthead, now=now, token=lambda _address: "a" * LENGTH)
     delivery = Delivery(
         id=0,
@@ -44,7 +44,8 @@ def send(config: Config, recipient: str, *, now: datetime) -> Outcome:
     return aside.outcome
 
 
-def _edition(now: datetime) -> Edition:
+def edition(now: datetime) -> Edition:
+    """Return an edition of a few invented papers."""
     papers = atom.parse((files("newsletter") / "sample" / "day2.xml").read_bytes()).papers
     digest = Digest(
         keyword=Keyword(name=_KEYWORD),

@@ -1,8 +1,11 @@
 """The preflight: each thing that a run needs is looked at, and says what to do."""
 
 import os
+import pwd
+import re
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from email import message_from_bytes, policy
 from pathlib import Path
 
@@ -12,7 +15,7 @@ from newsletter import trial
 from newsletter.check import Finding, findings, sender_findings
 from newsletter.config import load
 from newsletter.sender_records import LookupFailedError, judgements, txt_lookup
-from tests.commands import DAY_ONE, Command
+from tests.commands import DAY_ONE, Command, rewrite
 from tests.dns_server import dns_server
 from tests.http_server import web_server
 from tests.papers import DAY, NOW
@@ -195,6 +198,45 @@ def test_the_exit_code_is_that_of_the_worst_line(newsletter: Command, sample: Pa
     ended = newsletter("check", "--offline")
     assert ended.code == 74
     assert ended.out.count("FAIL") >= 2
+
+
+def test_a_template_that_names_what_is_not_there_fails_the_check(
+    newsletter: Command, sample: Path
+) -> None:
+    (sample / "templates").mkdir()
+    shipped = (Path(__file__).parents[1] / "templates" / "edition.html").read_text()
+    broken = shipped.replace("{{ title }}", "{{ titel }}", 1)
+    (sample / "templates" / "edition.html").write_text(broken)
+    rewrite(sample / "newsletter.toml", "[newsletter]", '[newsletter]\ntemplates = "templates"')
+    ended = newsletter("check", "--offline")
+    assert ended.code == 70
+    assert re.search(r"FAIL templates: .*edition\.html:\d+: 'titel' is undefined", ended.out)
+
+
+def test_suppressions_that_cannot_be_read_fail_the_check(newsletter: Command, sample: Path) -> None:
+    (sample / "suppressions.csv").write_text("nobody at all\n")
+    assert "note list: suppressions.csv:1: " in newsletter("check", "--offline").out
+    (sample / "suppressions.csv").unlink()
+    (sample / "suppressions.csv").mkdir()
+    assert newsletter("check", "--offline").code == newsletter("run", "--now", DAY_ONE).code == 74
+
+
+def test_what_is_denied_has_the_exit_code_of_a_run(sample: Path) -> None:
+    config = load(sample / "newsletter.toml", environ={})
+    (sample / "subscribers.csv").chmod(0)
+    with unprivileged():
+        told = findings(config, now=NOW, offline=True)
+        assert next(each.exit_code for each in told if each.what == "list") == 77
+
+
+@contextmanager
+def unprivileged() -> Iterator[None]:
+    before = os.geteuid()
+    os.seteuid(before or pwd.getpwnam("nobody").pw_uid)
+    try:
+        yield
+    finally:
+        os.seteuid(before)
 
 
 def test_a_check_touches_nothing(newsletter: Command, sample: Path) -> None:
