@@ -43,7 +43,11 @@ def _told(error: Exception) -> NewsletterError:
         log.error("%s", error)
         return error
     if isinstance(error, OSError):
-        log.error("%s: make room, or correct what is in the way; -v shows where it was", error)
+        denied = isinstance(error, PermissionError)
+        advice = (
+            "give this user the right" if denied else "make room, or correct what is in the way"
+        )
+        log.error("%s: %s; -v shows where it was", error, advice)
         log.debug("it happened here:", exc_info=error)
         return StateError(Path(error.filename or ""), str(error), exit_code=exit_code_of(error))
     log.error(

@@ -1,6 +1,9 @@
 """Commands run as a user would, in a folder of their own; the fixtures are in conftest.py."""
 
-from collections.abc import Callable
+import os
+import pwd
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,3 +26,14 @@ def rewrite(path: Path, old: str, new: str) -> None:
     text = path.read_text("utf-8")
     assert old in text
     path.write_text(text.replace(old, new), "utf-8")
+
+
+@contextmanager
+def unprivileged() -> Iterator[None]:
+    """Be a user who is denied what is root's."""
+    before = os.geteuid()
+    os.seteuid(before or pwd.getpwnam("nobody").pw_uid)
+    try:
+        yield
+    finally:
+        os.seteuid(before)

@@ -1,11 +1,9 @@
 """The preflight: each thing that a run needs is looked at, and says what to do."""
 
 import os
-import pwd
 import re
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
 from email import message_from_bytes, policy
 from pathlib import Path
 
@@ -15,7 +13,7 @@ from newsletter import trial
 from newsletter.check import Finding, findings, sender_findings
 from newsletter.config import load
 from newsletter.sender_records import LookupFailedError, judgements, txt_lookup
-from tests.commands import DAY_ONE, Command, rewrite
+from tests.commands import DAY_ONE, Command, rewrite, unprivileged
 from tests.dns_server import dns_server
 from tests.http_server import web_server
 from tests.papers import DAY, NOW
@@ -227,16 +225,6 @@ def test_what_is_denied_has_the_exit_code_of_a_run(sample: Path) -> None:
     with unprivileged():
         told = findings(config, now=NOW, offline=True)
         assert next(each.exit_code for each in told if each.what == "list") == 77
-
-
-@contextmanager
-def unprivileged() -> Iterator[None]:
-    before = os.geteuid()
-    os.seteuid(before or pwd.getpwnam("nobody").pw_uid)
-    try:
-        yield
-    finally:
-        os.seteuid(before)
 
 
 def test_a_check_touches_nothing(newsletter: Command, sample: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from newsletter.database import locked
-from tests.commands import DAY_ONE, DAY_TWO, Command, Ended, rewrite
+from tests.commands import DAY_ONE, DAY_TWO, Command, Ended, rewrite, unprivileged
 
 
 def report_of(ended: Ended) -> dict[str, Any]:
@@ -98,6 +98,14 @@ def test_a_missing_configuration_says_how_to_begin(newsletter: Command) -> None:
     ended = newsletter("run")
     assert ended.code == 78
     assert "newsletter init" in ended.err
+
+
+def test_who_is_denied_a_file_is_told_so(newsletter: Command, sample: Path) -> None:
+    (sample / "newsletter.toml").chmod(0)
+    with unprivileged():
+        ended = newsletter("check", "--offline")
+    assert ended.code == 77
+    assert "Permission denied: 'newsletter.toml': give this user the right" in ended.err
 
 
 def test_a_missing_list_is_named_and_nothing_is_sent(newsletter: Command, sample: Path) -> None:
