@@ -73,6 +73,14 @@ def test_commands_that_change_a_machine_are_spelt_right(page: Path) -> None:
 
 
 @each_page
+def test_cron_needs_no_path_to_find_the_program(page: Path) -> None:
+    jobs = re.findall(r"^ *0 10 \* \* \*  cd \S+ && (.+)$", page.read_text("utf-8"), re.MULTILINE)
+    for program, *words in map(str.split, jobs):
+        assert Path(program).is_absolute()
+        assert parse(words) == "run"
+
+
+@each_page
 def test_commands_and_variables_within_the_text_exist(page: Path) -> None:
     text = page.read_text("utf-8")
 
