@@ -105,10 +105,13 @@ def as_json(report: Report) -> dict[str, Any]:
 
 def summary(report: Mapping[str, Any]) -> str:
     """Return the JSON report as one line for people."""
-    parts = [_issue_words(report["issue"])]
-    parts += _keyword_words(report["keywords"])
-    parts.append(_delivery_words(report["deliveries"]))
-    return "; ".join(part for part in parts if part) + f"; exit {report['exit']}"
+    deliveries = report["deliveries"]
+    if report["keywords"]:
+        parts = [_issue_words(report["issue"]), *_keyword_words(report["keywords"])]
+        parts.append(_delivery_words(deliveries))
+    else:  # what is new and what is owed was not found out, or not all of it
+        parts = ["broken off", *([_delivery_words(deliveries)] if deliveries["planned"] else [])]
+    return "; ".join(parts) + f"; exit {report['exit']}"
 
 
 def list_summary(report: Report) -> str:

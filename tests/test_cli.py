@@ -113,6 +113,7 @@ def test_a_missing_list_is_named_and_nothing_is_sent(newsletter: Command, sample
     ended = newsletter("run", "--json", "--now", DAY_ONE)
     assert (ended.code, report_of(ended)["exit"]) == (65, 65)
     assert "subscribers.csv: no such file" in ended.err
+    assert ended.err.splitlines()[-1] == "broken off; exit 65"
     assert not (sample / "outbox").exists()
 
 
