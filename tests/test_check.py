@@ -219,6 +219,13 @@ def test_suppressions_that_cannot_be_read_fail_the_check(newsletter: Command, sa
     assert newsletter("check", "--offline").code == newsletter("run", "--now", DAY_ONE).code == 74
 
 
+def test_a_key_that_signs_nothing_fails_the_check(newsletter: Command, sample: Path) -> None:
+    (sample / "tokens.key").write_text("")
+    ended = newsletter("check", "--offline")
+    assert ended.code == newsletter("run", "--now", DAY_ONE).code == 74
+    assert "FAIL state: tokens.key: holds no key" in ended.out
+
+
 def test_what_is_denied_has_the_exit_code_of_a_run(sample: Path) -> None:
     config = load(sample / "newsletter.toml", environ={})
     (sample / "subscribers.csv").chmod(0)
