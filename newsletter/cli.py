@@ -231,7 +231,8 @@ def status(
     found = current(config.state.file, config.keywords, now=moment(now))
     typer.echo(json.dumps(found, ensure_ascii=False) if as_json else "\n".join(lines(found)))
     good = found["good_run_age"]
-    if limit is not None and (good is None or good > limit):
+    # A run that ended in the future is none to rely on: a clock was wrong.
+    if limit is not None and (good is None or abs(good) > limit):
         raise typer.Exit(STALE)
 
 

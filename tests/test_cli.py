@@ -176,6 +176,7 @@ def test_status_tells_the_last_run_and_its_age(newsletter: Command, sample: Path
     assert newsletter("status", "--max-age", "26h", "--now", DAY_TWO).code == 0
     assert newsletter("status", "--max-age", "23h", "--now", DAY_TWO).code == 1
     assert newsletter("status", "--max-age", "0h", "--now", DAY_TWO).code == 1
+    assert newsletter("status", "--max-age", "26h", "--now", "2026-11-01T10:00:00Z").code == 1
     found = report_of(newsletter("status", "--json", "--now", DAY_TWO))
     assert found["last_run"]["run"] == DAY_ONE
     assert found["outstanding"] == []
