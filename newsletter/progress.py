@@ -30,12 +30,14 @@ def shown(*, clock: Callable[[], float] = time.monotonic) -> Iterator[Callable[[
         TextColumn("mails"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.speed:.0f}/s"),
+        TextColumn("{task.fields[rate]:.0f}/s"),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("mails", total=None, speed=0)
-        yield lambda ended, of: bar.update(task, completed=ended, total=of)
+        task, began = bar.add_task("mails", total=None, rate=0), clock()
+        yield lambda ended, of: bar.update(
+            task, completed=ended, total=of, rate=ended / (clock() - began)
+        )
 
 
 def _lines(clock: Callable[[], float]) -> Callable[[int, int], None]:
