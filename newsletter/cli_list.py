@@ -5,11 +5,11 @@ import sys
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from newsletter.errors import DATA, OK
+from newsletter.errors import DATA, OK, did_you_mean
 from newsletter.options import Json, Yes, loaded_config, moment
 from newsletter.report import counted
 
@@ -42,13 +42,16 @@ def list_(
     *,
     keyword: Annotated[str | None, typer.Option(help="Only those who get this keyword.")] = None,
     status: Annotated[
-        str | None, typer.Option(help="Only these: active, paused or suppressed.")
+        Literal["active", "paused", "suppressed"] | None, typer.Option(help="Only these.")
     ] = None,
     bounced: Annotated[bool, typer.Option(help="Only those whose mail bounced.")] = False,
     as_json: Json = False,
 ) -> None:
     """Show the subscribers as a table."""
     config = loaded_config()
+    if keyword is not None and keyword not in _names(config):
+        hint = did_you_mean(keyword, _names(config))
+        raise typer.BadParameter(f"there is no keyword {keyword!r}{hint}", param_hint="--keyword")
     kept_off = _suppressions(config)
     rows = [_shown(each, kept_off) for each in _read(config).subscribers]
     chosen = [

@@ -23,6 +23,15 @@ def test_the_list_can_be_filtered(newsletter: Command) -> None:
     assert "suppressed: bounced" in newsletter("subscribers", "list").out
 
 
+@pytest.mark.parametrize("wrong", [("--keyword", "protein foldin"), ("--status", "pausd")])
+def test_a_filter_that_knows_nobody_is_a_mistake(
+    newsletter: Command, wrong: tuple[str, str]
+) -> None:
+    ended = newsletter("subscribers", "list", *wrong)
+    assert (ended.code, ended.out) == (2, "")
+    assert wrong[1] in ended.err
+
+
 def test_a_lint_names_row_and_column(newsletter: Command, sample: Path) -> None:
     assert newsletter("subscribers", "check").code == 0
     with (sample / "subscribers.csv").open("a") as file:
