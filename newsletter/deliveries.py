@@ -2,7 +2,6 @@
 
 import json
 import sqlite3
-from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -28,7 +27,7 @@ class Deliveries:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._line: deque[tuple[int, DeliveryStatus]] = deque()
+        self._line: dict[int, DeliveryStatus] = {}  # what was not tried yet, with its status
         self._ahead: dict[int, DeliveryStatus] = {}  # noted ahead, with the status before
         self._reach = 0
         with database.guarded() as db:
@@ -99,10 +98,9 @@ class Deliveries:
             )
             if not rows:
                 return
-            self._line = deque((row[1], row[7]) for row in rows)
+            self._line = {row[1]: row[7] for row in rows}
             for row in rows:
                 yield _delivery(row[1:])
-                self._line.popleft()
             position = rows[-1][0]
 
     def commit(
@@ -115,11 +113,12 @@ class Deliveries:
         """
         changed = iso(now)
         fresh = [delivery for delivery in intents if delivery not in self._ahead]
+        for delivery in (*outcomes, *intents):
+            self._line.pop(delivery, None)
         ahead: dict[int, DeliveryStatus] = {}
         if fresh and self._database.hurried:
-            known = {*intents, *outcomes, *self._ahead}
-            coming = islice(self._line, self._reach)
-            ahead = {delivery: status for delivery, status in coming if delivery not in known}
+            coming = islice(self._line.items(), self._reach)
+            ahead = {id_: status for id_, status in coming if id_ not in self._ahead}
         with self._database.transaction(lazy=not fresh) as db:
             db.executemany(
                 "update deliveries set status = ?, code = ?, reply = ?, changed = ? where id = ?",
@@ -154,6 +153,7 @@ class Deliveries:
                 " changed = ? where id = ? returning failures",
                 (reason, iso(now), delivery),
             ).fetchall()
+        self._line.pop(delivery, None)
         self._ahead.pop(delivery, None)
         return int(failures)
 

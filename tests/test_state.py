@@ -158,6 +158,23 @@ def test_intents_in_a_hurry_are_noted_ahead_and_taken_back(path: Path) -> None:
         assert set(found[4:]) == {("untried", 0)}
 
 
+def test_what_has_left_is_not_noted_ahead_while_only_others_are_tried_again(path: Path) -> None:
+    with State.open(path) as state:
+        state.database.hurry = inf
+        publish(state, 1, "2611.00001", to=tuple(f"r{n}@example.org" for n in range(9)))
+        state.deliveries.take_up(now=NOW, max_age=DAY)
+        coming = state.deliveries.outstanding()
+        first, second = next(coming).id, next(coming).id
+        state.deliveries.commit({}, [first, second], now=NOW)
+        later = {first: Outcome(status="deferred", code=450), second: ACCEPTED}
+        state.deliveries.commit(later, [], now=NOW)
+        state.deliveries.commit({}, [first], now=NOW)
+        state.deliveries.commit({first: ACCEPTED}, [], now=NOW)
+        state.deliveries.release()
+        assert statuses(path)[:2] == [("accepted", 2), ("accepted", 1)]
+        assert set(statuses(path)[2:]) == {("untried", 0)}
+
+
 @pytest.mark.parametrize(("hurry", "hold_unknown"), [(0, False), (inf, True)])
 def test_nothing_is_noted_ahead_without_hurry_or_where_it_would_be_held(
     path: Path, hurry: float, hold_unknown: bool
