@@ -121,9 +121,10 @@ class Deliveries:
             ahead = {id_: status for id_, status in coming if id_ not in self._ahead}
         with self._database.transaction(lazy=not fresh) as db:
             db.executemany(
-                "update deliveries set status = ?, code = ?, reply = ?, changed = ? where id = ?",
+                "update deliveries set status = ?, attempts = attempts - ?, code = ?, reply = ?,"
+                " changed = ? where id = ?",
                 [
-                    (each.status, each.code, each.text, changed, delivery)
+                    (each.status, delivery in self._ahead, each.code, each.text, changed, delivery)
                     for delivery, each in outcomes.items()
                 ],
             )
@@ -149,9 +150,9 @@ class Deliveries:
         """Count that a message could not be composed; return how often that happened."""
         with self._database.transaction() as db:
             ((failures,),) = db.execute(
-                "update deliveries set failures = failures + 1, status = 'deferred', reply = ?,"
-                " changed = ? where id = ? returning failures",
-                (reason, iso(now), delivery),
+                "update deliveries set failures = failures + 1, status = 'deferred',"
+                " attempts = attempts - ?, reply = ?, changed = ? where id = ? returning failures",
+                (delivery in self._ahead, reason, iso(now), delivery),
             ).fetchall()
         self._line.pop(delivery, None)
         self._ahead.pop(delivery, None)

@@ -175,6 +175,21 @@ def test_what_has_left_is_not_noted_ahead_while_only_others_are_tried_again(path
         assert set(statuses(path)[2:]) == {("untried", 0)}
 
 
+def test_what_was_noted_ahead_and_never_left_was_not_attempted(path: Path) -> None:
+    with State.open(path) as state:
+        state.database.hurry = inf
+        publish(state, 1, "2611.00001", to=tuple(f"r{n}@example.org" for n in range(5)))
+        state.deliveries.take_up(now=NOW, max_age=DAY)
+        first, second, third, *_ = state.deliveries.outstanding()
+        state.deliveries.commit({}, [first.id], now=NOW)
+        state.deliveries.commit({second.id: Outcome(status="suppressed")}, [], now=NOW)
+        state.deliveries.failed_to_compose(third.id, "broken", now=NOW)
+        assert statuses(path)[:3] == [("sending", 1), ("suppressed", 0), ("deferred", 0)]
+        state.deliveries.commit({}, [first.id], now=NOW)
+        state.deliveries.release()
+        assert statuses(path)[2] == ("deferred", 0)
+
+
 @pytest.mark.parametrize(("hurry", "hold_unknown"), [(0, False), (inf, True)])
 def test_nothing_is_noted_ahead_without_hurry_or_where_it_would_be_held(
     path: Path, hurry: float, hold_unknown: bool
