@@ -109,7 +109,8 @@ class Deliveries:
         """Note outcomes, and what is about to leave, in one transaction.
 
         When this returns no kill can undo it. A power cut cannot undo an intent either, but where
-        no intent had to be written it may undo the outcomes of the last `Database.hurry`.
+        no intent had to be written it may undo the outcomes that came within `Database.hurry` of
+        the last sync, until the next one.
         """
         changed = iso(now)
         fresh = [delivery for delivery in intents if delivery not in self._ahead]
@@ -138,13 +139,14 @@ class Deliveries:
             self._ahead.pop(delivery, None)
 
     def release(self) -> None:
-        """Take back the intents of what was noted ahead and did not leave."""
+        """Take back the intents of what was noted ahead and did not leave; sync all outcomes."""
         with self._database.transaction() as db:
             db.executemany(
                 "update deliveries set status = ?, attempts = attempts - 1 where id = ?",
                 [(status, delivery) for delivery, status in self._ahead.items()],
             )
         self._ahead.clear()
+        self._database.sync()
 
     def failed_to_compose(self, delivery: int, reason: str, *, now: datetime) -> int:
         """Count that a message could not be composed; return how often that happened."""

@@ -204,6 +204,21 @@ def test_nothing_is_noted_ahead_without_hurry_or_where_it_would_be_held(
             state.deliveries.commit({delivery.id: ACCEPTED}, [], now=NOW)
 
 
+def test_after_the_last_mail_the_disk_has_every_outcome(path: Path) -> None:
+    with State.open(path) as state:
+        state.database.hurry = inf
+        publish(state, 1, "2611.00001", to=("ada@example.org",))
+        state.deliveries.take_up(now=NOW, max_age=DAY)
+        (delivery,) = state.deliveries.outstanding()
+        state.deliveries.commit({}, [delivery.id], now=NOW)
+        state.deliveries.commit({delivery.id: ACCEPTED}, [], now=NOW)
+        state.deliveries.release()
+        # The log is synced before it is carried over; else a power cut leaves nothing of it.
+        without_log = path.with_name("without-log.sqlite3")
+        without_log.write_bytes(path.read_bytes())
+    assert statuses(without_log) == [("accepted", 1)]
+
+
 def test_what_is_too_old_expires_and_is_counted(path: Path) -> None:
     with State.open(path) as state:
         publish(state, 1, "2611.00001", to=("ada@example.org",))
