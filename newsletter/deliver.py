@@ -11,7 +11,7 @@ from threading import Event
 
 from newsletter.deliveries import Deliveries
 from newsletter.digest import edition_for
-from newsletter.errors import RenderError
+from newsletter.errors import RenderError, SubscribersError
 from newsletter.message import Composer
 from newsletter.models import FINAL, Delivery, Outcome, Outgoing, Rendered, Transport
 from newsletter.render import Renderer
@@ -62,13 +62,15 @@ class Mailroom:
     stop: Event = field(default_factory=Event)
     progress: Callable[[int, int], None] = lambda _ended, _of: None
     _recipients: dict[int, str] = field(default_factory=dict, init=False)
+    _trouble: SubscribersError | OSError | None = field(default=None, init=False)
     _ended: int = field(default=0, init=False)
     _of: int = field(default=0, init=False)
 
     def deliver(self, *, issue: int | None = None) -> None:
         """Work through what was taken up, or through one issue of it.
 
-        Raises TransportError when the transport cannot go on: the rest stays outstanding.
+        Raises TransportError when the transport cannot go on, SubscribersError or OSError when
+        the suppressions cannot be read any more: the rest stays outstanding.
         """
         self._recipients.clear()
         self._ended, self._of = 0, self.deliveries.tally().outstanding
@@ -76,10 +78,20 @@ class Mailroom:
             self.transport.send(self._outgoing(issue), self)
         finally:
             self.deliveries.release()
+        if self._trouble:
+            raise self._trouble
 
     def commit(self, outcomes: Mapping[int, Outcome], intents: Collection[int]) -> frozenset[int]:
-        """Be the transport's ledger: suppressions are looked up before an intent is noted."""
-        self.suppressions.refresh()
+        """Be the transport's ledger: suppressions are looked up before an intent is noted.
+
+        Where they cannot be, nothing may leave any more; what is in flight gets its outcome.
+        """
+        try:
+            self.suppressions.refresh()
+        except (SubscribersError, OSError) as error:
+            self._trouble = error
+        if self._trouble:
+            intents = ()
         suppressed = {
             delivery: Outcome(status="suppressed", text=reason)
             for delivery in intents
@@ -97,7 +109,7 @@ class Mailroom:
 
     def _outgoing(self, issue: int | None) -> Iterator[Outgoing]:
         for delivery in self.deliveries.outstanding(issue=issue, hold_unknown=self.hold_unknown):
-            if self.stop.is_set():
+            if self.stop.is_set() or self._trouble:
                 return
             try:
                 outgoing = self.press.outgoing(delivery)

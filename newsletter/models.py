@@ -293,7 +293,8 @@ class Ledger(Protocol):
         committed before the message's envelope is sent, so that a suppression is seen in time; at
         most one earlier message of the same connection may still await its outcome then. Returns
         those of `intents` that may leave; the others were suppressed meanwhile and are on record
-        as such. A transport may call it from another thread, but never twice at once.
+        as such, or stay outstanding. A transport may call it from another thread, but never twice
+        at once.
         """
         ...
 

@@ -2,16 +2,19 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from email.message import EmailMessage
+from itertools import repeat
 from pathlib import Path
 
 import pytest
 
 from newsletter.errors import TransportError
 from newsletter.models import Keyword, Ledger, Outcome, Outgoing, Subscriber
+from newsletter.smtp import Server, SmtpTransport
 from newsletter.state import State
 from newsletter.suppressions import Suppressions
 from tests.newsroom import Newsroom
 from tests.papers import NOW, paper
+from tests.smtp_server import ORDINARY, Action, SmtpServer
 
 DAY = timedelta(days=1)
 ADA = Subscriber(email="ada@example.org")
@@ -183,6 +186,30 @@ def test_somebody_suppressed_after_the_issue_was_opened_is_not_mailed(room: News
     report = room.run(now=NOW + timedelta(hours=1))
     assert (report.deliveries.suppressed, report.exit_code) == (1, 0)
     assert room.mails() == []
+
+
+def test_suppressions_that_turn_unreadable_stop_the_mails_but_lose_no_outcome(
+    room: Newsroom,
+) -> None:
+    suppressions = room.folder / "suppressions.csv"
+
+    def spoil() -> Iterator[Action]:
+        yield from repeat(ORDINARY, 5)
+        suppressions.write_bytes("zoë@example.org,unsubscribed\n".encode("latin-1"))
+        yield from repeat(ORDINARY)
+
+    room.told.papers["mri"] = (paper("2611.00001"),)
+    room.subscribers = [Subscriber(email=f"r{n}@example.org") for n in range(20)]
+    with SmtpServer(script={"dot": spoil()}) as server:
+        to = Server(host="127.0.0.1", port=server.port, security="none")
+        room.transport = SmtpTransport(to)
+        report = room.run()
+        assert report.exit_code == 65
+        assert 6 <= report.deliveries.accepted == len(server.mails) < 20
+        assert report.deliveries.unknown == 0
+        suppressions.unlink()
+        assert room.run().exit_code == 0
+    assert len(server.mails) == len(set(server.recipients)) == 20
 
 
 def test_a_refused_recipient_stops_nobody_and_stays_on_record(room: Newsroom) -> None:
