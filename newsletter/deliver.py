@@ -25,10 +25,10 @@ class Press:
     """Turns deliveries into messages; what editions share is made once."""
 
     def __init__(self, state: State, renderer: Renderer, composer: Composer) -> None:
-        self._state = state
         self._renderer = renderer
         self._composer = composer
-        # Deliveries come sorted by edition, so a handful is enough.
+        # Deliveries come sorted by issues, then by keywords, so a handful is enough.
+        self._issues = lru_cache(maxsize=1)(state.issues)
         self._rendered = lru_cache(maxsize=8)(self._render)
 
     def outgoing(self, delivery: Delivery) -> Outgoing:
@@ -40,9 +40,7 @@ class Press:
         return self._rendered(delivery.issue, delivery.after, delivery.keywords)
 
     def _render(self, issue: int, after: int, keywords: tuple[str, ...]) -> Rendered:
-        return self._renderer.render(
-            edition_for(self._state.issues(after=after, upto=issue), keywords)
-        )
+        return self._renderer.render(edition_for(self._issues(after=after, upto=issue), keywords))
 
 
 @dataclass(slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from newsletter.errors import TransportError
-from newsletter.models import Keyword, Ledger, Outcome, Outgoing, Subscriber
+from newsletter.models import Issue, Keyword, Ledger, Outcome, Outgoing, Subscriber
 from newsletter.smtp import Server, SmtpTransport
 from newsletter.state import State
 from newsletter.suppressions import Suppressions
@@ -115,6 +115,24 @@ def test_everyone_gets_their_keywords_only(room: Newsroom) -> None:
     assert (ada["To"], bob["To"]) == ("ada@example.org", "bob@example.org")
     assert "2611.00001" in body(ada)
     assert "2611.00001" not in body(bob)
+
+
+def test_an_issue_is_read_once_for_all_its_editions(room: Newsroom) -> None:
+    class Counting(State):
+        def issues(self, *, after: int, upto: int) -> list[Issue]:
+            read.append((after, upto))
+            return super().issues(after=after, upto=upto)
+
+    read: list[tuple[int, int]] = []
+    room.open_state = Counting.open
+    room.told.papers = {"mri": (paper("2611.00001"),), "pet": (paper("2611.00002"),)}
+    choices = [("mri",), ("pet",), ("mri", "pet"), ("pet", "mri")]
+    room.subscribers = [
+        Subscriber(email=f"r{number}@example.org", keywords=keywords)
+        for number, keywords in enumerate(choices)
+    ]
+    assert room.run().deliveries.accepted == 4
+    assert read == [(0, 1)]
 
 
 def test_a_paper_of_two_keywords_is_in_full_once_and_named_in_the_other(room: Newsroom) -> None:
