@@ -496,7 +496,11 @@ class _Doors:
         """Begin to set up one more connection."""
         self.pending += 1
         # A daemon, so that a server which never answers cannot keep the program from ending.
-        Thread(target=self._set_up, name="smtp", daemon=True).start()
+        thread = Thread(target=self._set_up, name="smtp", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            self._tell(LostError(f"no connection can be opened: {error}"))
 
     def results(self) -> Iterator[Session | Exception]:
         """Return what has become of those begun: a session, or the exception in its place."""
@@ -519,6 +523,9 @@ class _Doors:
             result = connect(self._server, self._patience, self._context)
         except Exception as error:  # noqa: BLE001 - raised again by the thread that waits for it
             result = error
+        self._tell(result)
+
+    def _tell(self, result: Session | Exception) -> None:
         with self._lock:
             if self._closed:
                 _dismiss(result)

@@ -664,6 +664,34 @@ def test_running_out_of_file_descriptors_among_connections_ends_cleanly(
         assert sorted(server.recipients) == sorted(statuses(sample / "state.sqlite3"))
 
 
+WITHOUT_THREADS = """
+import sys, threading
+from newsletter.cli import main
+threading.stack_size(2 ** 46)
+sys.argv = ["newsletter", "run", "--now", "{now}"]
+main()
+"""
+
+
+@pytest.mark.slow
+def test_running_out_of_threads_ends_cleanly(newsletter: Command, sample: Path) -> None:
+    with SmtpServer() as server:
+        by_smtp(sample, server)
+        run = subprocess.run(
+            [sys.executable, "-c", WITHOUT_THREADS.format(now=DAY_ONE)],
+            cwd=sample,
+            env=os.environ | {"XDG_STATE_HOME": str(sample / "home")},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert run.returncode == 69, run.stderr
+        assert "Traceback" not in run.stderr
+        assert "can't start new thread" in run.stderr
+        assert newsletter("run", "--now", DAY_ONE).code == 0
+        assert sorted(server.recipients) == sorted(statuses(sample / "state.sqlite3"))
+
+
 SHIPPED = Path(__file__).parents[1] / "templates"
 GREEDY = {
     "memory": "{{ 'x' * 10 ** 15 }}",
