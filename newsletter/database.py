@@ -110,17 +110,17 @@ class Database:
 
     @classmethod
     def blank(cls) -> Self:
-        """Return a database in memory with empty tables."""
-        database = cls(Path(":memory:"), _in_memory())
+        """Return a database with empty tables, gone when it is closed."""
+        database = cls(Path(":memory:"), _temporary())
         database._connection.executescript(_schema())
         return database
 
     def snapshot(self) -> "Database":
-        """Return a copy in memory: what happens to it changes nothing on disk."""
-        copy = _in_memory()
+        """Return a copy, gone when it is closed: what happens to it changes nothing on disk."""
+        copy = _temporary()
         with self.guarded() as db:
             db.backup(copy)
-        return Database(Path(":memory:"), copy)
+        return Database(self.path, copy)
 
     def close(self) -> None:
         """Close the file; whatever was committed stays."""
@@ -256,8 +256,9 @@ def _create(path: Path) -> None:
     draft.replace(path)
 
 
-def _in_memory() -> sqlite3.Connection:
-    return sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+def _temporary() -> sqlite3.Connection:
+    # Without a name it is in memory, and from a few MB on in a file that SQLite deletes.
+    return sqlite3.connect("", isolation_level=None, check_same_thread=False)
 
 
 def _schema() -> str:

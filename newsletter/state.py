@@ -68,11 +68,11 @@ class State:
 
     @classmethod
     def blank(cls) -> Self:
-        """Return a state in memory that remembers nothing, as before the first run."""
+        """Return a state that remembers nothing, as before the first run."""
         return cls(Database.blank())
 
     def snapshot(self) -> "State":
-        """Return a copy in memory: what happens to it changes nothing on disk."""
+        """Return a copy, gone when it is closed: what happens to it changes nothing on disk."""
         return State(self.database.snapshot())
 
     def __enter__(self) -> Self:

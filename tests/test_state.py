@@ -27,6 +27,17 @@ with locked(pathlib.Path(sys.argv[1])):
     sys.stdin.read()
 """
 
+PEAK = """
+import pathlib, resource, sys
+from newsletter.state import State
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+with State.open(pathlib.Path(sys.argv[1])) as state:
+    before = peak()
+    with state.snapshot():
+        print(peak() - before)
+"""
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
@@ -247,6 +258,15 @@ def test_a_snapshot_can_be_changed_without_a_trace(path: Path) -> None:
             copy.deliveries.take_up(now=NOW, max_age=DAY)
             assert copy.deliveries.tally().outstanding == 1
         assert state.newest_issue() == 1
+
+
+def test_a_snapshot_of_a_large_state_takes_little_memory(path: Path) -> None:
+    with State.open(path) as state:
+        everybody = tuple(f"{'r' * 1000}{number}@example.org" for number in range(20_000))
+        publish(state, 1, "2611.00001", to=everybody)
+    assert path.stat().st_size > 40e6
+    done = subprocess.run([sys.executable, "-c", PEAK, path], capture_output=True, check=True)
+    assert int(done.stdout) < 10  # MB
 
 
 def test_the_list_is_remembered_as_the_last_run_saw_it(path: Path) -> None:
