@@ -244,7 +244,19 @@ def _lives(process: int) -> bool:
     return True
 
 
+def _log_of(path: Path) -> Path:
+    """Return where SQLite keeps what was last written; it would be added to whatever has `path`."""
+    return path.with_name(path.name + "-wal")
+
+
 def _create(path: Path) -> None:
+    log = _log_of(path)
+    if log.exists():
+        raise StateError(
+            path,
+            f"is not there, but {log.name} is, which belongs to it. Move that to where the state"
+            " file went; if the file was lost, restore a backup and delete that",
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(path.name + ".new")
     draft.unlink(missing_ok=True)
@@ -271,8 +283,9 @@ def _schema() -> str:
 def _damaged(path: Path, what: str) -> StateError:
     return StateError(
         path,
-        f"is damaged ({what}). Nothing was sent and nothing was changed. Restore a backup of it;"
-        " only if you have none, move it away: the next run then takes a new baseline",
+        f"is damaged ({what}). Nothing was sent and nothing was changed. Restore a backup of it,"
+        f" and delete {_log_of(path).name} if that is there; only if you have none, move both away:"
+        " the next run then takes a new baseline",
     )
 
 

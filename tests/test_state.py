@@ -303,6 +303,22 @@ def test_a_truncated_file_is_damage(path: Path) -> None:
         State.open(path)
 
 
+def test_a_log_that_was_left_behind_is_not_taken_for_that_of_a_new_file(path: Path) -> None:
+    with State.open(path) as state:
+        publish(state, 1, "2611.00001")
+        log = path.with_name("state.sqlite3-wal").read_bytes()
+    path.with_name("state.sqlite3-wal").write_bytes(log)
+    aside = path.rename(path.with_name("aside.sqlite3"))
+    with pytest.raises(StateError, match=r"Move that .*, restore a backup and delete that"):
+        State.open(path)
+    assert not path.exists()
+    path.with_name("state.sqlite3-wal").rename(path.with_name("aside.sqlite3-wal"))
+    with State.open(path) as state:
+        assert state.newest_issue() == 0
+    with State.open(aside) as state:
+        assert state.newest_issue() == 1
+
+
 def test_a_file_of_another_program_or_of_a_newer_version_is_refused(path: Path) -> None:
     path.parent.mkdir()
     with sqlite3.connect(path) as foreign:
