@@ -58,8 +58,8 @@ def run(
     path = config.state.file
     stop = stop or Event()
     with nullcontext() if dry_run else locked(path), _opened(path, dry_run=dry_run) as state:
-        people = subscribers(config, state, accept_list=accept_list)
         suppressions = Suppressions(config.subscribers.suppressions, keys=token_keys(config))
+        people = subscribers(config, state, suppressions, accept_list=accept_list)
         for problem in (*people.problems, *suppressions.problems):
             warn(problem)
         mailroom = Mailroom(
@@ -113,9 +113,8 @@ def read_inbox(config: Config, *, now: datetime) -> Reading:
         )
     path = config.state.file
     with locked(path), State.open(path) as state:
-        people = subscribers(config, state, accept_list=True).subscribers
         suppressions = Suppressions(config.subscribers.suppressions, keys=token_keys(config))
-        listed = (each.email for each in people)
+        listed = (each.email for each in everybody(config).subscribers)
         return returns(config, state, suppressions, listed).read(now=now)
 
 
@@ -165,14 +164,23 @@ def rules(config: Config) -> job.Rules:
     )
 
 
-def subscribers(config: Config, state: State | None, *, accept_list: bool) -> SubscriberList:
+def subscribers(
+    config: Config, state: State | None, suppressions: Suppressions, *, accept_list: bool
+) -> SubscriberList:
     """Read the list; raises SubscribersError when it cannot be trusted as a whole."""
     return read(
         config.subscribers.file,
         keywords=[each.name for each in config.keywords],
         previous=state.readers() if state else (),
-        kept_off=Suppressions(config.subscribers.suppressions).reason_for,
+        kept_off=suppressions.reason_for,
         accept=accept_list,
+    )
+
+
+def everybody(config: Config) -> SubscriberList:
+    """Read the list, however much of it is gone."""
+    return read(
+        config.subscribers.file, keywords=[each.name for each in config.keywords], accept=True
     )
 
 
@@ -200,10 +208,11 @@ def renderer(config: Config) -> Renderer:
     )
 
 
-def token_keys(config: Config) -> tuple[bytes, ...]:
+def token_keys(config: Config, *, create: bool = True) -> tuple[bytes, ...]:
     """Return the keys that sign tokens: given as a secret, or kept beside the state."""
-    given = config.state.token_key
-    return key_file(config.state.file.parent, given=given.get_secret_value() if given else "")
+    secret = config.state.token_key
+    given = secret.get_secret_value() if secret else ""
+    return key_file(config.state.file.parent, given=given, create=create)
 
 
 def source(config: Config, *, stop: Event) -> Source:
@@ -230,7 +239,10 @@ class Interruptible:
             except BaseException as error:  # noqa: BLE001 - raised again by the thread that waits
                 answer.set_exception(error)
 
-        Thread(target=fetch, name="source", daemon=True).start()
+        try:
+            Thread(target=fetch, name="source", daemon=True).start()
+        except RuntimeError:  # there can be no more threads
+            fetch()
         while not (self._stop.is_set() or answer.done()):
             futures.wait([answer], timeout=_GLANCE)
         if self._stop.is_set():

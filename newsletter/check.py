@@ -12,7 +12,7 @@ from typing import Literal
 
 import requests
 
-from newsletter import assembly, job, keyfile, smtp, trial
+from newsletter import assembly, job, smtp, trial
 from newsletter.addresses import bare
 from newsletter.config import Config
 from newsletter.errors import PERMISSION, TEMPORARY, UNAVAILABLE, NewsletterError, exit_code_of
@@ -95,9 +95,9 @@ def _configuration(config: Config) -> Iterator[Finding]:
 
 
 def _list(config: Config) -> Iterator[Finding]:
-    with _remembered(config) as state:
-        found = assembly.subscribers(config, state, accept_list=False)
     suppressions = Suppressions(config.subscribers.suppressions)
+    with _remembered(config) as state:
+        found = assembly.subscribers(config, state, suppressions, accept_list=False)
     for problem in (*found.problems, *suppressions.problems):
         yield Finding(what="list", text=problem, mark="note")
     paused = sum(each.paused for each in found.subscribers)
@@ -128,8 +128,7 @@ def _room(folder: Path, free: int) -> Finding:
 
 def _state(config: Config, now: datetime) -> Iterator[Finding]:
     path = config.state.file
-    if config.state.token_key or (path.parent / keyfile.NAME).exists():
-        assembly.token_keys(config)  # else they are made, which is not for a check
+    assembly.token_keys(config, create=False)
     if not path.exists():
         yield Finding(what="state", text=f"{path}: none yet; the first run takes a baseline")
         return

@@ -16,6 +16,7 @@ from newsletter.report import counted
 if TYPE_CHECKING:
     from newsletter.config import Config
     from newsletter.models import Subscriber
+    from newsletter.subscribers import SubscriberList
     from newsletter.suppressions import Suppressions
 
 subscribers = typer.Typer(help="Care for the list file.", no_args_is_help=True)
@@ -30,7 +31,7 @@ Cell = Annotated[str | None, typer.Option()]
 @subscribers.command("check")
 def check() -> None:
     """Name every problem of the list; exit 65 if there is one."""
-    found = _read(loaded_config())
+    found = _everybody(loaded_config())
     for problem in found.problems:
         typer.echo(problem)
     typer.echo(f"{counted(len(found.subscribers), 'subscriber')} in {counted(found.rows, 'row')}")
@@ -53,7 +54,7 @@ def list_(
         hint = did_you_mean(keyword, _names(config))
         raise typer.BadParameter(f"there is no keyword {keyword!r}{hint}", param_hint="--keyword")
     kept_off = _suppressions(config)
-    rows = [_shown(each, kept_off) for each in _read(config).subscribers]
+    rows = [_shown(each, kept_off) for each in _everybody(config).subscribers]
     chosen = [
         row
         for row in rows
@@ -71,6 +72,7 @@ def list_(
 @subscribers.command()
 def show(email: Email) -> None:
     """Show a row, why it is suppressed if so, and the last deliveries."""
+    from newsletter.addresses import folded
     from newsletter.listedit import row_of
     from newsletter.state import State
 
@@ -84,7 +86,7 @@ def show(email: Email) -> None:
     typer.echo(f"suppressed: {reason or 'no'}")
     if config.state.file.exists():
         with State.open(config.state.file) as state:
-            for issue, day, status, reply in state.deliveries.to_address(email):
+            for issue, day, status, reply in state.deliveries.to_address(folded(email)):
                 typer.echo(f"issue {issue} of {day}: {status}" + (f" ({reply})" if reply else ""))
     raise typer.Exit(OK if row else DATA)
 
@@ -127,7 +129,7 @@ def remove(email: Email, *, yes: Yes = False) -> None:
 
 @subscribers.command("import")
 def import_(
-    file: Annotated[Path, typer.Argument(metavar="FILE")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False)],
     *,
     dry_run: Annotated[bool, typer.Option(help="Only say what would change.")] = False,
 ) -> None:
@@ -168,7 +170,10 @@ def export(
 
 @subscribers.command()
 def forget(email: Email, *, yes: Yes = False) -> None:
-    """Erase everything about a person, but for a keyed hash that keeps them off the list."""
+    """Erase a person from list, state and outbox, but for a hash that keeps them off the list.
+
+    Backups, previews and mails that came in are yours to delete.
+    """
     from newsletter.forget import forgotten
 
     config = loaded_config()
@@ -213,10 +218,10 @@ def remove_suppression(email: Email, *, yes: Yes = False) -> None:
     raise typer.Exit(OK if lifted else DATA)
 
 
-def _read(config: "Config") -> Any:  # noqa: ANN401
-    from newsletter.subscribers import read
+def _everybody(config: "Config") -> "SubscriberList":
+    from newsletter.assembly import everybody
 
-    return read(config.subscribers.file, keywords=_names(config), accept=True)
+    return everybody(config)
 
 
 def _names(config: "Config") -> list[str]:
@@ -227,7 +232,9 @@ def _suppressions(config: "Config") -> "Suppressions":
     from newsletter.assembly import token_keys
     from newsletter.suppressions import Suppressions
 
-    return Suppressions(config.subscribers.suppressions, keys=token_keys(config))
+    # Who only looks makes no key; and where there is none, nobody was forgotten.
+    keys = token_keys(config, create=False)
+    return Suppressions(config.subscribers.suppressions, keys=keys)
 
 
 def _shown(subscriber: "Subscriber", kept_off: "Suppressions") -> dict[str, Any]:

@@ -260,6 +260,7 @@ def _create(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(path.name + ".new")
     draft.unlink(missing_ok=True)
+    draft.touch(mode=0o600)  # it has addresses in it
     try:
         with closing(sqlite3.connect(draft)) as db:
             db.executescript(_schema())

@@ -11,10 +11,10 @@ NAME = "tokens.key"
 _SHORTEST = 16
 
 
-def key_file(folder: Path, *, given: str = "") -> tuple[bytes, ...]:
+def key_file(folder: Path, *, given: str = "", create: bool = True) -> tuple[bytes, ...]:
     """Return the `given` keys, else those in `tokens.key` in `folder`.
 
-    The file is created on first use with mode 0600.
+    Where there is no file it is created with mode 0600; or, without `create`, there are no keys.
 
     Each line is a key; the first signs, the others are older ones that still count. To rotate, put
     a new line on top. Raises StateError when the file is damaged: a new key in its place would
@@ -24,6 +24,8 @@ def key_file(folder: Path, *, given: str = "") -> tuple[bytes, ...]:
         return _keys(given, Path("state.token_key"))
     path = folder / NAME
     if not path.exists():
+        if not create:
+            return ()
         _create(path)
     return _keys(path.read_text("utf-8", errors="replace"), path)
 

@@ -34,7 +34,7 @@ def write(
         number = state.newest_issue()
         if not number:
             raise StateError(config.state.file, "no issue was opened yet; there is nothing to show")
-        reader = _reader(config, state, subscriber)
+        reader = _reader(config, subscriber)
         press = assembly.press(config, state, now=now)
         delivery = Delivery(
             id=0,
@@ -67,11 +67,10 @@ def write(
         yield folder / path
 
 
-def _reader(config: Config, state: State, email: str | None) -> Subscriber:
+def _reader(config: Config, email: str | None) -> Subscriber:
     if email is None:
         return Subscriber(email=ANYBODY)
-    people = assembly.subscribers(config, state, accept_list=True).subscribers
-    for each in people:
+    for each in assembly.everybody(config).subscribers:
         if folded(each.email) == folded(email):
             return each
     raise ConfigError([f"{config.subscribers.file.name}: there is no subscriber {email!r}"])

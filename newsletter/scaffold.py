@@ -62,6 +62,7 @@ directory = "outbox"
 # username = "papers@example.org"
 # password_file = "smtp-password"
 # rate_per_minute = 0            # 0: as fast as the server takes them
+# unknown = "hold"               # keep back what may have arrived; default: "resend"
 
 # Undeliverable mail comes back to this address, and so do wishes to leave. Your server must take
 # bounces+ANYTHING@example.org for bounces@example.org; [inbox] says where to read it. It needs a

@@ -70,8 +70,7 @@ def current(path: Path, keywords: Sequence[Keyword], *, now: datetime) -> dict[s
         "outstanding": [
             {
                 "issue": issue,
-                # What was under way when a run was killed: the next one will call it so.
-                "status": "unknown" if status == "sending" and not running else status,
+                "status": _called(status, running),
                 "reason": reason,
                 "deliveries": number,
             }
@@ -104,6 +103,7 @@ def issue_lines(path: Path, issue: int, *, whole_addresses: bool) -> list[str]:
     """Return the deliveries of one issue as lines; raises StateError where there is none."""
     if not path.exists():
         raise StateError(path, "there is no issue yet; try: newsletter run --dry-run")
+    running = holder(path)
     with State.open(path) as state:
         newest = state.newest_issue()
         if not 1 <= issue <= newest:
@@ -111,13 +111,18 @@ def issue_lines(path: Path, issue: int, *, whole_addresses: bool) -> list[str]:
         found = state.deliveries.of_issue(issue)
         totals = state.deliveries.totals(issue)
     shown = [
-        f"{recipient}: {status}"
+        f"{recipient}: {_called(status, running)}"
         + (f", {counted(attempts, 'attempt')}" if attempts > 1 else "")
         + (f" ({reply})" if reply else "")
         for recipient, status, attempts, reply in found
     ]
     shown += [f"{counted(number, 'mail')} {status}, long ago" for status, number in totals.items()]
     return shown if whole_addresses else [masked(each) for each in shown]
+
+
+def _called(status: str, running: str) -> str:
+    """Return the status; what was under way when a run was killed, as the next run will call it."""
+    return "unknown" if status == "sending" and not running else status
 
 
 def pace_remarks(

@@ -67,8 +67,8 @@ class Suppressions:
         """Read the file again if it changed: cheap enough to ask before every mail."""
         stamp = _stamp(self._path)
         if stamp != self._stamp:
-            self._stamp = stamp
             self._read()
+            self._stamp = stamp
 
     def add(self, address: str, *, reason: str, now: datetime, detail: str = "") -> None:
         """Suppress an address, durably; nothing is written if it is for that reason already.
@@ -125,9 +125,9 @@ class Suppressions:
             self._stamp = _stamp(self._path)
 
     def _read(self) -> None:
+        lines = [(number, _fields(line)) for number, line in enumerate(_lines(self._text()), 1)]
         self._entries = {}
         self._any_forgotten = False
-        lines = [(number, _fields(line)) for number, line in enumerate(_lines(self._text()), 1)]
         for _, fields in lines:
             self._note(fields)
         self.problems = tuple(

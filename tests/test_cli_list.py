@@ -142,3 +142,17 @@ def test_nothing_is_destroyed_without_a_yes(newsletter: Command, sample: Path) -
     before = (sample / "subscribers.csv").read_bytes()
     assert newsletter("subscribers", "forget", "ada@example.org").code == 1
     assert (sample / "subscribers.csv").read_bytes() == before
+
+
+def test_who_only_looks_makes_no_key(newsletter: Command, sample: Path) -> None:
+    newsletter("subscribers", "list")
+    newsletter("subscribers", "show", "ada@example.org")
+    newsletter("suppressions", "list")
+    newsletter("check", "--offline")
+    assert not (sample / "tokens.key").exists()
+
+
+def test_an_import_from_nowhere_is_a_misuse(newsletter: Command) -> None:
+    ended = newsletter("subscribers", "import", "nowhere.csv")
+    assert ended.code == 2
+    assert "nowhere.csv" in ended.err

@@ -601,6 +601,7 @@ def test_the_status_after_a_kill_tells_what_is_outstanding(
     told = newsletter("status").out
     assert "under way" not in told
     assert "none has ended" in told
+    told += newsletter("status", "--issue", "1").out
     assert "unknown" in told
     assert "sending" not in told
 

@@ -73,6 +73,14 @@ def test_a_published_issue_reads_back_as_it_was(path: Path) -> None:
         assert state.news_in() == {"mri": 1}
 
 
+def test_nobody_else_can_read_the_addresses(path: Path) -> None:
+    with State.open(path) as state:
+        publish(state, 1, "2611.00001", to=("ada@example.org",))
+        files = [each for each in path.parent.iterdir() if each.stat().st_size]
+        assert len(files) >= 2
+        assert {each.stat().st_mode & 0o777 for each in files} == {0o600}
+
+
 def test_what_was_announced_is_remembered_by_keyword_and_id(path: Path) -> None:
     with State.open(path) as state:
         assert state.memory(MRI).needs_baseline

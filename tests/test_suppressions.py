@@ -140,6 +140,16 @@ def test_nobody_is_mailed_while_the_file_cannot_be_read(file: Path) -> None:
         Suppressions(file)
 
 
+def test_a_file_that_cannot_be_read_any_more_frees_nobody(file: Path) -> None:
+    suppressions = Suppressions(file)
+    suppressions.add("ada@example.org", reason="bounced", now=NOW)
+    file.write_bytes("zoë@example.org,bounced\n".encode("latin-1"))
+    for _ in range(2):
+        with pytest.raises(SubscribersError):
+            suppressions.refresh()
+        assert suppressions.reason_for("ada@example.org") == "bounced"
+
+
 def test_what_another_process_appends_is_seen_on_refresh(file: Path) -> None:
     job, web = Suppressions(file), Suppressions(file)
     web.add("ada@example.org", reason="unsubscribed", now=NOW)
