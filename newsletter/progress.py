@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import inf
 
 INTERVAL = 10  # seconds between lines
 
@@ -22,34 +23,44 @@ def shown(*, clock: Callable[[], float] = time.monotonic) -> Iterator[Callable[[
         BarColumn,
         MofNCompleteColumn,
         Progress,
+        ProgressColumn,
+        Task,
         TextColumn,
         TimeRemainingColumn,
     )
+    from rich.text import Text
+
+    class RateColumn(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(f"{task.speed or 0:.0f}/s")
 
     columns = (
         TextColumn("mails"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]:.0f}/s"),
+        RateColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task, began = bar.add_task("mails", total=None, rate=0), clock()
-        yield lambda ended, of: bar.update(
-            task, completed=ended, total=of, rate=ended / (clock() - began)
-        )
+    with Progress(*columns, console=Console(stderr=True), get_time=clock, transient=True) as bar:
+        task = bar.add_task("mails", total=None)
+        yield lambda ended, of: bar.update(task, completed=ended, total=of)
 
 
 def _lines(clock: Callable[[], float]) -> Callable[[int, int], None]:
-    began = last = clock()
+    began = last = 0.0
+    first, before = 0, inf
 
     def show(ended: int, of: int) -> None:
-        nonlocal last
+        nonlocal began, last, first, before
         now = clock()
+        if ended < before:  # only now does it send
+            began = last = now
+            first = ended
+        before = ended
         if now - last < INTERVAL:
             return
         last = now
-        rate = ended / (now - began)
+        rate = (ended - first) / (now - began)
         left = (of - ended) / rate
         _log.info("%d of %d mails, %.0f a second, about %.0f s left", ended, of, rate, left)
 
