@@ -75,7 +75,7 @@ class Database:
     """
 
     migrations: ClassVar[Sequence[str]] = ()
-    hurry = 0.005
+    hurry = 0.01
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path

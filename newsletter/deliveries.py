@@ -13,7 +13,7 @@ from newsletter.digest import Owed
 from newsletter.models import FINAL, Delivery, DeliveryStatus, Outcome
 from newsletter.report import Tally, iso
 
-_REACH = 32  # how many intents are noted ahead
+_REACH = 64  # how many intents are noted ahead
 
 
 class Deliveries:
