@@ -343,16 +343,18 @@ def _view(
 
 
 def _runs(text: str, spans: Iterable[list[tuple[int, int]]]) -> list[_Run]:
-    """Cut a text where what matched begins or ends."""
+    """Cut a text where what matched begins or ends; matches that meet are one."""
+    merged: list[tuple[int, int]] = []
+    for start, end in sorted(chain.from_iterable(spans)):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
     runs: list[_Run] = []
     done = 0
-    for start, end in sorted(chain.from_iterable(spans)):
-        if end > done:
-            runs += [
-                _Run(text[done:start], hit=False),
-                _Run(text[max(start, done) : end], hit=True),
-            ]
-            done = end
+    for start, end in merged:
+        runs += [_Run(text[done:start], hit=False), _Run(text[start:end], hit=True)]
+        done = end
     runs.append(_Run(text[done:], hit=False))
     return [run for run in runs if run.text]
 

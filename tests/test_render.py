@@ -252,6 +252,15 @@ def test_arxiv_is_thanked(renderer: Renderer) -> None:
     assert thanks in "".join(rendered.text)
 
 
+def test_matches_of_several_keywords_that_overlap_are_marked_as_one(renderer: Renderer) -> None:
+    nested = paper(title="On graph neural networks for proteins", abstract="")
+    names = ("graph", "graph neural network", "neural network for protein")
+    rendered = renderer.render(edition(*(news(name, [nested]) for name in names)))
+    marked = page(rendered).xpath("//b[starts-with(@class, 'hit')]/text()")
+    assert marked == ["graph neural networks for proteins"]
+    assert "On *graph neural networks for proteins*\n" in "".join(rendered.text)
+
+
 # Styles: the defects of premailer that would matter to us
 
 
