@@ -205,6 +205,7 @@ def renderer(config: Config) -> Renderer:
         config.masthead,
         templates=config.newsletter.templates,
         bibtex=config.newsletter.bibtex,
+        timezone=config.timezone,
     )
 
 

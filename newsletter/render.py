@@ -6,7 +6,8 @@ that show it in the same way, and the same string stands in all of them.
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, tzinfo
 from functools import cache
 from hashlib import sha256
 from itertools import chain
@@ -39,14 +40,23 @@ class Renderer:
     """Renders the editions of one run. Opening it takes 0.2 s, an edition next to nothing.
 
     `templates` is a folder whose files take the place of the shipped ones of the same name;
-    `bibtex` adds a link to arXiv's BibTeX entry of each paper.
+    `bibtex` adds a link to arXiv's BibTeX entry of each paper; `timezone` is that of the dates of
+    the issues.
     Raises RenderError with file and line where a template cannot be used.
     """
 
-    def __init__(self, masthead: Masthead, *, templates: Path | None, bibtex: bool = False) -> None:
+    def __init__(
+        self,
+        masthead: Masthead,
+        *,
+        templates: Path | None,
+        bibtex: bool = False,
+        timezone: tzinfo = UTC,
+    ) -> None:
         folders = [folder for folder in (templates, _shipped()) if folder]
         self._title = wording.plain(masthead.title)
         self._bibtex = bibtex
+        self._timezone = timezone
         self._html = Blocks("edition.html", folders)
         self._text = Blocks("edition.txt", folders)
         self._headings: dict[_Heading, _Both] = {}
@@ -58,6 +68,7 @@ class Renderer:
         A paper that cannot be shown costs one line. Raises RenderError for a template's fault, and
         when none of several papers can be shown: that is no paper's fault.
         """
+        edition = replace(edition, digests=tuple(map(self._local, edition.digests)))
         subject = wording.subject(self._title, edition)
         headings = [_heading(digest, edition) for digest in edition.digests]
         frame = {
@@ -88,6 +99,9 @@ class Renderer:
             ),
             text=(opening.text, *chain.from_iterable(map(_text, sections)), closing.text),
         )
+
+    def _local(self, digest: Digest) -> Digest:
+        return replace(digest, since=digest.since and digest.since.astimezone(self._timezone))
 
     def _section(
         self,

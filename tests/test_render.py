@@ -3,10 +3,12 @@
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from html import escape
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
+from zoneinfo import ZoneInfo
 
 import html5lib
 import pytest
@@ -163,6 +165,21 @@ def test_a_keyword_without_news_says_why_in_the_contents_and_has_no_section(
     assert page(rendered).xpath("//li/b[@class='label']/text()") == ["slow mail"]
     headings = [each.text for each in page(rendered).findall(".//h2")]
     assert headings == ["graph neural network", "federated learning"]
+
+
+@pytest.mark.parametrize(
+    ("zone", "since"),
+    [
+        ("Pacific/Auckland", datetime(2026, 11, 17, 22, tzinfo=UTC)),  # 11:00 on the 18th
+        ("America/Los_Angeles", datetime(2026, 11, 19, 2, tzinfo=UTC)),  # 18:00 on the 18th
+    ],
+)
+def test_days_are_those_of_the_readers_time_zone(zone: str, since: datetime) -> None:
+    renderer = Renderer(MASTHEAD, templates=None, timezone=ZoneInfo(zone))
+    late = paper("2602.00003", submitted=datetime(2026, 2, 4, 8, tzinfo=UTC))
+    rendered = renderer.render(edition(news("graph", [late], since=since)))
+    assert f"61 listed since yesterday, 1 new; complete {late.title}" in said(rendered)
+    assert "announced today" in said(rendered)
 
 
 # HTML
