@@ -16,6 +16,7 @@ from html import escape
 from itertools import chain
 from urllib.parse import quote
 
+from newsletter.addresses import printable
 from newsletter.models import Delivery, Envelope, Masthead, Outgoing, Rendered
 from newsletter.render import UNSUBSCRIBE
 
@@ -23,9 +24,8 @@ from newsletter.render import UNSUBSCRIBE
 # part can hold this (RFC 2045 6.7).
 _BOUNDARY = "=_edition"
 
-_ADDRESS = re.compile(
-    r"[\w!#$%&'*+/=?^`{|}~-]+(\.[\w!#$%&'*+/=?^`{|}~-]+)*@([a-z0-9-]+\.)*[a-z0-9-]+"
-)
+_ATOM = r'[^\s"(),.:;<>@\[\\\]]+'  # RFC 5322 3.2.3; any script: RFC 6532
+_ADDRESS = re.compile(rf"{_ATOM}(\.{_ATOM})*@([a-z0-9-]+\.)*[a-z0-9-]+")
 
 
 class Composer:
@@ -177,7 +177,8 @@ _END = _crlf(["", f"--{_BOUNDARY}--"])
 def _checked(address: str) -> str:
     """Return the address if it is nothing but one. Letters of any script may stand before the @."""
     local = address.rpartition("@")[0]
-    if not _ADDRESS.fullmatch(address) or len(local.encode()) > 64 or len(address.encode()) > 254:
+    sound = printable(address) and _ADDRESS.fullmatch(address)
+    if not sound or len(local.encode()) > 64 or len(address.encode()) > 254:
         raise ValueError(f"{address!r} cannot be put into a header; correct it in the list file")
     return address
 

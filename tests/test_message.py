@@ -20,6 +20,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from hypothesis import given
 from hypothesis import strategies as st
 
+from newsletter.addresses import address
 from newsletter.message import Composer
 from newsletter.models import Delivery, Masthead, Outgoing, Rendered
 from newsletter.render import LIMIT, UNSUBSCRIBE, Renderer, filled
@@ -292,9 +293,11 @@ def test_an_address_that_is_more_than_an_address_is_refused(address: str) -> Non
         outgoing(delivery(address), Rendered(subject="x", html=(), text=()))
 
 
-def test_a_local_part_of_any_script_stands_in_the_header_as_it_is() -> None:
-    mail = composed(delivery("adélaïde@example.net"), Rendered(subject="x", html=(), text=()))
-    assert "To: adélaïde@example.net\r\n".encode() in mail
+@pytest.mark.parametrize("local", ["adélaïde", "संपर्क", "ผู้ใช้", "用户", "ada😀"])
+def test_a_local_part_of_any_script_stands_in_the_header_as_it_is(local: str) -> None:
+    recipient = address(f"{local}@example.net")
+    mail = composed(delivery(recipient), Rendered(subject="x", html=(), text=()))
+    assert f"To: {local}@example.net\r\n".encode() in mail
 
 
 # Joining
