@@ -226,8 +226,9 @@ def wrapped(text: str) -> str:
         if len(line) <= COLUMNS:
             lines.append(line)
             continue
-        indent = line[: len(line) - len(line.lstrip(" -"))]
-        first, *words = line[len(indent) :].split(" ")
+        rest = line.lstrip(" ").removeprefix("- ")
+        indent = line[: len(line) - len(rest)]
+        first, *words = rest.split(" ")
         current = indent + first
         for word in words:
             if len(current) + 1 + len(word) > COLUMNS:

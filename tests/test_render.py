@@ -361,6 +361,8 @@ def test_lines_have_72_columns_unless_one_word_has_more(renderer: Renderer) -> N
         ("a" * 40 + " " + "b" * 40, "a" * 40 + "\n" + "b" * 40),
         ("  " + "a" * 40 + " " + "b" * 40, "  " + "a" * 40 + "\n  " + "b" * 40),
         ("- " + "a" * 40 + " " + "b" * 40, "- " + "a" * 40 + "\n  " + "b" * 40),
+        ("--- " + "a" * 40 + " " + "b" * 40, "--- " + "a" * 40 + "\n" + "b" * 40),
+        ("-" * 80 + " a" * 40, "-" * 80 + "\n" + " ".join("a" * 36) + "\na a a a"),
         (
             "see https://example.org/" + "a" * 80 + " now",
             "see\nhttps://example.org/" + "a" * 80 + "\nnow",
