@@ -7,7 +7,7 @@ made for each recipient is To, Message-ID, List-Unsubscribe and the unsubscribe 
 import re
 from binascii import b2a_qp
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from email.header import Header
 from email.utils import format_datetime, formataddr, parseaddr
 from functools import lru_cache
@@ -61,7 +61,7 @@ class Composer:
         recipient = _checked(delivery.recipient)
         token = self._token(recipient)
         link = self._unsubscribe_link(token)
-        number = self._number(delivery)
+        number = self._number(delivery, rendered.date)
         bounce = self._masthead.bounce_address
         return Outgoing(
             delivery=delivery.id,
@@ -144,10 +144,13 @@ class Composer:
             yield from (part or slot for part in _encoded(rendered.html))
             yield _END
 
-    def _number(self, delivery: Delivery) -> str:
-        """Return what tells this message from every other, today and when it goes again."""
-        parts = (self._masthead.id, str(delivery.issue), delivery.recipient, *delivery.keywords)
-        return f"{delivery.issue}.{_digest(*parts)[:20]}"
+    def _number(self, delivery: Delivery, day: date) -> str:
+        """Return what tells this message from every other, today and when it goes again.
+
+        Where a state was lost or restored, another day's issue may have the same number.
+        """
+        issue = (self._masthead.id, str(delivery.issue), day.isoformat())
+        return f"{delivery.issue}.{_digest(*issue, delivery.recipient, *delivery.keywords)[:20]}"
 
     def _unsubscribe_link(self, token: str) -> str:
         base = self._masthead.base_url

@@ -222,8 +222,10 @@ class Rendered:
     Joined, the pieces are the whole part. Most are shared by many editions (one paper's card is
     the same string object in all of them), so whatever is done to a piece can be done once.
     A piece may hold the slot `{unsubscribe}` of `render.UNSUBSCRIBE`, nothing else is personal.
+    `date` is that of the issue.
     """
 
+    date: date
     subject: str
     html: tuple[str, ...]
     text: tuple[str, ...]

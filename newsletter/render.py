@@ -91,6 +91,7 @@ class Renderer:
             reason = f"none of {len(matched)} papers can be shown; the log says why, paper by paper"
             raise RenderError("edition.html", reason)
         return Rendered(
+            date=edition.date,
             subject=subject,
             html=(
                 opening.html,

@@ -255,6 +255,20 @@ def test_what_is_deferred_goes_out_with_the_next_run_and_the_same_message_id(
     assert mail["Message-ID"].encode() in picky.seen[0]
 
 
+def test_after_a_backup_was_restored_the_next_mail_is_another_message(room: Newsroom) -> None:
+    state = room.folder / "state.sqlite3"
+    backup = state.read_bytes()
+    room.told.papers["mri"] = (paper("2611.00001"),)
+    room.run()
+    state.write_bytes(backup)
+    room.told.papers["mri"] = (paper("2611.00001"), paper("2611.00002"))
+    report = room.run(now=NOW + DAY)
+    assert report.issue is not None
+    assert report.issue.number == 1
+    first, second = room.mails()
+    assert first["Message-ID"] != second["Message-ID"]  # else many a server drops the second
+
+
 def test_an_edition_that_is_too_old_expires(room: Newsroom) -> None:
     room.told.papers["mri"] = (paper("2611.00001"),)
     room.transport = Refusing(TransportError("the server is down"))

@@ -119,7 +119,11 @@ def test_hostile_text_changes_no_header(mails: dict[str, bytes]) -> None:
 def test_the_date_is_the_time_of_the_run_with_a_numeric_zone() -> None:
     summer = datetime(2026, 7, 1, 12, tzinfo=timezone(timedelta(hours=2)))
     composer = Composer(MASTHEAD, now=summer, token=lambda _: TOKEN)
-    mail = b"".join(composer.outgoing(delivery(), Rendered(subject="x", html=(), text=())).message)
+    mail = b"".join(
+        composer.outgoing(
+            delivery(), Rendered(date=NOW.date(), subject="x", html=(), text=())
+        ).message
+    )
     assert header(mail)["Date"] == ["Wed, 01 Jul 2026 10:00:00 +0000"]
     assert parsedate_to_datetime(header(mail)["Date"][0]) == summer
 
@@ -130,7 +134,7 @@ def test_the_message_id_belongs_to_the_senders_domain(mails: dict[str, bytes]) -
 
 
 def test_a_message_has_the_same_id_whenever_it_goes_and_no_other_has() -> None:
-    rendered = Rendered(subject="x", html=("a\n",), text=("a\n",))
+    rendered = Rendered(date=NOW.date(), subject="x", html=("a\n",), text=("a\n",))
     due = (
         delivery(),
         delivery("bob@example.net"),
@@ -239,7 +243,7 @@ def test_what_is_parsed_back_is_what_was_rendered(renderer: Renderer) -> None:
 
 
 def test_list_id_is_stable_for_the_newsletter_or_each_keyword_of_it() -> None:
-    rendered = Rendered(subject="x", html=(), text=())
+    rendered = Rendered(date=NOW.date(), subject="x", html=(), text=())
     lists = [
         header(composed(delivery(keywords=(name,)), rendered, per_keyword=True))["List-Id"][0]
         for name in ("mri", "graph neural network", "C++", "C#", "Schrödinger", "λ", "x" * 300)
@@ -256,7 +260,7 @@ def test_list_id_is_stable_for_the_newsletter_or_each_keyword_of_it() -> None:
 
 
 def test_bounces_come_back_to_an_address_that_names_the_subscriber() -> None:
-    rendered = Rendered(subject="x", html=(), text=())
+    rendered = Rendered(date=NOW.date(), subject="x", html=(), text=())
     envelope = outgoing(delivery(), rendered).envelope
     assert (envelope.sender, envelope.recipient) == (
         f"bounces+{TOKEN}@example.org",
@@ -290,13 +294,13 @@ def test_bounces_come_back_to_an_address_that_names_the_subscriber() -> None:
 )
 def test_an_address_that_is_more_than_an_address_is_refused(address: str) -> None:
     with pytest.raises(ValueError, match="cannot be put into a header"):
-        outgoing(delivery(address), Rendered(subject="x", html=(), text=()))
+        outgoing(delivery(address), Rendered(date=NOW.date(), subject="x", html=(), text=()))
 
 
 @pytest.mark.parametrize("local", ["adélaïde", "संपर्क", "ผู้ใช้", "用户", "ada😀"])
 def test_a_local_part_of_any_script_stands_in_the_header_as_it_is(local: str) -> None:
     recipient = address(f"{local}@example.net")
-    mail = composed(delivery(recipient), Rendered(subject="x", html=(), text=()))
+    mail = composed(delivery(recipient), Rendered(date=NOW.date(), subject="x", html=(), text=()))
     assert f"To: {local}@example.net\r\n".encode() in mail
 
 
@@ -349,7 +353,9 @@ def test_a_link_is_escaped_in_html_only(renderer: Renderer) -> None:
 )
 def test_any_pieces_survive_their_encoding(pieces: list[str]) -> None:
     text = tuple(pieces)
-    mail = composed(delivery(format="text"), Rendered(subject="x", html=(), text=text))
+    mail = composed(
+        delivery(format="text"), Rendered(date=NOW.date(), subject="x", html=(), text=text)
+    )
     body = mail.partition(b"\r\n\r\n")[2]
     assert a2b_qp(body).decode().replace("\r\n", "\n") == filled(text, LINK)
     assert all(len(line) <= 76 for line in body.split(b"\r\n"))
@@ -357,7 +363,7 @@ def test_any_pieces_survive_their_encoding(pieces: list[str]) -> None:
 
 @given(st.text(max_size=150).map(plain).filter(bool))
 def test_any_subject_survives_its_encoding(subject: str) -> None:
-    mail = composed(delivery(), Rendered(subject=subject, html=(), text=()))
+    mail = composed(delivery(), Rendered(date=NOW.date(), subject=subject, html=(), text=()))
     assert parsed(mail)["Subject"] == subject
     assert all(len(line) <= 76 for line in mail.decode().split("\r\n") if "=?" in line)
 
