@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
 from functools import cache
 from hashlib import sha256
-from itertools import chain
+from itertools import accumulate, chain
 from pathlib import Path
 from re import compile as pattern
 from typing import Literal, NamedTuple
@@ -166,13 +166,22 @@ class Renderer:
         )
 
     def _fitted(self, sections: Sequence["_Section"], room: int) -> Iterator[str]:
-        """Yield the HTML of the digests, in `room` bytes."""
+        """Yield the HTML of the digests, in `room` bytes.
+
+        Headings get half of it; the papers of the digests that are left without one are counted.
+        """
         more = _size(self._html.piece("more", count=99_999))
-        for section in sections:
-            fixed = (section.heading.html, *(piece.html for piece in section.foot))
-            room -= more + sum(map(_size, fixed))
-        forms = fitted([[card.sizes for card in section.cards] for section in sections], room)
-        for section, chosen in zip(sections, forms, strict=True):
+        room -= more
+        fixed = [
+            more + sum(_size(piece.html) for piece in (section.heading, *section.foot))
+            for section in sections
+        ]
+        kept = sum(taken <= room // 2 for taken in accumulate(fixed))
+        room -= sum(fixed[:kept])
+        forms = fitted(
+            [[card.sizes for card in section.cards] for section in sections[:kept]], room
+        )
+        for section, chosen in zip(sections[:kept], forms, strict=True):
             yield section.heading.html
             for card, form in zip(section.cards, chosen, strict=True):
                 if form != "left out":
@@ -180,6 +189,8 @@ class Renderer:
             if left_out := chosen.count("left out"):
                 yield self._html.piece("more", count=left_out)
             yield from (piece.html for piece in section.foot)
+        if left_out := sum(len(section.cards) for section in sections[kept:]):
+            yield self._html.piece("more", count=left_out)
 
     def _both(self, block: str, **values: object) -> "_Both":
         html, text = self._html.piece(block, **values), self._text.piece(block, **values)

@@ -83,6 +83,19 @@ def test_a_long_digest_does_not_starve_the_one_after_it(renderer: Renderer) -> N
     assert "The only one here" in headings
 
 
+@pytest.mark.parametrize("keywords", [50, 100, 300])
+def test_many_keywords_leave_room_for_papers(renderer: Renderer, keywords: int) -> None:
+    digests = [news(f"keyword {each.arxiv_id}", [each]) for each in many(keywords)]
+    rendered = renderer.render(edition(*digests))
+    root = page(rendered)
+    shown = root.xpath("//h3/a/@href | //p[@class='brief']/a/@href")
+    left_out = map(int, re.findall(r"… and (\d+) more", said(rendered)))
+    assert len(filled(rendered.html, escape(LINK)).encode()) <= LIMIT
+    assert len(shown) >= 20
+    assert len(shown) + sum(left_out) == keywords
+    assert len(root.findall(".//h2")) == len(shown)
+
+
 @pytest.mark.parametrize(
     ("sizes", "room", "forms"),
     [
