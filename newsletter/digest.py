@@ -175,7 +175,7 @@ def _merged(digests: list[Digest]) -> Digest:
     newest = digests[-1]
     return replace(
         newest,
-        outcome="new" if latest else newest.outcome,
+        outcome="new" if latest and newest.outcome != "unknown" else newest.outcome,
         announcements=tuple(latest.values()),
         since=digests[0].since,
     )

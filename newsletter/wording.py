@@ -84,8 +84,9 @@ def coverage(digest: Digest, day: date) -> str:
             found = news(digest) or "none of them new"
             return f"{digest.listed} listed, {found}; first digest, older papers count as known"
         case "unknown":
+            before = f"{found}{span}, but " if (found := news(digest)) else ""
             return (
-                f"no trustworthy answer today: {reason or 'no reason was noted'}; "
+                f"{before}no trustworthy answer today: {reason or 'no reason was noted'}; "
                 "nothing is lost, the next digest will cover these days"
             )
 

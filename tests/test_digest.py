@@ -76,6 +76,15 @@ def test_an_edition_over_several_issues_has_each_paper_once_newest_issue_first()
     assert merged.since == monday.since
 
 
+def test_news_of_a_week_does_not_hide_that_its_last_day_is_unknown() -> None:
+    down = replace(digest("mri"), outcome="unknown", reason="arXiv answered 503")
+    days = [issue(1, digest("mri", paper())), issue(2, down)]
+    (merged,) = edition_for(days, ["mri"]).digests
+    assert (merged.outcome, len(merged.announcements)) == ("unknown", 1)
+    (merged,) = edition_for(days[::-1], ["mri"]).digests
+    assert merged.outcome == "new"
+
+
 def test_two_replacements_in_a_week_are_one_of_what_the_reader_had_before() -> None:
     def revised(version: int) -> Digest:
         again = Announcement(paper=paper(version=version), kind="replacement", replaces=version - 1)

@@ -74,6 +74,13 @@ def digest(outcome: str, *announcements: Announcement, **fields: object) -> Dige
                 "nothing is lost, the next digest will cover these days"
             ),
         ),
+        (
+            digest("unknown", *TWO_NEW, since=at(16), reason="arXiv answered 503"),
+            (
+                "2 new since Monday, but no trustworthy answer today: arXiv answered 503; "
+                "nothing is lost, the next digest will cover these days"
+            ),
+        ),
     ],
 )
 def test_a_digest_says_what_it_covers(shown: Digest, words: str) -> None:
