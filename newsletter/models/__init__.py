@@ -1,0 +1,63 @@
+"""The values and protocols that cross folders, and the glossary: papers, issues, people, deliveries.
+
+Frozen, without behaviour beyond what follows from them. It imports the ground floor alone, and is
+the only folder that hands its names on.
+"""
+
+from newsletter.models.papers import (
+    FINAL,
+    Announcement,
+    Delivery,
+    DeliveryStatus,
+    Digest,
+    Edition,
+    Envelope,
+    Fetched,
+    Format,
+    Frequency,
+    Issue,
+    Keyword,
+    KeywordOutcome,
+    Kind,
+    Ledger,
+    Listing,
+    Masthead,
+    Match,
+    Outcome,
+    Outgoing,
+    Paper,
+    Rendered,
+    Scope,
+    Source,
+    Subscriber,
+    Transport,
+)
+
+__all__ = [
+    "Announcement",
+    "Delivery",
+    "DeliveryStatus",
+    "Digest",
+    "Edition",
+    "Envelope",
+    "FINAL",
+    "Fetched",
+    "Format",
+    "Frequency",
+    "Issue",
+    "Keyword",
+    "KeywordOutcome",
+    "Kind",
+    "Ledger",
+    "Listing",
+    "Masthead",
+    "Match",
+    "Outcome",
+    "Outgoing",
+    "Paper",
+    "Rendered",
+    "Scope",
+    "Source",
+    "Subscriber",
+    "Transport",
+]
