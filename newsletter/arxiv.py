@@ -11,7 +11,7 @@ import requests
 
 from newsletter.atom import AtomError, parse
 from newsletter.inquiry import SWEEP, Inquiry, Probe, incomplete, newest_first, revised
-from newsletter.keywords import matcher
+from newsletter.keywords.matching import matcher
 from newsletter.models import Fetched, Listing, Paper, Scope
 from newsletter.polite import MAX_BYTES, Client, Manners
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from newsletter.keywords import matcher
+from newsletter.keywords.matching import matcher
 from newsletter.models import Announcement, Keyword, KeywordOutcome, Listing, Paper
 
 

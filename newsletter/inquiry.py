@@ -13,7 +13,7 @@ from newsletter import trust
 from newsletter.atom import Feed, parse
 from newsletter.calendar import announcement_due
 from newsletter.errors import SourceError
-from newsletter.keywords import claimer, matcher, search_query
+from newsletter.keywords.matching import claimer, matcher, search_query
 from newsletter.models import Listing, Paper, Scope
 from newsletter.polite import Client, QueryError
 

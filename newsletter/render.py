@@ -18,7 +18,7 @@ from typing import Literal, NamedTuple
 from newsletter import wording
 from newsletter.blocks import Blocks
 from newsletter.errors import RenderError
-from newsletter.keywords import marks
+from newsletter.keywords.matching import marks
 from newsletter.models import Announcement, Digest, Edition, Keyword, Masthead, Rendered
 
 # Text that comes from outside loses its control characters, so that nobody can forge the slot.

@@ -21,9 +21,9 @@ from pydantic import (
     field_validator,
 )
 
-from newsletter import keywords
 from newsletter.addresses import address, bare, mailbox, printable
 from newsletter.errors import did_you_mean
+from newsletter.keywords import matching
 from newsletter.models import Keyword
 from newsletter.tokens import LENGTH as TOKEN_LENGTH
 
@@ -142,7 +142,7 @@ def _known_zone(name: str) -> str:
 
 
 def _sound(keyword: Keyword) -> Keyword:
-    problems = keywords.problems(keyword)
+    problems = matching.problems(keyword)
     if keyword.name.strip() in {"", "*"} or not printable(keyword.name):
         problems = ["name: must be words on one line; '*' means all keywords in the list"]
     if problems:

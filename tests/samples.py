@@ -13,7 +13,7 @@ from pathlib import Path
 
 from newsletter import atom, diff
 from newsletter.digest import compile_issue, edition_for
-from newsletter.keywords import matcher
+from newsletter.keywords.matching import matcher
 from newsletter.message import Composer
 from newsletter.models import Delivery, Edition, Format, Keyword, KeywordOutcome, Listing, Paper
 from newsletter.render import Renderer, filled

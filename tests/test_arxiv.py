@@ -16,7 +16,7 @@ import requests
 
 from newsletter.arxiv import ArxivSource, FileSource, window_start
 from newsletter.errors import SourceError
-from newsletter.keywords import _stems
+from newsletter.keywords.matching import _stems
 from newsletter.models import Fetched, Keyword, Listing, Paper, Scope
 from newsletter.polite import Client, Manners
 from tests.papers import NOW, paper

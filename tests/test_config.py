@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter import keywords as phrases
 from newsletter.config import Config, load
 from newsletter.errors import ConfigError
+from newsletter.keywords import matching as phrases
 from newsletter.models import Keyword, Masthead
 from newsletter.scaffold import CONFIG, scaffold
 from newsletter.subscribers import read

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from newsletter.keywords import _stems, claimer, marks, matcher, problems, search_query
+from newsletter.keywords.matching import _stems, claimer, marks, matcher, problems, search_query
 from newsletter.models import Keyword
 from tests.papers import paper
 from tests.replica import english
