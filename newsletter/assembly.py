@@ -15,7 +15,6 @@ import requests
 
 from newsletter import alerts, job
 from newsletter.addresses import bare
-from newsletter.arxiv import ArxivSource, FileSource
 from newsletter.config import Config
 from newsletter.database import locked
 from newsletter.deliver import Mailroom, Press
@@ -27,10 +26,11 @@ from newsletter.mailboxes import Opener, imap, maildir, mbox
 from newsletter.message import Composer
 from newsletter.models import Fetched, Scope, Source, Transport
 from newsletter.outbox import Outbox
-from newsletter.polite import Manners
 from newsletter.render import Renderer
 from newsletter.report import Report
 from newsletter.smtp import Server, SmtpTransport
+from newsletter.sources.arxiv.client import Manners
+from newsletter.sources.arxiv.source import ArxivSource, FileSource
 from newsletter.state import State
 from newsletter.subscribers import SubscriberList, read
 from newsletter.suppressions import Suppressions

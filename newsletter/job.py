@@ -11,7 +11,6 @@ from itertools import chain
 from zoneinfo import ZoneInfo
 
 from newsletter.addresses import folded
-from newsletter.arxiv import window_start
 from newsletter.deliver import Mailroom
 from newsletter.diff import news
 from newsletter.digest import changes, compile_issue, owed, readers_after
@@ -19,6 +18,7 @@ from newsletter.errors import TEMPORARY, InboxError, NewsletterError, StateError
 from newsletter.inbox import Returns, summary
 from newsletter.models import Frequency, Issue, Keyword, Scope, Source, Subscriber
 from newsletter.report import PublishedIssue, Report, iso
+from newsletter.sources.arxiv.source import window_start
 from newsletter.state import Day, State
 
 _ARXIV_BEGAN = datetime(1991, 8, 14, tzinfo=UTC)

@@ -5,13 +5,14 @@ from datetime import datetime
 from importlib.resources import files
 from threading import Event
 
-from newsletter import assembly, atom
+from newsletter import assembly
 from newsletter.config import Config
 from newsletter.deliver import Aside
 from newsletter.digest import edition_for
 from newsletter.message import Composer
 from newsletter.models import Announcement, Delivery, Digest, Edition, Issue, Keyword, Outcome
 from newsletter.report import iso
+from newsletter.sources.arxiv import atom
 from newsletter.state import State
 from newsletter.tokens import LENGTH
 

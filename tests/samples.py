@@ -11,12 +11,13 @@ from functools import cache
 from html import escape
 from pathlib import Path
 
-from newsletter import atom, diff
+from newsletter import diff
 from newsletter.digest import compile_issue, edition_for
 from newsletter.keywords.matching import matcher
 from newsletter.message import Composer
 from newsletter.models import Delivery, Edition, Format, Keyword, KeywordOutcome, Listing, Paper
 from newsletter.render import Renderer, filled
+from newsletter.sources.arxiv import atom
 from tests.editions import MASTHEAD, TOKEN, hostile, many, rich
 
 SAMPLE = Path(__file__).parents[1] / "newsletter" / "sample"

@@ -14,11 +14,11 @@ from typing import Any, ClassVar
 import pytest
 import requests
 
-from newsletter.arxiv import ArxivSource, FileSource, window_start
 from newsletter.errors import SourceError
 from newsletter.keywords.matching import _stems
 from newsletter.models import Fetched, Keyword, Listing, Paper, Scope
-from newsletter.polite import Client, Manners
+from newsletter.sources.arxiv.client import Client, Manners
+from newsletter.sources.arxiv.source import ArxivSource, FileSource, window_start
 from tests.papers import NOW, paper
 from tests.replica import Clock, Fault, Record, Replica, faults, record_of
 

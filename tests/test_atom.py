@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from newsletter.atom import AtomError, parse
+from newsletter.sources.arxiv.atom import AtomError, parse
 from tests.shared_data import recorded_answers
 
 ENTRY = """<entry>

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from newsletter.calendar import announcement_due, last_announcement, last_cutoff
+from newsletter.sources.arxiv.calendar import announcement_due, last_announcement, last_cutoff
 
 
 def _utc(text: str) -> datetime:

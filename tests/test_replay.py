@@ -10,9 +10,9 @@ from random import Random
 import pytest
 import requests
 
-from newsletter.arxiv import ArxivSource
 from newsletter.models import Keyword
-from newsletter.polite import Manners
+from newsletter.sources.arxiv.client import Manners
+from newsletter.sources.arxiv.source import ArxivSource
 from tests.newsroom import Newsroom
 from tests.replay import Said, Verdict, every_other_day, replayed
 from tests.replica import Author, Record, Replica, announcing, faults

@@ -6,9 +6,9 @@ from random import Random
 
 import requests
 
-from newsletter.arxiv import ArxivSource
 from newsletter.models import Keyword
-from newsletter.polite import Manners
+from newsletter.sources.arxiv.client import Manners
+from newsletter.sources.arxiv.source import ArxivSource
 from tests.newsroom import Newsroom
 from tests.replica import Clock, Replica, record_of
 from tests.shared_data import seed_papers, seed_rows

@@ -23,8 +23,8 @@ import requests
 from urllib3.exceptions import DecodeError, HTTPError, ProtocolError, ReadTimeoutError
 
 from newsletter import __version__
-from newsletter.atom import AtomError, parse
 from newsletter.errors import SourceError
+from newsletter.sources.arxiv.atom import AtomError, parse
 
 MAX_BYTES = 20_000_000
 SPACING = 3.0

@@ -9,11 +9,18 @@ from pathlib import Path
 
 import requests
 
-from newsletter.atom import AtomError, parse
-from newsletter.inquiry import SWEEP, Inquiry, Probe, incomplete, newest_first, revised
 from newsletter.keywords.matching import matcher
 from newsletter.models import Fetched, Listing, Paper, Scope
-from newsletter.polite import MAX_BYTES, Client, Manners
+from newsletter.sources.arxiv.atom import AtomError, parse
+from newsletter.sources.arxiv.client import MAX_BYTES, Client, Manners
+from newsletter.sources.arxiv.inquiry import (
+    SWEEP,
+    Inquiry,
+    Probe,
+    incomplete,
+    newest_first,
+    revised,
+)
 
 SWEEP_EVERY = timedelta(days=7)
 

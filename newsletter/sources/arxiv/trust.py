@@ -6,9 +6,9 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from newsletter.atom import AtomError, Feed
-from newsletter.calendar import last_cutoff
 from newsletter.models import Paper, Scope
+from newsletter.sources.arxiv.atom import AtomError, Feed
+from newsletter.sources.arxiv.calendar import last_cutoff
 
 # arXiv's clocks and ours, and Eastern time taken for UTC, differ by less.
 _TOLERANCE = timedelta(days=1)

@@ -9,13 +9,13 @@ from datetime import UTC, datetime, time, timedelta
 from itertools import chain
 from urllib.parse import urlencode
 
-from newsletter import trust
-from newsletter.atom import Feed, parse
-from newsletter.calendar import announcement_due
 from newsletter.errors import SourceError
 from newsletter.keywords.matching import claimer, matcher, search_query
 from newsletter.models import Listing, Paper, Scope
-from newsletter.polite import Client, QueryError
+from newsletter.sources.arxiv import trust
+from newsletter.sources.arxiv.atom import Feed, parse
+from newsletter.sources.arxiv.calendar import announcement_due
+from newsletter.sources.arxiv.client import Client, QueryError
 
 SWEEP = timedelta(days=90)
 
