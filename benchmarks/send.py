@@ -26,7 +26,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from newsletter.digest import Owed
+from newsletter.issues.issue import Owed
 from newsletter.models import Envelope, Issue, Outcome, Outgoing
 from newsletter.smtp import Server, SmtpTransport
 from newsletter.state import Day, State

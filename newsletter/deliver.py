@@ -10,8 +10,8 @@ from functools import lru_cache
 from threading import Event
 
 from newsletter.deliveries import Deliveries
-from newsletter.digest import edition_for
 from newsletter.errors import RenderError, SubscribersError
+from newsletter.issues.issue import edition_for
 from newsletter.message import Composer
 from newsletter.models import FINAL, Delivery, Outcome, Outgoing, Rendered, Transport
 from newsletter.render import Renderer

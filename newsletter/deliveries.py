@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 from newsletter.database import Database, json_text
-from newsletter.digest import Owed
+from newsletter.issues.issue import Owed
 from newsletter.models import FINAL, Delivery, DeliveryStatus, Outcome
 from newsletter.report import Tally, iso
 

@@ -12,10 +12,10 @@ from zoneinfo import ZoneInfo
 
 from newsletter.addresses import folded
 from newsletter.deliver import Mailroom
-from newsletter.diff import news
-from newsletter.digest import changes, compile_issue, owed, readers_after
 from newsletter.errors import TEMPORARY, InboxError, NewsletterError, StateError
 from newsletter.inbox import Returns, summary
+from newsletter.issues.diff import news
+from newsletter.issues.issue import changes, compile_issue, owed, readers_after
 from newsletter.models import Frequency, Issue, Keyword, Scope, Source, Subscriber
 from newsletter.report import PublishedIssue, Report, iso
 from newsletter.sources.arxiv.source import window_start

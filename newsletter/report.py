@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
-from newsletter.diff import News
-from newsletter.digest import Changes
 from newsletter.errors import TEMPORARY, UNAVAILABLE, NewsletterError, most_serious
+from newsletter.issues.diff import News
+from newsletter.issues.issue import Changes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,9 +17,9 @@ from newsletter.addresses import folded
 from newsletter.bouncebook import BounceBook
 from newsletter.database import Database, json_text, moment_of
 from newsletter.deliveries import Deliveries, owe
-from newsletter.diff import Memory, News
-from newsletter.digest import Owed, Reader
 from newsletter.history import History
+from newsletter.issues.diff import Memory, News
+from newsletter.issues.issue import Owed, Reader
 from newsletter.models import Announcement, Digest, Issue, Keyword, Paper
 from newsletter.report import iso
 

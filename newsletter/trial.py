@@ -8,7 +8,7 @@ from threading import Event
 from newsletter import assembly
 from newsletter.config import Config
 from newsletter.deliver import Aside
-from newsletter.digest import edition_for
+from newsletter.issues.issue import edition_for
 from newsletter.message import Composer
 from newsletter.models import Announcement, Delivery, Digest, Edition, Issue, Keyword, Outcome
 from newsletter.report import iso

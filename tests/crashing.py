@@ -15,9 +15,9 @@ from threading import Event
 
 from newsletter.database import Database, locked
 from newsletter.deliveries import Deliveries
-from newsletter.digest import Owed, Reader
 from newsletter.errors import LockedError
 from newsletter.history import History
+from newsletter.issues.issue import Owed, Reader
 from newsletter.models import Fetched, Issue, Outcome, Scope, Subscriber
 from newsletter.report import Report
 from newsletter.smtp import Server, SmtpTransport

@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from newsletter.diff import News
-from newsletter.digest import Owed, compile_issue
 from newsletter.inbox import Clerk, Reading, Returns, summary
+from newsletter.issues.diff import News
+from newsletter.issues.issue import Owed, compile_issue
 from newsletter.mailboxes import Opener, imap, maildir, mbox
 from newsletter.models import Announcement, Keyword, Masthead, Outcome
 from newsletter.state import Day, State

@@ -11,8 +11,8 @@ from functools import cache
 from html import escape
 from pathlib import Path
 
-from newsletter import diff
-from newsletter.digest import compile_issue, edition_for
+from newsletter.issues import diff
+from newsletter.issues.issue import compile_issue, edition_for
 from newsletter.keywords.matching import matcher
 from newsletter.message import Composer
 from newsletter.models import Delivery, Edition, Format, Keyword, KeywordOutcome, Listing, Paper

@@ -3,7 +3,7 @@ from datetime import timedelta
 
 import pytest
 
-from newsletter.diff import Memory, announcements, news
+from newsletter.issues.diff import Memory, announcements, news
 from newsletter.models import Keyword, Listing
 from tests.papers import NOW, paper
 

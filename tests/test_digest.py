@@ -1,8 +1,15 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from newsletter.diff import News
-from newsletter.digest import Reader, compile_issue, edition_for, fingerprint, owed, readers_after
+from newsletter.issues.diff import News
+from newsletter.issues.issue import (
+    Reader,
+    compile_issue,
+    edition_for,
+    fingerprint,
+    owed,
+    readers_after,
+)
 from newsletter.models import Announcement, Digest, Frequency, Keyword, Subscriber
 from tests.papers import NOW, digest, issue, paper
 

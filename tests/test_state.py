@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from newsletter.database import Database, locked
-from newsletter.diff import News
-from newsletter.digest import Owed, Reader, compile_issue
 from newsletter.errors import LockedError, StateError
+from newsletter.issues.diff import News
+from newsletter.issues.issue import Owed, Reader, compile_issue
 from newsletter.models import Announcement, DeliveryStatus, Keyword, Outcome
 from newsletter.state import Day, State
 from tests.papers import NOW, paper

@@ -7,7 +7,7 @@ from hashlib import sha256
 from itertools import chain
 
 from newsletter.addresses import folded
-from newsletter.diff import News
+from newsletter.issues.diff import News
 from newsletter.models import Announcement, Digest, Edition, Format, Frequency, Issue, Subscriber
 
 
