@@ -19,9 +19,9 @@ from statistics import median
 
 from premailer import Premailer
 
-from newsletter.message import Composer
+from newsletter.mails.message import Composer
+from newsletter.mails.render import Renderer, filled
 from newsletter.models import Announcement, Delivery, Digest, Edition, Keyword, Masthead, Paper
-from newsletter.render import Renderer, filled
 
 NOW = datetime(2026, 11, 19, 10, tzinfo=UTC)
 KEYWORDS = ("federated", "graph", "imaging", "attention", "optics", "folding", "planning")

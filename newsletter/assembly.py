@@ -23,10 +23,10 @@ from newsletter.errors import ConfigError, StoppedError
 from newsletter.inbox import Clerk, Reading, Returns
 from newsletter.keyfile import key_file
 from newsletter.mailboxes import Opener, imap, maildir, mbox
-from newsletter.message import Composer
+from newsletter.mails.message import Composer
+from newsletter.mails.render import Renderer
 from newsletter.models import Fetched, Scope, Source, Transport
 from newsletter.outbox import Outbox
-from newsletter.render import Renderer
 from newsletter.report import Report
 from newsletter.smtp import Server, SmtpTransport
 from newsletter.sources.arxiv.client import Manners

@@ -12,9 +12,9 @@ from threading import Event
 from newsletter.deliveries import Deliveries
 from newsletter.errors import RenderError, SubscribersError
 from newsletter.issues.issue import edition_for
-from newsletter.message import Composer
+from newsletter.mails.message import Composer
+from newsletter.mails.render import Renderer
 from newsletter.models import FINAL, Delivery, Outcome, Outgoing, Rendered, Transport
-from newsletter.render import Renderer
 from newsletter.state import State
 from newsletter.suppressions import Suppressions
 

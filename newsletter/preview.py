@@ -8,8 +8,8 @@ from newsletter import assembly, viewer
 from newsletter.addresses import folded
 from newsletter.config import Config
 from newsletter.errors import ConfigError, StateError
+from newsletter.mails.render import filled
 from newsletter.models import Delivery, Subscriber
-from newsletter.render import filled
 from newsletter.state import State
 
 ANYBODY = "reader@example.org"

@@ -9,7 +9,7 @@ from newsletter import assembly
 from newsletter.config import Config
 from newsletter.deliver import Aside
 from newsletter.issues.issue import edition_for
-from newsletter.message import Composer
+from newsletter.mails.message import Composer
 from newsletter.models import Announcement, Delivery, Digest, Edition, Issue, Keyword, Outcome
 from newsletter.report import iso
 from newsletter.sources.arxiv import atom

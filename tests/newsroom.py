@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 
 from newsletter import job
 from newsletter.deliver import Mailroom, Press
-from newsletter.message import Composer
+from newsletter.mails.message import Composer
+from newsletter.mails.render import Renderer
 from newsletter.models import (
     Fetched,
     Keyword,
@@ -24,7 +25,6 @@ from newsletter.models import (
     Transport,
 )
 from newsletter.outbox import Outbox
-from newsletter.render import Renderer
 from newsletter.report import Report
 from newsletter.state import State
 from newsletter.suppressions import Suppressions

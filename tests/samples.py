@@ -14,9 +14,9 @@ from pathlib import Path
 from newsletter.issues import diff
 from newsletter.issues.issue import compile_issue, edition_for
 from newsletter.keywords.matching import matcher
-from newsletter.message import Composer
+from newsletter.mails.message import Composer
+from newsletter.mails.render import Renderer, filled
 from newsletter.models import Delivery, Edition, Format, Keyword, KeywordOutcome, Listing, Paper
-from newsletter.render import Renderer, filled
 from newsletter.sources.arxiv import atom
 from tests.editions import MASTHEAD, TOKEN, hostile, many, rich
 

@@ -16,9 +16,9 @@ from rich.console import Console
 
 from newsletter.demo import run_demo
 from newsletter.errors import IO, StateError
+from newsletter.mails.tex import readable
 from newsletter.models import Paper
 from newsletter.sources.arxiv.atom import parse
-from newsletter.tex import readable
 from tests.shared_data import shared_data
 
 SAMPLE = files("newsletter") / "sample"

@@ -21,10 +21,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.addresses import address
-from newsletter.message import Composer
+from newsletter.mails.message import Composer
+from newsletter.mails.render import LIMIT, UNSUBSCRIBE, Renderer, filled
+from newsletter.mails.wording import plain
 from newsletter.models import Delivery, Masthead, Outgoing, Rendered
-from newsletter.render import LIMIT, UNSUBSCRIBE, Renderer, filled
-from newsletter.wording import plain
 from tests.editions import HOSTILE, MASTHEAD, TOKEN, delivery, edition, hostile, many, news, rich
 from tests.papers import NOW
 

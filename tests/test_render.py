@@ -18,8 +18,8 @@ from lxml import html as lxml_html
 from premailer import Premailer
 
 from newsletter.errors import RenderError
+from newsletter.mails.render import LIMIT, UNSUBSCRIBE, Renderer, filled, fitted, wrapped
 from newsletter.models import Announcement, Edition, Keyword, Rendered
-from newsletter.render import LIMIT, UNSUBSCRIBE, Renderer, filled, fitted, wrapped
 from tests.editions import HOSTILE, MASTHEAD, edition, hostile, many, news, rich
 from tests.papers import paper
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter import wording
+from newsletter.mails import wording
 from newsletter.models import Announcement, Digest, Keyword
 from tests.editions import edition, news
 from tests.papers import paper

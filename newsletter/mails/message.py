@@ -17,8 +17,8 @@ from itertools import chain
 from urllib.parse import quote
 
 from newsletter.addresses import printable
+from newsletter.mails.render import UNSUBSCRIBE
 from newsletter.models import Delivery, Envelope, Masthead, Outgoing, Rendered
-from newsletter.render import UNSUBSCRIBE
 
 # In quoted-printable "=" stands before two hexadecimal digits or the end of a line, so that no
 # part can hold this (RFC 2045 6.7).

@@ -15,10 +15,10 @@ from pathlib import Path
 from re import compile as pattern
 from typing import Literal, NamedTuple
 
-from newsletter import wording
-from newsletter.blocks import Blocks
 from newsletter.errors import RenderError
 from newsletter.keywords.matching import marks
+from newsletter.mails import wording
+from newsletter.mails.template import Blocks
 from newsletter.models import Announcement, Digest, Edition, Keyword, Masthead, Rendered
 
 # Text that comes from outside loses its control characters, so that nobody can forge the slot.
@@ -422,5 +422,5 @@ def _size(piece: str) -> int:
 
 def _shipped() -> Path:
     """Return the folder of our templates: inside an installed package, or in a checkout."""
-    here = Path(__file__).parent
+    here = Path(__file__).parents[1]
     return here / "templates" if (here / "templates").is_dir() else here.parent / "templates"
