@@ -19,7 +19,7 @@ from pathlib import Path
 
 from benchmarks.send import SINK, sink
 from newsletter.models import Keyword, Paper, Subscriber
-from newsletter.smtp import Server, SmtpTransport
+from newsletter.sending.smtp import Server, SmtpTransport
 from tests.newsroom import Newsroom
 from tests.papers import NOW, paper
 

@@ -28,7 +28,7 @@ from pathlib import Path
 
 from newsletter.issues.issue import Owed
 from newsletter.models import Envelope, Issue, Outcome, Outgoing
-from newsletter.smtp import Server, SmtpTransport
+from newsletter.sending.smtp import Server, SmtpTransport
 from newsletter.state import Day, State
 
 LINE = b"Some line of a digest, as long as quoted-printable allows it to be, no lon=\r\n"

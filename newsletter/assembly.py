@@ -26,9 +26,9 @@ from newsletter.mailboxes import Opener, imap, maildir, mbox
 from newsletter.mails.message import Composer
 from newsletter.mails.render import Renderer
 from newsletter.models import Fetched, Scope, Source, Transport
-from newsletter.outbox import Outbox
 from newsletter.report import Report
-from newsletter.smtp import Server, SmtpTransport
+from newsletter.sending.outbox import Outbox
+from newsletter.sending.smtp import Server, SmtpTransport
 from newsletter.sources.arxiv.client import Manners
 from newsletter.sources.arxiv.source import ArxivSource, FileSource
 from newsletter.state import State

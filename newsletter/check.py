@@ -12,12 +12,13 @@ from typing import Literal
 
 import requests
 
-from newsletter import assembly, job, smtp, trial
+from newsletter import assembly, job, trial
 from newsletter.addresses import bare
 from newsletter.config import Config
 from newsletter.errors import PERMISSION, TEMPORARY, UNAVAILABLE, NewsletterError, exit_code_of
 from newsletter.report import counted
 from newsletter.sender_records import Lookup, LookupFailedError, judgements
+from newsletter.sending import smtp
 from newsletter.state import State
 from newsletter.status import pace_remarks
 from newsletter.suppressions import Suppressions

@@ -20,7 +20,7 @@ from newsletter.history import History
 from newsletter.issues.issue import Owed, Reader
 from newsletter.models import Fetched, Issue, Outcome, Scope, Subscriber
 from newsletter.report import Report
-from newsletter.smtp import Server, SmtpTransport
+from newsletter.sending.smtp import Server, SmtpTransport
 from newsletter.state import Day, State
 from tests.newsroom import Newsroom, ToldSource
 from tests.papers import NOW, paper

@@ -9,7 +9,7 @@ from threading import Event
 import trustme
 
 from newsletter.models import FINAL, DeliveryStatus, Envelope, Outcome, Outgoing
-from newsletter.smtp import Patience, Server, SmtpTransport
+from newsletter.sending.smtp import Patience, Server, SmtpTransport
 from tests.smtp_server import SmtpServer
 
 # Everything a real server may take minutes for, in fractions of a second.

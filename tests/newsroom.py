@@ -24,8 +24,8 @@ from newsletter.models import (
     Subscriber,
     Transport,
 )
-from newsletter.outbox import Outbox
 from newsletter.report import Report
+from newsletter.sending.outbox import Outbox
 from newsletter.state import State
 from newsletter.suppressions import Suppressions
 from tests.papers import NOW

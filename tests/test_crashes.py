@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.smtp import Patience
+from newsletter.sending.smtp import Patience
 from tests.crashing import CONNECTIONS, POINTS, READERS
 from tests.newsroom import Newsroom
 from tests.papers import DAY, NOW

@@ -9,7 +9,7 @@ import pytest
 
 from newsletter.errors import TransportError
 from newsletter.models import Issue, Keyword, Ledger, Outcome, Outgoing, Subscriber
-from newsletter.smtp import Server, SmtpTransport
+from newsletter.sending.smtp import Server, SmtpTransport
 from newsletter.state import State
 from newsletter.suppressions import Suppressions
 from tests.newsroom import Newsroom

@@ -18,8 +18,8 @@ from newsletter.errors import TransportError
 from newsletter.metrics import exposition
 from newsletter.models import Outcome
 from newsletter.monitoring import PATIENCE, Watch
-from newsletter.outbox import Outbox
 from newsletter.report import Report
+from newsletter.sending.outbox import Outbox
 from newsletter.state import State
 from newsletter.tables import Monitoring
 from tests.commands import DAY_ONE, DAY_TWO, Command, rewrite

@@ -12,7 +12,7 @@ import trustme
 from benchmarks.send import sink
 from newsletter.errors import RenderError, StateError
 from newsletter.models import Outcome, Outgoing
-from newsletter.smtp import Server, SmtpTransport, probe
+from newsletter.sending.smtp import Server, SmtpTransport, probe
 from tests.mailing import HURRY, Books, message, messages, send, server_tls, settings
 from tests.smtp_server import OFFERED, SmtpServer
 

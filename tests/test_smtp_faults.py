@@ -21,7 +21,7 @@ import trustme
 
 from newsletter.errors import TransportError
 from newsletter.models import Outgoing
-from newsletter.smtp import Server, SmtpTransport, probe
+from newsletter.sending.smtp import Server, SmtpTransport, probe
 from tests.mailing import HURRY, Books, message, messages, send, server_tls
 from tests.smtp_server import (
     DROP,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from newsletter.smtp_replies import Phase, ProtocolError, Reply, ReplyReader, advice, meaning
+from newsletter.sending.replies import Phase, ProtocolError, Reply, ReplyReader, advice, meaning
 
 
 @pytest.mark.parametrize(

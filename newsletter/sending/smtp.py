@@ -23,8 +23,8 @@ from typing import Self
 
 from newsletter.errors import CONFIG, TEMPORARY, UNAVAILABLE, NewsletterError, TransportError
 from newsletter.models import DeliveryStatus, Ledger, Outcome, Outgoing
-from newsletter.smtp_replies import Reply, advice
-from newsletter.smtp_session import (
+from newsletter.sending.replies import Reply, advice
+from newsletter.sending.session import (
     Answer,
     LostError,
     Patience,

@@ -19,7 +19,7 @@ from typing import Literal
 
 from newsletter.errors import CONFIG, UNAVAILABLE, TransportError
 from newsletter.models import Outgoing
-from newsletter.smtp_replies import Meaning, Phase, ProtocolError, Reply, ReplyReader, meaning
+from newsletter.sending.replies import Meaning, Phase, ProtocolError, Reply, ReplyReader, meaning
 
 Security = Literal["tls", "starttls", "none"]
 
