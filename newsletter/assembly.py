@@ -22,11 +22,11 @@ from newsletter.deliveries import Deliveries
 from newsletter.errors import ConfigError, StoppedError
 from newsletter.inbox import Clerk, Reading, Returns
 from newsletter.keyfile import key_file
-from newsletter.mailboxes import Opener, imap, maildir, mbox
 from newsletter.mails.message import Composer
 from newsletter.mails.render import Renderer
 from newsletter.models import Fetched, Scope, Source, Transport
 from newsletter.report import Report
+from newsletter.returns.mailboxes import Opener, imap, maildir, mbox
 from newsletter.sending.outbox import Outbox
 from newsletter.sending.smtp import Server, SmtpTransport
 from newsletter.sources.arxiv.client import Manners

@@ -17,7 +17,11 @@ from typing import Literal
 
 from newsletter.addresses import bare
 from newsletter.bouncebook import BounceBook
-from newsletter.bounces import (
+from newsletter.deliveries import Deliveries
+from newsletter.errors import IO, PERMISSION, InboxError
+from newsletter.models import Masthead
+from newsletter.report import counted
+from newsletter.returns.bounces import (
     Bounce,
     Failure,
     by_a_mail_system,
@@ -26,11 +30,7 @@ from newsletter.bounces import (
     reported,
     suppresses,
 )
-from newsletter.deliveries import Deliveries
-from newsletter.errors import IO, PERMISSION, InboxError
-from newsletter.mailboxes import Mail, Mailbox, Opener
-from newsletter.models import Masthead
-from newsletter.report import counted
+from newsletter.returns.mailboxes import Mail, Mailbox, Opener
 from newsletter.suppressions import Suppressions
 from newsletter.tokens import LENGTH, BadToken, Tokens, keyed_id
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from newsletter.inbox import Clerk, Reading, Returns, summary
 from newsletter.issues.diff import News
 from newsletter.issues.issue import Owed, compile_issue
-from newsletter.mailboxes import Opener, imap, maildir, mbox
 from newsletter.models import Announcement, Keyword, Masthead, Outcome
+from newsletter.returns.mailboxes import Opener, imap, maildir, mbox
 from newsletter.state import Day, State
 from newsletter.suppressions import Suppressions
 from newsletter.tokens import Tokens

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.bounces import (
+from newsletter.returns.bounces import (
     BounceKind,
     Failure,
     Mailing,

@@ -11,7 +11,7 @@ from typing import Self
 import pytest
 
 from newsletter.errors import InboxError
-from newsletter.mailboxes import imap
+from newsletter.returns.mailboxes import imap
 from tests.dovecot import BINARY, PASSWORD, Dovecot, dovecot
 from tests.inboxes import ADA, ImapBox, Office, dsn, mail, offices, token
 

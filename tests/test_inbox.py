@@ -11,7 +11,7 @@ import pytest
 
 from newsletter.errors import InboxError
 from newsletter.inbox import Clerk
-from newsletter.mailboxes import maildir
+from newsletter.returns.mailboxes import maildir
 from newsletter.suppressions import Suppressions
 from tests.inboxes import (
     ADA,
