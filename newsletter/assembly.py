@@ -21,7 +21,6 @@ from newsletter.deliver import Mailroom, Press
 from newsletter.deliveries import Deliveries
 from newsletter.errors import ConfigError, StoppedError
 from newsletter.inbox import Clerk, Reading, Returns
-from newsletter.keyfile import key_file
 from newsletter.mails.message import Composer
 from newsletter.mails.render import Renderer
 from newsletter.models import Fetched, Scope, Source, Transport
@@ -32,9 +31,10 @@ from newsletter.sending.smtp import Server, SmtpTransport
 from newsletter.sources.arxiv.client import Manners
 from newsletter.sources.arxiv.source import ArxivSource, FileSource
 from newsletter.state import State
-from newsletter.subscribers import SubscriberList, read
-from newsletter.suppressions import Suppressions
-from newsletter.tokens import Tokens
+from newsletter.subscribers.reading import SubscriberList, read
+from newsletter.subscribers.suppressions import Suppressions
+from newsletter.subscribers.token_keys import key_file
+from newsletter.subscribers.tokens import Tokens
 
 _GLANCE = 0.1  # seconds between looks at `stop`
 

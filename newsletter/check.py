@@ -21,7 +21,7 @@ from newsletter.sender_records import Lookup, LookupFailedError, judgements
 from newsletter.sending import smtp
 from newsletter.state import State
 from newsletter.status import pace_remarks
-from newsletter.suppressions import Suppressions
+from newsletter.subscribers.suppressions import Suppressions
 
 FREE_MB = 100
 WEB_TIMEOUT = 10

@@ -16,8 +16,8 @@ from newsletter.report import counted
 if TYPE_CHECKING:
     from newsletter.config import Config
     from newsletter.models import Subscriber
-    from newsletter.subscribers import SubscriberList
-    from newsletter.suppressions import Suppressions
+    from newsletter.subscribers.reading import SubscriberList
+    from newsletter.subscribers.suppressions import Suppressions
 
 subscribers = typer.Typer(help="Care for the list file.", no_args_is_help=True)
 suppressions = typer.Typer(help="Who must not be mailed, and why.", no_args_is_help=True)
@@ -73,8 +73,8 @@ def list_(
 def show(email: Email) -> None:
     """Show a row, why it is suppressed if so, and the last deliveries."""
     from newsletter.addresses import folded
-    from newsletter.listedit import row_of
     from newsletter.state import State
+    from newsletter.subscribers.editing import row_of
 
     config = loaded_config()
     row = row_of(config.subscribers.file, email)
@@ -101,12 +101,12 @@ def add(
     format_: Annotated[str | None, typer.Option("--format", help="html or text.")] = None,
 ) -> None:
     """Add a row at the end of the list."""
-    from newsletter import listedit
+    from newsletter.subscribers import editing
 
     config = loaded_config()
     given = {"name": name, "keywords": keywords, "frequency": frequency, "format": format_}
     cells = {"email": email} | {column: text for column, text in given.items() if text is not None}
-    added = listedit.add(config.subscribers.file, cells, keywords=_names(config))
+    added = editing.add(config.subscribers.file, cells, keywords=_names(config))
     typer.echo(f"added {added.email}")
     if reason := _suppressions(config).reason_for(added.email):
         typer.echo(
@@ -118,11 +118,11 @@ def add(
 @subscribers.command()
 def remove(email: Email, *, yes: Yes = False) -> None:
     """Remove every row of an address from the list."""
-    from newsletter import listedit
+    from newsletter.subscribers import editing
 
     config = loaded_config()
     _ask(f"Remove {email} from {config.subscribers.file}?", yes=yes)
-    removed = listedit.remove(config.subscribers.file, email)
+    removed = editing.remove(config.subscribers.file, email)
     typer.echo(f"removed {counted(removed, 'row')}" if removed else f"{email} is not on the list")
     raise typer.Exit(OK if removed else DATA)
 
@@ -134,10 +134,10 @@ def import_(
     dry_run: Annotated[bool, typer.Option(help="Only say what would change.")] = False,
 ) -> None:
     """Merge the rows of another list file; empty cells change nothing."""
-    from newsletter import listedit
+    from newsletter.subscribers import editing
 
     config = loaded_config()
-    done = listedit.import_rows(
+    done = editing.import_rows(
         config.subscribers.file,
         file,
         keywords=_names(config),
@@ -157,14 +157,14 @@ def export(
     file: Annotated[Path | None, typer.Argument(metavar="[FILE]")] = None,
 ) -> None:
     """Write the list as CSV that is safe to open in a spreadsheet; to stdout without FILE."""
-    from newsletter import listedit
+    from newsletter.subscribers import editing
 
     config = loaded_config()
     if file is None:
-        listedit.export(config.subscribers.file, sys.stdout)
+        editing.export(config.subscribers.file, sys.stdout)
         return
     with file.open("x", encoding="utf-8", newline="") as out:
-        rows = listedit.export(config.subscribers.file, out)
+        rows = editing.export(config.subscribers.file, out)
     typer.echo(f"wrote {counted(rows, 'row')} to {file}")
 
 
@@ -230,7 +230,7 @@ def _names(config: "Config") -> list[str]:
 
 def _suppressions(config: "Config") -> "Suppressions":
     from newsletter.assembly import token_keys
-    from newsletter.suppressions import Suppressions
+    from newsletter.subscribers.suppressions import Suppressions
 
     # Who only looks makes no key; and where there is none, nobody was forgotten.
     keys = token_keys(config, create=False)

@@ -19,7 +19,7 @@ from newsletter import tables
 from newsletter.addresses import bare
 from newsletter.errors import ConfigError, did_you_mean
 from newsletter.models import Keyword, Masthead
-from newsletter.subscribers import name_key
+from newsletter.subscribers.reading import name_key
 
 PREFIX = "NEWSLETTER_"
 FILE = "newsletter.toml"

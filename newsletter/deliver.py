@@ -16,7 +16,7 @@ from newsletter.mails.message import Composer
 from newsletter.mails.render import Renderer
 from newsletter.models import FINAL, Delivery, Outcome, Outgoing, Rendered, Transport
 from newsletter.state import State
-from newsletter.suppressions import Suppressions
+from newsletter.subscribers.suppressions import Suppressions
 
 MAX_FAILURES = 3
 

@@ -4,15 +4,15 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-from newsletter import listedit
 from newsletter.addresses import folded
 from newsletter.assembly import token_keys
 from newsletter.config import Config
 from newsletter.database import locked
 from newsletter.report import counted
 from newsletter.state import State
-from newsletter.suppressions import Suppressions
-from newsletter.tokens import Tokens
+from newsletter.subscribers import editing
+from newsletter.subscribers.suppressions import Suppressions
+from newsletter.subscribers.tokens import Tokens
 
 
 def forgotten(config: Config, email: str, *, now: datetime) -> Iterator[str]:
@@ -25,7 +25,7 @@ def forgotten(config: Config, email: str, *, now: datetime) -> Iterator[str]:
     kept_off = Suppressions(config.subscribers.suppressions, keys=keys)
     lines = kept_off.forget(email, now=now)
     yield f"{config.subscribers.suppressions.name}: {counted(lines, 'line')}, a hash in their place"
-    rows = listedit.remove(config.subscribers.file, email)
+    rows = editing.remove(config.subscribers.file, email)
     yield f"{config.subscribers.file.name}: {counted(rows, 'row')}"
     if config.state.file.exists():
         alias = f"forgotten:{Tokens(keys, config.newsletter.id).subscriber_id(email)}"

@@ -31,8 +31,8 @@ from newsletter.returns.bounces import (
     suppresses,
 )
 from newsletter.returns.mailboxes import Mail, Mailbox, Opener
-from newsletter.suppressions import Suppressions
-from newsletter.tokens import LENGTH, BadToken, Tokens, keyed_id
+from newsletter.subscribers.suppressions import Suppressions
+from newsletter.subscribers.tokens import LENGTH, BadToken, Tokens, keyed_id
 
 # A request to leave; a mail that did not arrive; a notice nobody waits for; a request or a bounce
 # that names nobody by a token of ours; anything else.

@@ -25,7 +25,7 @@ from newsletter.addresses import address, bare, mailbox, printable
 from newsletter.errors import did_you_mean
 from newsletter.keywords import matching
 from newsletter.models import Keyword
-from newsletter.tokens import LENGTH as TOKEN_LENGTH
+from newsletter.subscribers.tokens import LENGTH as TOKEN_LENGTH
 
 # `+`, a token, and no more than 64 octets before the @ (RFC 5321 4.5.3.1.1).
 TOKEN_ROOM = 64 - 1 - TOKEN_LENGTH

@@ -14,7 +14,7 @@ from newsletter.models import Announcement, Delivery, Digest, Edition, Issue, Ke
 from newsletter.report import iso
 from newsletter.sources.arxiv import atom
 from newsletter.state import State
-from newsletter.tokens import LENGTH
+from newsletter.subscribers.tokens import LENGTH
 
 SHOWN_PAPERS = 5
 

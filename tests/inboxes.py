@@ -15,8 +15,8 @@ from newsletter.issues.issue import Owed, compile_issue
 from newsletter.models import Announcement, Keyword, Masthead, Outcome
 from newsletter.returns.mailboxes import Opener, imap, maildir, mbox
 from newsletter.state import Day, State
-from newsletter.suppressions import Suppressions
-from newsletter.tokens import Tokens
+from newsletter.subscribers.suppressions import Suppressions
+from newsletter.subscribers.tokens import Tokens
 from tests.dovecot import PASSWORD, Dovecot
 from tests.papers import NOW, paper
 

@@ -27,7 +27,7 @@ from newsletter.models import (
 from newsletter.report import Report
 from newsletter.sending.outbox import Outbox
 from newsletter.state import State
-from newsletter.suppressions import Suppressions
+from newsletter.subscribers.suppressions import Suppressions
 from tests.papers import NOW
 
 MASTHEAD = Masthead(

@@ -12,7 +12,7 @@ from newsletter.errors import ConfigError
 from newsletter.keywords import matching as phrases
 from newsletter.models import Keyword, Masthead
 from newsletter.scaffold import CONFIG, scaffold
-from newsletter.subscribers import read
+from newsletter.subscribers.reading import read
 
 MINIMAL = """\
 [newsletter]

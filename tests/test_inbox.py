@@ -12,7 +12,7 @@ import pytest
 from newsletter.errors import InboxError
 from newsletter.inbox import Clerk
 from newsletter.returns.mailboxes import maildir
-from newsletter.suppressions import Suppressions
+from newsletter.subscribers.suppressions import Suppressions
 from tests.inboxes import (
     ADA,
     KEYS,

@@ -11,7 +11,7 @@ from newsletter.errors import TransportError
 from newsletter.models import Issue, Keyword, Ledger, Outcome, Outgoing, Subscriber
 from newsletter.sending.smtp import Server, SmtpTransport
 from newsletter.state import State
-from newsletter.suppressions import Suppressions
+from newsletter.subscribers.suppressions import Suppressions
 from tests.newsroom import Newsroom
 from tests.papers import NOW, paper
 from tests.smtp_server import ORDINARY, Action, SmtpServer

@@ -15,7 +15,7 @@ from newsletter.cli import main
 from newsletter.config import load
 from newsletter.errors import InboxError
 from newsletter.report import Report
-from newsletter.suppressions import Suppressions
+from newsletter.subscribers.suppressions import Suppressions
 from tests.inboxes import DSN, MaildirBox, mail
 from tests.smtp_server import SmtpServer
 

@@ -9,8 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from newsletter.errors import SubscribersError
-from newsletter.listedit import Imported, add, change, export, import_rows, remove, row_of
-from newsletter.subscribers import read
+from newsletter.subscribers.editing import (
+    Imported,
+    add,
+    change,
+    export,
+    import_rows,
+    remove,
+    row_of,
+)
+from newsletter.subscribers.reading import read
 
 KEYWORDS = ("mri", "ct; no, this is no keyword", "diffusion for PET")
 

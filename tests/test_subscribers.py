@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.errors import SubscribersError
-from newsletter.listfile import opened, split, value, written
 from newsletter.models import Subscriber
-from newsletter.subscribers import SubscriberList, read
+from newsletter.subscribers.listfile import opened, split, value, written
+from newsletter.subscribers.reading import SubscriberList, read
 
 KEYWORDS = ("magnetic resonance imaging", "mri", "diffusion for PET")
 ADA = Subscriber(email="ada@example.org", name="Ada", keywords=("mri",))

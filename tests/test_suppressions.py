@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from newsletter.errors import SubscribersError
-from newsletter.suppressions import Suppression, Suppressions
+from newsletter.subscribers.suppressions import Suppression, Suppressions
 
 NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)
 LATER = NOW + timedelta(days=1)

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.errors import StateError
-from newsletter.keyfile import key_file
-from newsletter.tokens import BadToken, Tokens
+from newsletter.subscribers.token_keys import key_file
+from newsletter.subscribers.tokens import BadToken, Tokens
 
 OLD, NEW = b"an old key, long enough", b"a new key, long enough"
 

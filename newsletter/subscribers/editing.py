@@ -12,9 +12,9 @@ from typing import TextIO
 from newsletter.addresses import folded
 from newsletter.errors import SubscribersError
 from newsletter.files import locked, replacing
-from newsletter.listfile import ListFile, Row, opened, split, value, written
 from newsletter.models import Subscriber
-from newsletter.subscribers import COLUMNS, RowReader, filled, in_row, rows_in
+from newsletter.subscribers.listfile import ListFile, Row, opened, split, value, written
+from newsletter.subscribers.reading import COLUMNS, RowReader, filled, in_row, rows_in
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from newsletter.addresses import address, folded, printable
 from newsletter.errors import SubscribersError, did_you_mean
-from newsletter.listfile import ListFile, Row, opened
 from newsletter.models import Format, Frequency, Subscriber
+from newsletter.subscribers.listfile import ListFile, Row, opened
 
 COLUMNS = ("email", "name", "keywords", "frequency", "status", "format", "profile")
 
