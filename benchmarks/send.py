@@ -29,7 +29,7 @@ from pathlib import Path
 from newsletter.issues.issue import Owed
 from newsletter.models import Envelope, Issue, Outcome, Outgoing
 from newsletter.sending.smtp import Server, SmtpTransport
-from newsletter.state import Day, State
+from newsletter.state.state import Day, State
 
 LINE = b"Some line of a digest, as long as quoted-printable allows it to be, no lon=\r\n"
 PARTS = 8  # shared by all messages, like the cards of papers

@@ -12,10 +12,10 @@ from hashlib import sha256
 from newsletter.addresses import bare
 from newsletter.deliver import Aside
 from newsletter.errors import NewsletterError, TransportError
-from newsletter.history import History
 from newsletter.models import Envelope, Masthead, Outgoing, Transport
 from newsletter.report import Report, counted
-from newsletter.state import State
+from newsletter.state.runs import History
+from newsletter.state.state import State
 
 UNANSWERED_DAYS = 2
 

@@ -16,9 +16,7 @@ import requests
 from newsletter import alerts, job
 from newsletter.addresses import bare
 from newsletter.config import Config
-from newsletter.database import locked
 from newsletter.deliver import Mailroom, Press
-from newsletter.deliveries import Deliveries
 from newsletter.errors import ConfigError, StoppedError
 from newsletter.inbox import Clerk, Reading, Returns
 from newsletter.mails.message import Composer
@@ -30,7 +28,9 @@ from newsletter.sending.outbox import Outbox
 from newsletter.sending.smtp import Server, SmtpTransport
 from newsletter.sources.arxiv.client import Manners
 from newsletter.sources.arxiv.source import ArxivSource, FileSource
-from newsletter.state import State
+from newsletter.state.database import locked
+from newsletter.state.deliveries import Deliveries
+from newsletter.state.state import State
 from newsletter.subscribers.reading import SubscriberList, read
 from newsletter.subscribers.suppressions import Suppressions
 from newsletter.subscribers.token_keys import key_file

@@ -19,7 +19,7 @@ from newsletter.errors import PERMISSION, TEMPORARY, UNAVAILABLE, NewsletterErro
 from newsletter.report import counted
 from newsletter.sender_records import Lookup, LookupFailedError, judgements
 from newsletter.sending import smtp
-from newsletter.state import State
+from newsletter.state.state import State
 from newsletter.status import pace_remarks
 from newsletter.subscribers.suppressions import Suppressions
 

@@ -73,7 +73,7 @@ def list_(
 def show(email: Email) -> None:
     """Show a row, why it is suppressed if so, and the last deliveries."""
     from newsletter.addresses import folded
-    from newsletter.state import State
+    from newsletter.state.state import State
     from newsletter.subscribers.editing import row_of
 
     config = loaded_config()

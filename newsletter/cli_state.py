@@ -19,7 +19,7 @@ def backup(
     ] = None,
 ) -> None:
     """Copy the state while it is in use; never overwrites. Keep tokens.key with it."""
-    from newsletter.database import Database, stamp
+    from newsletter.state.database import Database, stamp
 
     path = _existing(loaded_config().state.file)
     target = file or path.with_name(f"{path.name}.backup-{stamp(moment(None))}")
@@ -35,7 +35,7 @@ def verify(
     ] = None,
 ) -> None:
     """Look for damage and for counts that do not add up; exit 74 if there is any."""
-    from newsletter.state import State
+    from newsletter.state.state import State
 
     path = _existing(file or loaded_config().state.file)
     with State.open(path) as opened:

@@ -9,13 +9,13 @@ from datetime import datetime
 from functools import lru_cache
 from threading import Event
 
-from newsletter.deliveries import Deliveries
 from newsletter.errors import RenderError, SubscribersError
 from newsletter.issues.issue import edition_for
 from newsletter.mails.message import Composer
 from newsletter.mails.render import Renderer
 from newsletter.models import FINAL, Delivery, Outcome, Outgoing, Rendered, Transport
-from newsletter.state import State
+from newsletter.state.deliveries import Deliveries
+from newsletter.state.state import State
 from newsletter.subscribers.suppressions import Suppressions
 
 MAX_FAILURES = 3

@@ -7,9 +7,9 @@ from pathlib import Path
 from newsletter.addresses import folded
 from newsletter.assembly import token_keys
 from newsletter.config import Config
-from newsletter.database import locked
 from newsletter.report import counted
-from newsletter.state import State
+from newsletter.state.database import locked
+from newsletter.state.state import State
 from newsletter.subscribers import editing
 from newsletter.subscribers.suppressions import Suppressions
 from newsletter.subscribers.tokens import Tokens

@@ -16,8 +16,6 @@ from html import unescape
 from typing import Literal
 
 from newsletter.addresses import bare
-from newsletter.bouncebook import BounceBook
-from newsletter.deliveries import Deliveries
 from newsletter.errors import IO, PERMISSION, InboxError
 from newsletter.models import Masthead
 from newsletter.report import counted
@@ -31,6 +29,8 @@ from newsletter.returns.bounces import (
     suppresses,
 )
 from newsletter.returns.mailboxes import Mail, Mailbox, Opener
+from newsletter.state.bounces import BounceBook
+from newsletter.state.deliveries import Deliveries
 from newsletter.subscribers.suppressions import Suppressions
 from newsletter.subscribers.tokens import LENGTH, BadToken, Tokens, keyed_id
 

@@ -19,7 +19,7 @@ from newsletter.issues.issue import changes, compile_issue, owed, readers_after
 from newsletter.models import Frequency, Issue, Keyword, Scope, Source, Subscriber
 from newsletter.report import PublishedIssue, Report, iso
 from newsletter.sources.arxiv.source import window_start
-from newsletter.state import Day, State
+from newsletter.state.state import Day, State
 
 _ARXIV_BEGAN = datetime(1991, 8, 14, tzinfo=UTC)
 _CLOCKS_DIFFER = timedelta(hours=1)

@@ -10,7 +10,7 @@ from newsletter.config import Config
 from newsletter.errors import ConfigError, StateError
 from newsletter.mails.render import filled
 from newsletter.models import Delivery, Subscriber
-from newsletter.state import State
+from newsletter.state.state import State
 
 ANYBODY = "reader@example.org"
 

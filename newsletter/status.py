@@ -7,12 +7,12 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from newsletter.database import holder
 from newsletter.errors import StateError
 from newsletter.logs import masked
 from newsletter.models import Keyword
 from newsletter.report import counted, iso, summary
-from newsletter.state import SWEEP, State
+from newsletter.state.database import holder
+from newsletter.state.state import SWEEP, State
 
 SHOWN_RUNS = 5
 

@@ -13,7 +13,7 @@ from newsletter.mails.message import Composer
 from newsletter.models import Announcement, Delivery, Digest, Edition, Issue, Keyword, Outcome
 from newsletter.report import iso
 from newsletter.sources.arxiv import atom
-from newsletter.state import State
+from newsletter.state.state import State
 from newsletter.subscribers.tokens import LENGTH
 
 SHOWN_PAPERS = 5

@@ -13,15 +13,15 @@ from datetime import datetime
 from pathlib import Path
 from threading import Event
 
-from newsletter.database import Database, locked
-from newsletter.deliveries import Deliveries
 from newsletter.errors import LockedError
-from newsletter.history import History
 from newsletter.issues.issue import Owed, Reader
 from newsletter.models import Fetched, Issue, Outcome, Scope, Subscriber
 from newsletter.report import Report
 from newsletter.sending.smtp import Server, SmtpTransport
-from newsletter.state import Day, State
+from newsletter.state.database import Database, locked
+from newsletter.state.deliveries import Deliveries
+from newsletter.state.runs import History
+from newsletter.state.state import Day, State
 from tests.newsroom import Newsroom, ToldSource
 from tests.papers import NOW, paper
 

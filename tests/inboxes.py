@@ -14,7 +14,7 @@ from newsletter.issues.diff import News
 from newsletter.issues.issue import Owed, compile_issue
 from newsletter.models import Announcement, Keyword, Masthead, Outcome
 from newsletter.returns.mailboxes import Opener, imap, maildir, mbox
-from newsletter.state import Day, State
+from newsletter.state.state import Day, State
 from newsletter.subscribers.suppressions import Suppressions
 from newsletter.subscribers.tokens import Tokens
 from tests.dovecot import PASSWORD, Dovecot

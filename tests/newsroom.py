@@ -26,7 +26,7 @@ from newsletter.models import (
 )
 from newsletter.report import Report
 from newsletter.sending.outbox import Outbox
-from newsletter.state import State
+from newsletter.state.state import State
 from newsletter.subscribers.suppressions import Suppressions
 from tests.papers import NOW
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from newsletter.database import locked
+from newsletter.state.database import locked
 from tests.commands import DAY_ONE, DAY_TWO, Command, Ended, rewrite, unprivileged
 
 

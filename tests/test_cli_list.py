@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.state import State
+from newsletter.state.state import State
 from tests.commands import DAY_ONE, DAY_TWO, Command, rewrite
 
 pytestmark = pytest.mark.usefixtures("sample")

@@ -17,7 +17,7 @@ import pytest
 
 from newsletter.errors import TransportError
 from newsletter.models import Fetched, Scope, Subscriber
-from newsletter.state import State
+from newsletter.state.state import State
 from newsletter.subscribers.suppressions import Suppressions
 from tests.commands import DAY_ONE, DAY_TWO, Command, rewrite
 from tests.http_server import web_server

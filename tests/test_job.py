@@ -10,7 +10,7 @@ import pytest
 from newsletter.errors import TransportError
 from newsletter.models import Issue, Keyword, Ledger, Outcome, Outgoing, Subscriber
 from newsletter.sending.smtp import Server, SmtpTransport
-from newsletter.state import State
+from newsletter.state.state import State
 from newsletter.subscribers.suppressions import Suppressions
 from tests.newsroom import Newsroom
 from tests.papers import NOW, paper

@@ -20,7 +20,7 @@ from newsletter.models import Outcome
 from newsletter.monitoring import PATIENCE, Watch
 from newsletter.report import Report
 from newsletter.sending.outbox import Outbox
-from newsletter.state import State
+from newsletter.state.state import State
 from newsletter.tables import Monitoring
 from tests.commands import DAY_ONE, DAY_TWO, Command, rewrite
 from tests.http_server import web_server

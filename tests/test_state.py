@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.database import Database, locked
 from newsletter.errors import LockedError, StateError
 from newsletter.issues.diff import News
 from newsletter.issues.issue import Owed, Reader, compile_issue
 from newsletter.models import Announcement, DeliveryStatus, Keyword, Outcome
-from newsletter.state import Day, State
+from newsletter.state.database import Database, locked
+from newsletter.state.state import Day, State
 from tests.papers import NOW, paper
 
 MRI = Keyword(name="mri", categories=("eess.IV",))
@@ -21,7 +21,7 @@ ACCEPTED = Outcome(status="accepted", code=250, text="queued as 1")
 DAY = timedelta(days=1)
 HOLD = """
 import pathlib, sys
-from newsletter.database import locked
+from newsletter.state.database import locked
 with locked(pathlib.Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
@@ -29,7 +29,7 @@ with locked(pathlib.Path(sys.argv[1])):
 
 PEAK = """
 import pathlib, resource, sys
-from newsletter.state import State
+from newsletter.state.state import State
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 with State.open(pathlib.Path(sys.argv[1])) as state:

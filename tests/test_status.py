@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.database import locked
 from newsletter.errors import StateError, TransportError
 from newsletter.models import Ledger, Outgoing
-from newsletter.state import State
+from newsletter.state.database import locked
+from newsletter.state.state import State
 from newsletter.status import age, current, issue_lines, lines, pace_remarks
 from tests.newsroom import Newsroom
 from tests.papers import DAY, NOW, paper

@@ -12,16 +12,16 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Self
 
-from newsletter import upkeep
 from newsletter.addresses import folded
-from newsletter.bouncebook import BounceBook
-from newsletter.database import Database, json_text, moment_of
-from newsletter.deliveries import Deliveries, owe
-from newsletter.history import History
 from newsletter.issues.diff import Memory, News
 from newsletter.issues.issue import Owed, Reader
 from newsletter.models import Announcement, Digest, Issue, Keyword, Paper
 from newsletter.report import iso
+from newsletter.state import verify
+from newsletter.state.bounces import BounceBook
+from newsletter.state.database import Database, json_text, moment_of
+from newsletter.state.deliveries import Deliveries, owe
+from newsletter.state.runs import History
 
 SWEEP = timedelta(days=90)
 
@@ -282,12 +282,12 @@ class State:
     def problems(self) -> list[str]:
         """Return whatever in the file does not fit together; empty if it is sound."""
         with self.database.guarded() as db:
-            return upkeep.problems(db)
+            return verify.problems(db)
 
     def prune(self, *, now: datetime) -> None:
         """Turn the ended deliveries of issues older than 90 days into totals; drop old runs."""
         with self.database.transaction() as db:
-            upkeep.prune(db, now)
+            verify.prune(db, now)
 
 
 def _note_day(

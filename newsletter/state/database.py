@@ -16,9 +16,9 @@ from pathlib import Path
 from threading import RLock
 from typing import Any, ClassVar, Self
 
-from newsletter import upkeep
 from newsletter.errors import IO, PERMISSION, LockedError, StateError
 from newsletter.report import iso
+from newsletter.state import verify
 
 APPLICATION_ID = 0x61724E4C  # "arNL": tells our files from other programs' SQLite files
 
@@ -182,7 +182,7 @@ class Database:
         """Copy the whole file into `target`, which must not exist yet."""
         with self.guarded() as db:
             try:
-                upkeep.copy(db, target)
+                verify.copy(db, target)
             except OSError as error:
                 raise _cannot(target, "no backup can be written there", error) from error
 
@@ -213,7 +213,7 @@ class Database:
             self.backup(self.path.with_name(f"{self.path.name}.backup-v{version}-{stamp(moment)}"))
         with self.guarded() as db:
             if version < newest:
-                upkeep.migrate(db, self.migrations, version=version)
+                verify.migrate(db, self.migrations, version=version)
             db.execute("pragma journal_mode = wal")
             db.execute("pragma synchronous = full")
             db.execute("pragma foreign_keys = on")
@@ -275,7 +275,7 @@ def _temporary() -> sqlite3.Connection:
 
 
 def _schema() -> str:
-    tables = resources.files("newsletter").joinpath("schema.sql").read_text("utf-8")
+    tables = resources.files("newsletter.state").joinpath("schema.sql").read_text("utf-8")
     version = 1 + len(Database.migrations)
     marks = f"pragma application_id = {APPLICATION_ID}; pragma user_version = {version};"
     return f"begin; {tables} {marks} commit;"

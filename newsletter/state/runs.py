@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from newsletter.database import Database, json_text, moment_of
 from newsletter.report import Report, as_json, iso
+from newsletter.state.database import Database, json_text, moment_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,10 +8,10 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any
 
-from newsletter.database import Database, json_text
 from newsletter.issues.issue import Owed
 from newsletter.models import FINAL, Delivery, DeliveryStatus, Outcome
 from newsletter.report import Tally, iso
+from newsletter.state.database import Database, json_text
 
 _REACH = 64  # how many intents are noted ahead
 
