@@ -15,7 +15,7 @@ import requests
 
 from newsletter import alerts, job
 from newsletter.addresses import bare
-from newsletter.config import Config
+from newsletter.config.loading import Config
 from newsletter.deliver import Mailroom, Press
 from newsletter.errors import ConfigError, StoppedError
 from newsletter.inbox import Clerk, Reading, Returns

@@ -14,7 +14,7 @@ import requests
 
 from newsletter import assembly, job, trial
 from newsletter.addresses import bare
-from newsletter.config import Config
+from newsletter.config.loading import Config
 from newsletter.errors import PERMISSION, TEMPORARY, UNAVAILABLE, NewsletterError, exit_code_of
 from newsletter.report import counted
 from newsletter.sender_records import Lookup, LookupFailedError, judgements

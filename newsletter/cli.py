@@ -96,7 +96,7 @@ def init(
     folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where to write.")] = Path(),
 ) -> None:
     """Write a commented newsletter.toml and subscribers.csv to start from."""
-    from newsletter.scaffold import scaffold
+    from newsletter.config.scaffold import scaffold
 
     for path in scaffold(folder):
         typer.echo(f"wrote {path}")

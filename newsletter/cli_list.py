@@ -14,7 +14,7 @@ from newsletter.options import Json, Yes, loaded_config, moment
 from newsletter.report import counted
 
 if TYPE_CHECKING:
-    from newsletter.config import Config
+    from newsletter.config.loading import Config
     from newsletter.models import Subscriber
     from newsletter.subscribers.reading import SubscriberList
     from newsletter.subscribers.suppressions import Suppressions

@@ -13,7 +13,8 @@ from shutil import copy, rmtree
 from rich.console import Console
 from rich.table import Table
 
-from newsletter import assembly, config, viewer
+from newsletter import assembly, viewer
+from newsletter.config import loading
 from newsletter.errors import StateError
 from newsletter.report import Report
 
@@ -81,7 +82,7 @@ def prepare(folder: Path) -> None:
 def _run(folder: Path, name: str, label: str, now: datetime) -> Day:
     # Not the environment of this process, nor its secrets: the demo must not meet a mail server.
     environ = {"NEWSLETTER_SOURCE__FILE": f"{label}.xml", "NEWSLETTER_SECRETS_DIR": str(folder)}
-    settings = config.load(folder / "newsletter.toml", environ=environ)
+    settings = loading.load(folder / "newsletter.toml", environ=environ)
     inbox = settings.outbox.directory / "new"
     before = set(inbox.glob("*"))
     report = assembly.run(settings, now=now)

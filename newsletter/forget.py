@@ -6,7 +6,7 @@ from pathlib import Path
 
 from newsletter.addresses import folded
 from newsletter.assembly import token_keys
-from newsletter.config import Config
+from newsletter.config.loading import Config
 from newsletter.report import counted
 from newsletter.state.database import locked
 from newsletter.state.state import State

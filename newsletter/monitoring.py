@@ -12,10 +12,10 @@ from urllib.parse import urlsplit, urlunsplit
 
 import requests
 
+from newsletter.config.tables import Monitoring
 from newsletter.files import replacing
 from newsletter.logs import masked
 from newsletter.metrics import exposition
-from newsletter.tables import Monitoring
 
 TIMEOUT = 5  # seconds to connect, and then to answer
 PATIENCE = 10  # seconds for all of it: looking up the name, redirections, an answer that drips

@@ -12,7 +12,7 @@ import typer
 from newsletter.logs import LogFormat
 
 if TYPE_CHECKING:
-    from newsletter.config import Config
+    from newsletter.config.loading import Config
 
 T = TypeVar("T")
 log = logging.getLogger("newsletter")
@@ -34,7 +34,7 @@ class Chosen:
 
 def loaded_config() -> "Config":
     """Return the configuration, its warnings logged. Raises ConfigError."""
-    from newsletter.config import load
+    from newsletter.config.loading import load
 
     config = load(Chosen.config, environ=os.environ)
     for warning in config.warnings:

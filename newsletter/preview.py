@@ -6,7 +6,7 @@ from pathlib import Path
 
 from newsletter import assembly, viewer
 from newsletter.addresses import folded
-from newsletter.config import Config
+from newsletter.config.loading import Config
 from newsletter.errors import ConfigError, StateError
 from newsletter.mails.render import filled
 from newsletter.models import Delivery, Subscriber

@@ -6,7 +6,7 @@ from importlib.resources import files
 from threading import Event
 
 from newsletter import assembly
-from newsletter.config import Config
+from newsletter.config.loading import Config
 from newsletter.deliver import Aside
 from newsletter.issues.issue import edition_for
 from newsletter.mails.message import Composer

@@ -7,7 +7,7 @@ import typer.main
 from pydantic import BaseModel
 
 from newsletter.cli import app
-from newsletter.config import Config
+from newsletter.config.loading import Config
 
 
 def parse(words: Sequence[str]) -> str:

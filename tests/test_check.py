@@ -11,7 +11,7 @@ import pytest
 
 from newsletter import trial
 from newsletter.check import Finding, findings, sender_findings
-from newsletter.config import load
+from newsletter.config.loading import load
 from newsletter.sender_records import LookupFailedError, judgements, txt_lookup
 from tests.commands import DAY_ONE, Command, rewrite, unprivileged
 from tests.dns_server import dns_server

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.config import Config, load
+from newsletter.config.loading import Config, load
+from newsletter.config.scaffold import CONFIG, scaffold
 from newsletter.errors import ConfigError
 from newsletter.keywords import matching as phrases
 from newsletter.models import Keyword, Masthead
-from newsletter.scaffold import CONFIG, scaffold
 from newsletter.subscribers.reading import read
 
 MINIMAL = """\

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from newsletter import config, errors
+from newsletter import errors
+from newsletter.config import loading
 from newsletter.demo import run_demo
 from tests.commandline import parse, variables
 
@@ -96,7 +97,7 @@ def test_every_example_of_settings_loads(page: Path, tmp_path: Path) -> None:
         rest = [text for table, text in NEEDED.items() if f"[{table}]" not in block]
         path = tmp_path / "newsletter.toml"
         path.write_text("\n".join([*rest, block]), "utf-8")
-        found = config.load(
+        found = loading.load(
             path,
             environ={
                 "NEWSLETTER_SMTP__PASSWORD": "secret" if "[smtp]" in block else "",

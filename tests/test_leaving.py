@@ -12,7 +12,7 @@ import pytest
 
 from newsletter import assembly
 from newsletter.cli import main
-from newsletter.config import load
+from newsletter.config.loading import load
 from newsletter.errors import InboxError
 from newsletter.report import Report
 from newsletter.subscribers.suppressions import Suppressions

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from newsletter import alerts
+from newsletter.config.tables import Monitoring
 from newsletter.errors import TransportError
 from newsletter.metrics import exposition
 from newsletter.models import Outcome
@@ -21,7 +22,6 @@ from newsletter.monitoring import PATIENCE, Watch
 from newsletter.report import Report
 from newsletter.sending.outbox import Outbox
 from newsletter.state.state import State
-from newsletter.tables import Monitoring
 from tests.commands import DAY_ONE, DAY_TWO, Command, rewrite
 from tests.http_server import web_server
 from tests.newsroom import MASTHEAD, Newsroom

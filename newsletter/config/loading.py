@@ -15,8 +15,8 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, Field, PrivateAttr, ValidationError
 from pydantic_core import ErrorDetails
 
-from newsletter import tables
 from newsletter.addresses import bare
+from newsletter.config import tables
 from newsletter.errors import ConfigError, did_you_mean
 from newsletter.models import Keyword, Masthead
 from newsletter.subscribers.reading import name_key
