@@ -12,11 +12,12 @@ from typing import Literal
 
 import requests
 
-from newsletter import assembly, job, trial
+from newsletter import trial
 from newsletter.addresses import bare
 from newsletter.config.loading import Config
 from newsletter.errors import PERMISSION, TEMPORARY, UNAVAILABLE, NewsletterError, exit_code_of
-from newsletter.report import counted
+from newsletter.job import daily, parts
+from newsletter.job.report import counted
 from newsletter.sender_records import Lookup, LookupFailedError, judgements
 from newsletter.sending import smtp
 from newsletter.state.state import State
@@ -98,7 +99,7 @@ def _configuration(config: Config) -> Iterator[Finding]:
 def _list(config: Config) -> Iterator[Finding]:
     suppressions = Suppressions(config.subscribers.suppressions)
     with _remembered(config) as state:
-        found = assembly.subscribers(config, state, suppressions, accept_list=False)
+        found = parts.subscribers(config, state, suppressions, accept_list=False)
     for problem in (*found.problems, *suppressions.problems):
         yield Finding(what="list", text=problem, mark="note")
     paused = sum(each.paused for each in found.subscribers)
@@ -107,7 +108,7 @@ def _list(config: Config) -> Iterator[Finding]:
 
 
 def _templates(config: Config, now: datetime) -> Iterator[Finding]:
-    assembly.renderer(config).render(trial.edition(now))
+    parts.renderer(config).render(trial.edition(now))
     yield Finding(what="templates", text=str(config.newsletter.templates or "as shipped"))
 
 
@@ -129,7 +130,7 @@ def _room(folder: Path, free: int) -> Finding:
 
 def _state(config: Config, now: datetime) -> Iterator[Finding]:
     path = config.state.file
-    assembly.token_keys(config, create=False)
+    parts.token_keys(config, create=False)
     if not path.exists():
         yield Finding(what="state", text=f"{path}: none yet; the first run takes a baseline")
         return
@@ -142,10 +143,10 @@ def _state(config: Config, now: datetime) -> Iterator[Finding]:
 
 
 def _arxiv(config: Config, now: datetime) -> Iterator[Finding]:
-    arxiv = assembly.arxiv_source(config, attempts=1)  # whoever checks is waiting
-    rules = assembly.rules(config)
+    arxiv = parts.arxiv_source(config, attempts=1)  # whoever checks is waiting
+    rules = parts.rules(config)
     with _remembered(config) as state:
-        scopes = tuple(job.scope(each, state, rules, now=now) for each in config.keywords)
+        scopes = tuple(daily.scope(each, state, rules, now=now) for each in config.keywords)
     urls = arxiv.queries(scopes, now=now)
     for url in urls:
         _log.debug("today's query: %s", url)
@@ -160,7 +161,7 @@ def _arxiv(config: Config, now: datetime) -> Iterator[Finding]:
 
 
 def _mail_server(config: Config) -> Iterator[Finding]:
-    server = assembly.mail_server(config)
+    server = parts.mail_server(config)
     if server is None:
         text = f"none configured; mails are written to {config.outbox.directory}"
         yield Finding(what="mail server", text=text, mark="note")
@@ -177,7 +178,7 @@ def _mail_server(config: Config) -> Iterator[Finding]:
 
 
 def _inbox(config: Config) -> Iterator[Finding]:
-    opener = assembly.inbox(config)
+    opener = parts.inbox(config)
     if opener is None:
         text = "none configured; bounces and wishes to leave are read by nobody"
         yield Finding(what="inbox", text=text, mark="note")

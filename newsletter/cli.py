@@ -160,10 +160,10 @@ def run(
 @app.command()
 def inbox(*, now: Now = None) -> None:
     """Read bounces and unsubscribe mails now (a run does it too)."""
-    from newsletter import assembly
-    from newsletter.inbox import summary
+    from newsletter.job import parts
+    from newsletter.job.inbox import summary
 
-    typer.echo(summary(assembly.read_inbox(loaded_config(), now=moment(now))))
+    typer.echo(summary(parts.read_inbox(loaded_config(), now=moment(now))))
 
 
 @app.command()
@@ -174,8 +174,8 @@ def schedule(
     ] = "0 10 * * *",
 ) -> None:
     """Stay in the foreground and run the job at those times: for a container with no cron."""
-    from newsletter.report import iso
-    from newsletter.schedule import following, keep
+    from newsletter.job.report import iso
+    from newsletter.job.schedule import following, keep
 
     stop = _stop_on_signals()
     timezone = loaded_config().timezone
@@ -255,17 +255,18 @@ def _daily_job(
     as_json: bool = False,
 ) -> int:
     """Run the job, tell what came of it, and return the exit code."""
-    from newsletter import assembly, progress, report
+    from newsletter import progress
+    from newsletter.job import parts, report
     from newsletter.monitoring import Watch
 
     configure(Chosen.log_format, verbose=Chosen.verbose, run=report.iso(began))
-    clock, watch = assembly.clock_from(began), Watch()
+    clock, watch = parts.clock_from(began), Watch()
     try:
         config = loaded_config()
         if not dry_run:
             watch.begin(config.monitoring)
         with progress.shown() as shown:
-            result = assembly.run(
+            result = parts.run(
                 config,
                 now=began,
                 dry_run=dry_run,

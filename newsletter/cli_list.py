@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from newsletter.errors import DATA, OK, did_you_mean
+from newsletter.job.report import counted
 from newsletter.options import Json, Yes, loaded_config, moment
-from newsletter.report import counted
 
 if TYPE_CHECKING:
     from newsletter.config.loading import Config
@@ -219,7 +219,7 @@ def remove_suppression(email: Email, *, yes: Yes = False) -> None:
 
 
 def _everybody(config: "Config") -> "SubscriberList":
-    from newsletter.assembly import everybody
+    from newsletter.job.parts import everybody
 
     return everybody(config)
 
@@ -229,7 +229,7 @@ def _names(config: "Config") -> list[str]:
 
 
 def _suppressions(config: "Config") -> "Suppressions":
-    from newsletter.assembly import token_keys
+    from newsletter.job.parts import token_keys
     from newsletter.subscribers.suppressions import Suppressions
 
     # Who only looks makes no key; and where there is none, nobody was forgotten.

@@ -13,10 +13,11 @@ from shutil import copy, rmtree
 from rich.console import Console
 from rich.table import Table
 
-from newsletter import assembly, viewer
+from newsletter import viewer
 from newsletter.config import loading
 from newsletter.errors import StateError
-from newsletter.report import Report
+from newsletter.job import parts
+from newsletter.job.report import Report
 
 MARK = ".newsletter-demo"
 
@@ -85,7 +86,7 @@ def _run(folder: Path, name: str, label: str, now: datetime) -> Day:
     settings = loading.load(folder / "newsletter.toml", environ=environ)
     inbox = settings.outbox.directory / "new"
     before = set(inbox.glob("*"))
-    report = assembly.run(settings, now=now)
+    report = parts.run(settings, now=now)
     for trouble in report.troubles:
         raise trouble
     target = folder / "mails" / label

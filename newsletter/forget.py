@@ -5,9 +5,9 @@ from datetime import datetime
 from pathlib import Path
 
 from newsletter.addresses import folded
-from newsletter.assembly import token_keys
 from newsletter.config.loading import Config
-from newsletter.report import counted
+from newsletter.job.parts import token_keys
+from newsletter.job.report import counted
 from newsletter.state.database import locked
 from newsletter.state.state import State
 from newsletter.subscribers import editing

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-from newsletter import assembly, viewer
+from newsletter import viewer
 from newsletter.addresses import folded
 from newsletter.config.loading import Config
 from newsletter.errors import ConfigError, StateError
+from newsletter.job import parts
 from newsletter.mails.render import filled
 from newsletter.models import Delivery, Subscriber
 from newsletter.state.state import State
@@ -35,7 +36,7 @@ def write(
         if not number:
             raise StateError(config.state.file, "no issue was opened yet; there is nothing to show")
         reader = _reader(config, subscriber)
-        press = assembly.press(config, state, now=now)
+        press = parts.press(config, state, now=now)
         delivery = Delivery(
             id=0,
             issue=number,
@@ -70,7 +71,7 @@ def write(
 def _reader(config: Config, email: str | None) -> Subscriber:
     if email is None:
         return Subscriber(email=ANYBODY)
-    for each in assembly.everybody(config).subscribers:
+    for each in parts.everybody(config).subscribers:
         if folded(each.email) == folded(email):
             return each
     raise ConfigError([f"{config.subscribers.file.name}: there is no subscriber {email!r}"])

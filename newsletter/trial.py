@@ -5,13 +5,13 @@ from datetime import datetime
 from importlib.resources import files
 from threading import Event
 
-from newsletter import assembly
 from newsletter.config.loading import Config
-from newsletter.deliver import Aside
 from newsletter.issues.issue import edition_for
+from newsletter.job import parts
+from newsletter.job.mailroom import Aside
+from newsletter.job.report import iso
 from newsletter.mails.message import Composer
 from newsletter.models import Announcement, Delivery, Digest, Edition, Issue, Keyword, Outcome
-from newsletter.report import iso
 from newsletter.sources.arxiv import atom
 from newsletter.state.state import State
 from newsletter.subscribers.tokens import LENGTH
@@ -27,7 +27,7 @@ def send(config: Config, recipient: str, *, now: datetime) -> Outcome:
     It looks like every other mail, but its unsubscribe link holds no token that anybody would
     accept. Raises RenderError and TransportError.
     """
-    rendered = assembly.renderer(config).render(edition(now))
+    rendered = parts.renderer(config).render(edition(now))
     composer = Composer(config.masthead, now=now, token=lambda _address: "a" * LENGTH)
     delivery = Delivery(
         id=0,
@@ -40,7 +40,7 @@ def send(config: Config, recipient: str, *, now: datetime) -> Outcome:
     test = replace(rendered, subject=f"Test: {rendered.subject}")
     aside = Aside()
     with State.blank() as state:
-        transport = assembly.transport(config, state.deliveries, stop=Event(), now=now)
+        transport = parts.transport(config, state.deliveries, stop=Event(), now=now)
         transport.send(iter([composer.outgoing(delivery, test)]), aside)
     return aside.outcome
 

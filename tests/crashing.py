@@ -15,8 +15,8 @@ from threading import Event
 
 from newsletter.errors import LockedError
 from newsletter.issues.issue import Owed, Reader
+from newsletter.job.report import Report
 from newsletter.models import Fetched, Issue, Outcome, Scope, Subscriber
-from newsletter.report import Report
 from newsletter.sending.smtp import Server, SmtpTransport
 from newsletter.state.database import Database, locked
 from newsletter.state.deliveries import Deliveries

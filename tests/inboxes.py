@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from newsletter.inbox import Clerk, Reading, Returns, summary
 from newsletter.issues.diff import News
 from newsletter.issues.issue import Owed, compile_issue
+from newsletter.job.inbox import Clerk, Reading, Returns, summary
 from newsletter.models import Announcement, Keyword, Masthead, Outcome
 from newsletter.returns.mailboxes import Opener, imap, maildir, mbox
 from newsletter.state.state import Day, State

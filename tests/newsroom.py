@@ -9,8 +9,9 @@ from pathlib import Path
 from threading import Event
 from zoneinfo import ZoneInfo
 
-from newsletter import job
-from newsletter.deliver import Mailroom, Press
+from newsletter.job import daily
+from newsletter.job.mailroom import Mailroom, Press
+from newsletter.job.report import Report
 from newsletter.mails.message import Composer
 from newsletter.mails.render import Renderer
 from newsletter.models import (
@@ -24,7 +25,6 @@ from newsletter.models import (
     Subscriber,
     Transport,
 )
-from newsletter.report import Report
 from newsletter.sending.outbox import Outbox
 from newsletter.state.state import State
 from newsletter.subscribers.suppressions import Suppressions
@@ -92,13 +92,13 @@ class Newsroom:
                 clock=lambda: now,
                 stop=stop or Event(),
             )
-            return job.run(
+            return daily.run(
                 self.keywords,
                 self.subscribers,
                 source=self.source or self.told,
                 state=state,
                 mailroom=mailroom,
-                rules=job.Rules(
+                rules=daily.Rules(
                     lookback_days=30,
                     baseline_days=1,
                     max_age=timedelta(hours=48),

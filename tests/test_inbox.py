@@ -10,7 +10,7 @@ from time import process_time
 import pytest
 
 from newsletter.errors import InboxError
-from newsletter.inbox import Clerk
+from newsletter.job.inbox import Clerk
 from newsletter.returns.mailboxes import maildir
 from newsletter.subscribers.suppressions import Suppressions
 from tests.inboxes import (

@@ -10,11 +10,11 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from newsletter import assembly
 from newsletter.cli import main
 from newsletter.config.loading import load
 from newsletter.errors import InboxError
-from newsletter.report import Report
+from newsletter.job import parts
+from newsletter.job.report import Report
 from newsletter.subscribers.suppressions import Suppressions
 from tests.inboxes import DSN, MaildirBox, mail
 from tests.smtp_server import SmtpServer
@@ -42,7 +42,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def run(folder: Path, now: datetime, *, dry_run: bool = False) -> Report:
     config = load(folder / "newsletter.toml", environ={})
-    return assembly.run(config, now=now, dry_run=dry_run)
+    return parts.run(config, now=now, dry_run=dry_run)
 
 
 def recipients(folder: Path) -> list[str]:

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from newsletter.demo import prepare
-from newsletter.schedule import SLICE, following, keep
+from newsletter.job.schedule import SLICE, following, keep
 
 BERLIN = ZoneInfo("Europe/Berlin")
 LONDON = ZoneInfo("Europe/London")

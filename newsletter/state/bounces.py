@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from newsletter.report import iso
+from newsletter.job.report import iso
 from newsletter.returns.bounces import Bounce, Mailing
 from newsletter.state.database import Database, json_text, moment_of
 

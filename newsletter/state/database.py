@@ -17,7 +17,7 @@ from threading import RLock
 from typing import Any, ClassVar, Self
 
 from newsletter.errors import IO, PERMISSION, LockedError, StateError
-from newsletter.report import iso
+from newsletter.job.report import iso
 from newsletter.state import verify
 
 APPLICATION_ID = 0x61724E4C  # "arNL": tells our files from other programs' SQLite files

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from newsletter.report import Report, as_json, iso
+from newsletter.job.report import Report, as_json, iso
 from newsletter.state.database import Database, json_text, moment_of
 
 

@@ -15,8 +15,8 @@ from typing import Self
 from newsletter.addresses import folded
 from newsletter.issues.diff import Memory, News
 from newsletter.issues.issue import Owed, Reader
+from newsletter.job.report import iso
 from newsletter.models import Announcement, Digest, Issue, Keyword, Paper
-from newsletter.report import iso
 from newsletter.state import verify
 from newsletter.state.bounces import BounceBook
 from newsletter.state.database import Database, json_text, moment_of

@@ -13,16 +13,16 @@ from threading import Event, Thread
 
 import requests
 
-from newsletter import alerts, job
 from newsletter.addresses import bare
 from newsletter.config.loading import Config
-from newsletter.deliver import Mailroom, Press
 from newsletter.errors import ConfigError, StoppedError
-from newsletter.inbox import Clerk, Reading, Returns
+from newsletter.job import alerts, daily
+from newsletter.job.inbox import Clerk, Reading, Returns
+from newsletter.job.mailroom import Mailroom, Press
+from newsletter.job.report import Report
 from newsletter.mails.message import Composer
 from newsletter.mails.render import Renderer
 from newsletter.models import Fetched, Scope, Source, Transport
-from newsletter.report import Report
 from newsletter.returns.mailboxes import Opener, imap, maildir, mbox
 from newsletter.sending.outbox import Outbox
 from newsletter.sending.smtp import Server, SmtpTransport
@@ -76,7 +76,7 @@ def run(
         )
         listed = (each.email for each in people.subscribers)
         try:
-            report = job.run(
+            report = daily.run(
                 config.keywords,
                 people.subscribers,
                 source=source(config, stop=stop),
@@ -153,9 +153,9 @@ def inbox(config: Config) -> Opener | None:
     return partial(mbox if found.kind == "mbox" else maildir, found.path or Path())
 
 
-def rules(config: Config) -> job.Rules:
+def rules(config: Config) -> daily.Rules:
     """Return what the operator decided about the job."""
-    return job.Rules(
+    return daily.Rules(
         lookback_days=config.source.lookback_days,
         baseline_days=config.source.baseline_days,
         max_age=timedelta(hours=config.smtp.max_age_hours if config.smtp else 48),

@@ -10,10 +10,10 @@ from email.utils import format_datetime
 from hashlib import sha256
 
 from newsletter.addresses import bare
-from newsletter.deliver import Aside
 from newsletter.errors import NewsletterError, TransportError
+from newsletter.job.mailroom import Aside
+from newsletter.job.report import Report, counted
 from newsletter.models import Envelope, Masthead, Outgoing, Transport
-from newsletter.report import Report, counted
 from newsletter.state.runs import History
 from newsletter.state.state import State
 

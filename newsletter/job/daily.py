@@ -11,13 +11,13 @@ from itertools import chain
 from zoneinfo import ZoneInfo
 
 from newsletter.addresses import folded
-from newsletter.deliver import Mailroom
 from newsletter.errors import TEMPORARY, InboxError, NewsletterError, StateError
-from newsletter.inbox import Returns, summary
 from newsletter.issues.diff import news
 from newsletter.issues.issue import changes, compile_issue, owed, readers_after
+from newsletter.job.inbox import Returns, summary
+from newsletter.job.mailroom import Mailroom
+from newsletter.job.report import PublishedIssue, Report, iso
 from newsletter.models import Frequency, Issue, Keyword, Scope, Source, Subscriber
-from newsletter.report import PublishedIssue, Report, iso
 from newsletter.sources.arxiv.source import window_start
 from newsletter.state.state import Day, State
 
