@@ -13,7 +13,7 @@ import typer
 
 from newsletter import __version__, cli_list, cli_state
 from newsletter.errors import STALE, NewsletterError, StateError, exit_code_of, most_serious
-from newsletter.logs import configure
+from newsletter.operating.logs import configure
 from newsletter.options import Chosen, Json, Now, loaded_config, log, moment, parsed
 
 app = typer.Typer(
@@ -119,8 +119,8 @@ def check(
 ) -> None:
     """Look at everything a run needs, a line each; touches nothing."""
     from newsletter.addresses import address
-    from newsletter.check import findings, sender_findings, trial_findings
-    from newsletter.sender_records import txt_lookup
+    from newsletter.operating.check import findings, sender_findings, trial_findings
+    from newsletter.operating.sender_dns import txt_lookup
 
     config, now = loaded_config(), moment(None)
     recipient = parsed(address, send_to, "--send-to") if send_to else None
@@ -220,7 +220,7 @@ def status(
     now: Now = None,
 ) -> None:
     """Show the last runs, each keyword's last outcome, and what is outstanding."""
-    from newsletter.status import age, current, issue_lines, lines
+    from newsletter.operating.status import age, current, issue_lines, lines
 
     limit = None if max_age is None else parsed(age, max_age, "--max-age").total_seconds()
     config = loaded_config()
@@ -257,7 +257,7 @@ def _daily_job(
     """Run the job, tell what came of it, and return the exit code."""
     from newsletter import progress
     from newsletter.job import parts, report
-    from newsletter.monitoring import Watch
+    from newsletter.operating.monitoring import Watch
 
     configure(Chosen.log_format, verbose=Chosen.verbose, run=report.iso(began))
     clock, watch = parts.clock_from(began), Watch()

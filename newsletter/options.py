@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from newsletter.logs import LogFormat
+from newsletter.operating.logs import LogFormat
 
 if TYPE_CHECKING:
     from newsletter.config.loading import Config

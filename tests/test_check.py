@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from newsletter import trial
-from newsletter.check import Finding, findings, sender_findings
 from newsletter.config.loading import load
-from newsletter.sender_records import LookupFailedError, judgements, txt_lookup
+from newsletter.operating import trial_mail
+from newsletter.operating.check import Finding, findings, sender_findings
+from newsletter.operating.sender_dns import LookupFailedError, judgements, txt_lookup
 from tests.commands import DAY_ONE, Command, rewrite, unprivileged
 from tests.dns_server import dns_server
 from tests.http_server import web_server
@@ -263,7 +263,7 @@ def test_a_test_digest_looks_like_a_mail_and_leaves_no_trace(
 def test_a_second_test_digest_is_a_mail_of_its_own(sample: Path) -> None:
     config = load(sample / "newsletter.toml", environ={})
     for now in (NOW, NOW + DAY):
-        assert trial.send(config, "me@example.org", now=now).status == "accepted"
+        assert trial_mail.send(config, "me@example.org", now=now).status == "accepted"
     assert len(list((sample / "outbox" / "new").iterdir())) == 2
 
 

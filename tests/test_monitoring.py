@@ -17,9 +17,9 @@ from newsletter.config.tables import Monitoring
 from newsletter.errors import TransportError
 from newsletter.job import alerts
 from newsletter.job.report import Report
-from newsletter.metrics import exposition
 from newsletter.models import Outcome
-from newsletter.monitoring import PATIENCE, Watch
+from newsletter.operating.metrics import exposition
+from newsletter.operating.monitoring import PATIENCE, Watch
 from newsletter.sending.outbox import Outbox
 from newsletter.state.state import State
 from tests.commands import DAY_ONE, DAY_TWO, Command, rewrite

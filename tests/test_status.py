@@ -7,9 +7,9 @@ import pytest
 
 from newsletter.errors import StateError, TransportError
 from newsletter.models import Ledger, Outgoing
+from newsletter.operating.status import age, current, issue_lines, lines, pace_remarks
 from newsletter.state.database import locked
 from newsletter.state.state import State
-from newsletter.status import age, current, issue_lines, lines, pace_remarks
 from tests.newsroom import Newsroom
 from tests.papers import DAY, NOW, paper
 from tests.test_job import Refusing

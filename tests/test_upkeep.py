@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from newsletter.errors import StateError
+from newsletter.operating.status import issue_lines
 from newsletter.state.database import Database
 from newsletter.state.state import State
-from newsletter.status import issue_lines
 from tests.commands import DAY_ONE, DAY_TWO, Command
 from tests.newsroom import Newsroom
 from tests.papers import DAY, NOW, paper

@@ -12,16 +12,16 @@ from typing import Literal
 
 import requests
 
-from newsletter import trial
 from newsletter.addresses import bare
 from newsletter.config.loading import Config
 from newsletter.errors import PERMISSION, TEMPORARY, UNAVAILABLE, NewsletterError, exit_code_of
 from newsletter.job import daily, parts
 from newsletter.job.report import counted
-from newsletter.sender_records import Lookup, LookupFailedError, judgements
+from newsletter.operating import trial_mail
+from newsletter.operating.sender_dns import Lookup, LookupFailedError, judgements
+from newsletter.operating.status import pace_remarks
 from newsletter.sending import smtp
 from newsletter.state.state import State
-from newsletter.status import pace_remarks
 from newsletter.subscribers.suppressions import Suppressions
 
 FREE_MB = 100
@@ -108,7 +108,7 @@ def _list(config: Config) -> Iterator[Finding]:
 
 
 def _templates(config: Config, now: datetime) -> Iterator[Finding]:
-    parts.renderer(config).render(trial.edition(now))
+    parts.renderer(config).render(trial_mail.edition(now))
     yield Finding(what="templates", text=str(config.newsletter.templates or "as shipped"))
 
 
@@ -208,7 +208,7 @@ def _web(config: Config) -> Iterator[Finding]:
 
 
 def _trial(config: Config, recipient: str, now: datetime) -> Iterator[Finding]:
-    found = trial.send(config, recipient, now=now)
+    found = trial_mail.send(config, recipient, now=now)
     if found.status == "accepted":
         text = f"accepted for {recipient}: {found.text}"
         yield Finding(what="test digest", text=text)

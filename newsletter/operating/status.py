@@ -9,8 +9,8 @@ from typing import Any
 
 from newsletter.errors import StateError
 from newsletter.job.report import counted, iso, summary
-from newsletter.logs import masked
 from newsletter.models import Keyword
+from newsletter.operating.logs import masked
 from newsletter.state.database import holder
 from newsletter.state.state import SWEEP, State
 

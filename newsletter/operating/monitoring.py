@@ -14,8 +14,8 @@ import requests
 
 from newsletter.config.tables import Monitoring
 from newsletter.files import replacing
-from newsletter.logs import masked
-from newsletter.metrics import exposition
+from newsletter.operating.logs import masked
+from newsletter.operating.metrics import exposition
 
 TIMEOUT = 5  # seconds to connect, and then to answer
 PATIENCE = 10  # seconds for all of it: looking up the name, redirections, an answer that drips
