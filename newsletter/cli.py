@@ -200,7 +200,7 @@ def preview(
     output: Annotated[Path, typer.Option(metavar="DIR", help="Where to write.")] = Path("preview"),
 ) -> None:
     """Write the newest issue as HTML, text and .eml, for looking at; sends and changes nothing."""
-    from newsletter.preview import write
+    from newsletter.preview.issue import write
 
     for path in write(
         loaded_config(), output, now=moment(None), subscriber=subscriber, keyword=keyword
@@ -241,7 +241,7 @@ def demo(
     folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where to write.")] = Path("demo"),
 ) -> None:
     """Run the daily job twice on sample papers: day one, then day two."""
-    from newsletter.demo import run_demo
+    from newsletter.preview.demo import run_demo
 
     run_demo(folder)
 

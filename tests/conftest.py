@@ -70,7 +70,7 @@ def newsletter(
 @pytest.fixture
 def sample(tmp_path: Path) -> Path:
     """Put the sample configuration, list and answers into the folder of the test."""
-    for each in (files("newsletter") / "sample").iterdir():
+    for each in (files("newsletter.preview") / "sample").iterdir():
         if each.is_file():
             (tmp_path / each.name).write_bytes(each.read_bytes())
     return tmp_path

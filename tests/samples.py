@@ -20,7 +20,7 @@ from newsletter.models import Delivery, Edition, Format, Keyword, KeywordOutcome
 from newsletter.sources.arxiv import atom
 from tests.editions import MASTHEAD, TOKEN, hostile, many, rich
 
-SAMPLE = Path(__file__).parents[1] / "newsletter" / "sample"
+SAMPLE = Path(__file__).parents[1] / "newsletter" / "preview" / "sample"
 TODAY = datetime(2026, 11, 20, 10, tzinfo=UTC)  # the second day of the sample, a Friday
 YESTERDAY = TODAY - timedelta(days=1)
 LINK = f"{MASTHEAD.base_url}/unsubscribe/{TOKEN}"

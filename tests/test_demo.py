@@ -14,10 +14,10 @@ from xml.etree import ElementTree as ET
 import pytest
 from rich.console import Console
 
-from newsletter.demo import run_demo
 from newsletter.errors import IO, StateError
 from newsletter.mails.tex import readable
 from newsletter.models import Paper
+from newsletter.preview.demo import run_demo
 from newsletter.sources.arxiv.atom import parse
 from tests.shared_data import shared_data
 

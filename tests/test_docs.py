@@ -17,7 +17,7 @@ from rich.console import Console
 
 from newsletter import errors
 from newsletter.config import loading
-from newsletter.demo import run_demo
+from newsletter.preview.demo import run_demo
 from tests.commandline import parse, variables
 
 CHECKOUT = Path(__file__).parents[1]

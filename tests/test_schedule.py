@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from newsletter.demo import prepare
 from newsletter.job.schedule import SLICE, following, keep
+from newsletter.preview.demo import prepare
 
 BERLIN = ZoneInfo("Europe/Berlin")
 LONDON = ZoneInfo("Europe/London")

@@ -47,7 +47,7 @@ def send(config: Config, recipient: str, *, now: datetime) -> Outcome:
 
 def edition(now: datetime) -> Edition:
     """Return an edition of a few invented papers."""
-    papers = atom.parse((files("newsletter") / "sample" / "day2.xml").read_bytes()).papers
+    papers = atom.parse((files("newsletter.preview") / "sample" / "day2.xml").read_bytes()).papers
     digest = Digest(
         keyword=Keyword(name=_KEYWORD),
         outcome="new",

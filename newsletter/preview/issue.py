@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-from newsletter import viewer
 from newsletter.addresses import folded
 from newsletter.config.loading import Config
 from newsletter.errors import ConfigError, StateError
 from newsletter.job import parts
 from newsletter.mails.render import filled
 from newsletter.models import Delivery, Subscriber
+from newsletter.preview import viewing
 from newsletter.state.state import State
 
 ANYBODY = "reader@example.org"
@@ -50,7 +50,7 @@ def write(
     folder.mkdir(parents=True, exist_ok=True)
     name = f"issue-{number}"
     html, text = filled(rendered.html, "#"), filled(rendered.text, "#")
-    shown = viewer.page(
+    shown = viewing.page(
         "preview.html",
         subject=rendered.subject,
         recipient=reader.email,

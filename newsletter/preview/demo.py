@@ -13,11 +13,11 @@ from shutil import copy, rmtree
 from rich.console import Console
 from rich.table import Table
 
-from newsletter import viewer
 from newsletter.config import loading
 from newsletter.errors import StateError
 from newsletter.job import parts
 from newsletter.job.report import Report
+from newsletter.preview import viewing
 
 MARK = ".newsletter-demo"
 
@@ -58,7 +58,7 @@ def run_demo(folder: Path, *, console: Console | None = None) -> None:
     prepare(folder)
     days = [_run(folder, *day) for day in _DAYS]
     page = folder / "index.html"
-    page.write_text(viewer.page("demo.html", days=days), encoding="utf-8")
+    page.write_text(viewing.page("demo.html", days=days), encoding="utf-8")
     console.print(_table(days))
     console.print(f"The mails, as a mail client has them: {folder / 'outbox'}", soft_wrap=True)
     console.print(f"A page to open in a browser:          {page}", soft_wrap=True)
@@ -75,7 +75,7 @@ def prepare(folder: Path) -> None:
             rmtree(path)
         else:
             path.unlink()
-    with as_file(files("newsletter") / "sample") as sample:
+    with as_file(files("newsletter.preview") / "sample") as sample:
         for name in _COPIED:
             copy(sample / name, folder / name)
 
