@@ -1,5 +1,5 @@
 """`python -m newsletter` is the same program as `newsletter`."""
 
-from newsletter.cli import main
+from newsletter.commands.main import main
 
 main()

@@ -6,7 +6,7 @@ from typing import get_args
 import typer.main
 from pydantic import BaseModel
 
-from newsletter.cli import app
+from newsletter.commands.main import app
 from newsletter.config.loading import Config
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from newsletter.cli import main
+from newsletter.commands.main import main
 from tests.commands import Command, Ended
 
 # A busy machine is no defect; pytest's own time-out ends what hangs.

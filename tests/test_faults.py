@@ -614,7 +614,7 @@ def lock_holder(folder: Path) -> int:
 
 LIMITED = """
 import resource, sys
-from newsletter.cli import main
+from newsletter.commands.main import main
 resource.setrlimit(resource.RLIMIT_NOFILE, ({limit}, {limit}))
 sys.argv = ["newsletter", "run", "--now", "{now}"]
 main()
@@ -667,7 +667,7 @@ def test_running_out_of_file_descriptors_among_connections_ends_cleanly(
 
 WITHOUT_THREADS = """
 import sys, threading
-from newsletter.cli import main
+from newsletter.commands.main import main
 threading.stack_size(2 ** 46)
 sys.argv = ["newsletter", "run", "--now", "{now}"]
 main()

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from newsletter.cli import main
+from newsletter.commands.main import main
 from newsletter.config.loading import load
 from newsletter.errors import InboxError
 from newsletter.job import parts

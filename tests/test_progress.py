@@ -5,7 +5,7 @@ from io import StringIO
 
 import pytest
 
-from newsletter import progress
+from newsletter.commands import progress
 
 
 class Terminal(StringIO):

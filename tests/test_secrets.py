@@ -190,7 +190,7 @@ def test_no_command_takes_a_secret_as_an_argument() -> None:
     """Arguments can be read by everybody on a machine, in the list of processes."""
     import typer.main
 
-    from newsletter.cli import app
+    from newsletter.commands.main import app
 
     def options(command: object) -> Iterator[str]:
         for parameter in getattr(command, "params", ()):

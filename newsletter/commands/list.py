@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from newsletter.commands.options import Json, Yes, loaded_config, moment
 from newsletter.errors import DATA, OK, did_you_mean
 from newsletter.job.report import counted
-from newsletter.options import Json, Yes, loaded_config, moment
 
 if TYPE_CHECKING:
     from newsletter.config.loading import Config
@@ -174,7 +174,7 @@ def forget(email: Email, *, yes: Yes = False) -> None:
 
     Backups, previews and mails that came in are yours to delete.
     """
-    from newsletter.forget import forgotten
+    from newsletter.commands.forget import forgotten
 
     config = loaded_config()
     _ask(f"Erase everything about {email}? This cannot be undone.", yes=yes)
@@ -201,7 +201,7 @@ def add_suppression(
 ) -> None:
     """Never mail this address, whatever the list says."""
     from newsletter.addresses import address
-    from newsletter.options import parsed
+    from newsletter.commands.options import parsed
 
     known = parsed(address, email, "EMAIL")
     add = partial(_suppressions(loaded_config()).add, known, now=moment(None), detail="by hand")

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
+from newsletter.commands.options import loaded_config, moment
 from newsletter.errors import IO, StateError
-from newsletter.options import loaded_config, moment
 
 state = typer.Typer(help="Care for the state file.", no_args_is_help=True)
 

@@ -11,10 +11,11 @@ from typing import Annotated, Any
 
 import typer
 
-from newsletter import __version__, cli_list, cli_state
+from newsletter import __version__
+from newsletter.commands import list, state
+from newsletter.commands.options import Chosen, Json, Now, loaded_config, log, moment, parsed
 from newsletter.errors import STALE, NewsletterError, StateError, exit_code_of, most_serious
 from newsletter.operating.logs import configure
-from newsletter.options import Chosen, Json, Now, loaded_config, log, moment, parsed
 
 app = typer.Typer(
     name="newsletter",
@@ -24,9 +25,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.add_typer(cli_list.subscribers, name="subscribers")
-app.add_typer(cli_list.suppressions, name="suppressions")
-app.add_typer(cli_state.state, name="state")
+app.add_typer(list.subscribers, name="subscribers")
+app.add_typer(list.suppressions, name="suppressions")
+app.add_typer(state.state, name="state")
 
 
 def main() -> None:
@@ -255,7 +256,7 @@ def _daily_job(
     as_json: bool = False,
 ) -> int:
     """Run the job, tell what came of it, and return the exit code."""
-    from newsletter import progress
+    from newsletter.commands import progress
     from newsletter.job import parts, report
     from newsletter.operating.monitoring import Watch
 
