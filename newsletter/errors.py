@@ -15,7 +15,6 @@ Exit codes are those of BSD's sysexits(3); `most_serious` ranks them as the docu
 """
 
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 
 OK = 0
@@ -150,10 +149,3 @@ class StoppedError(NewsletterError):
 
     def __init__(self) -> None:
         super().__init__("stopped before arXiv had answered; the next run takes up what is left")
-
-
-def did_you_mean(word: str, known: Iterable[str], *, likeness: float = 0.5) -> str:
-    """Return ` (did you mean 'x'?)` for the nearest known word, or nothing if none is near."""
-    names = {name.lower(): name for name in known if name}
-    near = get_close_matches(word.lower(), names, n=1, cutoff=likeness)
-    return f" (did you mean {names[near[0]]!r}?)" if near else ""

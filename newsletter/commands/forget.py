@@ -7,7 +7,7 @@ from pathlib import Path
 from newsletter.addresses import folded
 from newsletter.config.loading import Config
 from newsletter.job.parts import token_keys
-from newsletter.job.report import counted
+from newsletter.phrases import counted
 from newsletter.state.database import locked
 from newsletter.state.state import State
 from newsletter.subscribers import editing

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from newsletter.commands.options import Json, Yes, loaded_config, moment
-from newsletter.errors import DATA, OK, did_you_mean
-from newsletter.job.report import counted
+from newsletter.errors import DATA, OK
+from newsletter.phrases import counted, did_you_mean
 
 if TYPE_CHECKING:
     from newsletter.config.loading import Config

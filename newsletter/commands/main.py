@@ -175,8 +175,8 @@ def schedule(
     ] = "0 10 * * *",
 ) -> None:
     """Stay in the foreground and run the job at those times: for a container with no cron."""
-    from newsletter.job.report import iso
     from newsletter.job.schedule import following, keep
+    from newsletter.moments import iso
 
     stop = _stop_on_signals()
     timezone = loaded_config().timezone
@@ -258,9 +258,10 @@ def _daily_job(
     """Run the job, tell what came of it, and return the exit code."""
     from newsletter.commands import progress
     from newsletter.job import parts, report
+    from newsletter.moments import iso
     from newsletter.operating.monitoring import Watch
 
-    configure(Chosen.log_format, verbose=Chosen.verbose, run=report.iso(began))
+    configure(Chosen.log_format, verbose=Chosen.verbose, run=iso(began))
     clock, watch = parts.clock_from(began), Watch()
     try:
         config = loaded_config()

@@ -19,7 +19,8 @@ def backup(
     ] = None,
 ) -> None:
     """Copy the state while it is in use; never overwrites. Keep tokens.key with it."""
-    from newsletter.state.database import Database, stamp
+    from newsletter.moments import stamp
+    from newsletter.state.database import Database
 
     path = _existing(loaded_config().state.file)
     target = file or path.with_name(f"{path.name}.backup-{stamp(moment(None))}")

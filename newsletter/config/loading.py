@@ -17,8 +17,9 @@ from pydantic_core import ErrorDetails
 
 from newsletter.addresses import bare
 from newsletter.config import tables
-from newsletter.errors import ConfigError, did_you_mean
+from newsletter.errors import ConfigError
 from newsletter.models import Keyword, Masthead
+from newsletter.phrases import did_you_mean
 from newsletter.subscribers.reading import name_key
 
 PREFIX = "NEWSLETTER_"

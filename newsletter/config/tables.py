@@ -22,9 +22,9 @@ from pydantic import (
 )
 
 from newsletter.addresses import address, bare, mailbox, printable
-from newsletter.errors import did_you_mean
 from newsletter.keywords import matching
 from newsletter.models import Keyword
+from newsletter.phrases import did_you_mean
 from newsletter.subscribers.tokens import LENGTH as TOKEN_LENGTH
 
 # `+`, a token, and no more than 64 octets before the @ (RFC 5321 4.5.3.1.1).

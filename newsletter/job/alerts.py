@@ -12,8 +12,9 @@ from hashlib import sha256
 from newsletter.addresses import bare
 from newsletter.errors import NewsletterError, TransportError
 from newsletter.job.mailroom import Aside
-from newsletter.job.report import Report, counted
+from newsletter.job.report import Report
 from newsletter.models import Envelope, Masthead, Outgoing, Transport
+from newsletter.phrases import counted
 from newsletter.state.runs import History
 from newsletter.state.state import State
 

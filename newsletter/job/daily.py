@@ -16,8 +16,9 @@ from newsletter.issues.diff import news
 from newsletter.issues.issue import changes, compile_issue, owed, readers_after
 from newsletter.job.inbox import Returns, summary
 from newsletter.job.mailroom import Mailroom
-from newsletter.job.report import PublishedIssue, Report, iso
+from newsletter.job.report import PublishedIssue, Report
 from newsletter.models import Frequency, Issue, Keyword, Scope, Source, Subscriber
+from newsletter.moments import iso
 from newsletter.sources.arxiv.source import window_start
 from newsletter.state.state import Day, State
 

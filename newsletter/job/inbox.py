@@ -17,8 +17,8 @@ from typing import Literal
 
 from newsletter.addresses import bare
 from newsletter.errors import IO, PERMISSION, InboxError
-from newsletter.job.report import counted
 from newsletter.models import Masthead
+from newsletter.phrases import counted
 from newsletter.returns.bounces import (
     Bounce,
     Failure,

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any
 
 from newsletter.errors import TEMPORARY, UNAVAILABLE, NewsletterError, most_serious
 from newsletter.issues.diff import News
 from newsletter.issues.issue import Changes
+from newsletter.moments import iso
+from newsletter.phrases import counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,16 +121,6 @@ def list_summary(report: Report) -> str:
     list_ = report.list_changes
     mails = counted(report.deliveries.planned, "mail")
     return f"+{list_.added}, −{list_.removed}, {list_.changed} changed; {mails} today"
-
-
-def iso(moment: datetime) -> str:
-    """Return a moment as ISO 8601 in UTC, to the second."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def counted(number: int, noun: str) -> str:
-    """Return `1 paper`, `2 papers`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _issue_words(issue: Mapping[str, Any] | None) -> str:

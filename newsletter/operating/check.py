@@ -16,10 +16,10 @@ from newsletter.addresses import bare
 from newsletter.config.loading import Config
 from newsletter.errors import PERMISSION, TEMPORARY, UNAVAILABLE, NewsletterError, exit_code_of
 from newsletter.job import daily, parts
-from newsletter.job.report import counted
 from newsletter.operating import trial_mail
 from newsletter.operating.sender_dns import Lookup, LookupFailedError, judgements
 from newsletter.operating.status import pace_remarks
+from newsletter.phrases import counted
 from newsletter.sending import smtp
 from newsletter.state.state import State
 from newsletter.subscribers.suppressions import Suppressions

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from newsletter.errors import StateError
-from newsletter.job.report import counted, iso, summary
+from newsletter.job.report import summary
 from newsletter.models import Keyword
+from newsletter.moments import iso
 from newsletter.operating.logs import masked
+from newsletter.phrases import counted
 from newsletter.state.database import holder
 from newsletter.state.state import SWEEP, State
 

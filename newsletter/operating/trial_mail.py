@@ -9,9 +9,9 @@ from newsletter.config.loading import Config
 from newsletter.issues.issue import edition_for
 from newsletter.job import parts
 from newsletter.job.mailroom import Aside
-from newsletter.job.report import iso
 from newsletter.mails.message import Composer
 from newsletter.models import Announcement, Delivery, Digest, Edition, Issue, Keyword, Outcome
+from newsletter.moments import iso
 from newsletter.sources.arxiv import atom
 from newsletter.state.state import State
 from newsletter.subscribers.tokens import LENGTH

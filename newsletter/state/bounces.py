@@ -4,9 +4,9 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from newsletter.job.report import iso
+from newsletter.moments import iso, moment_of
 from newsletter.returns.bounces import Bounce, Mailing
-from newsletter.state.database import Database, json_text, moment_of
+from newsletter.state.database import Database, json_text
 
 
 class BounceBook:

@@ -17,7 +17,7 @@ from threading import RLock
 from typing import Any, ClassVar, Self
 
 from newsletter.errors import IO, PERMISSION, LockedError, StateError
-from newsletter.job.report import iso
+from newsletter.moments import iso, stamp
 from newsletter.state import verify
 
 APPLICATION_ID = 0x61724E4C  # "arNL": tells our files from other programs' SQLite files
@@ -217,16 +217,6 @@ class Database:
             db.execute("pragma journal_mode = wal")
             db.execute("pragma synchronous = full")
             db.execute("pragma foreign_keys = on")
-
-
-def moment_of(text: str) -> datetime:
-    """Return the moment that a column says, which `iso` wrote."""
-    return datetime.fromisoformat(text)
-
-
-def stamp(moment: datetime) -> str:
-    """Return a moment in UTC as it stands in file names."""
-    return moment.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
 
 
 def json_text(value: object) -> str:

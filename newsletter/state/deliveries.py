@@ -9,8 +9,9 @@ from itertools import islice
 from typing import Any
 
 from newsletter.issues.issue import Owed
-from newsletter.job.report import Tally, iso
+from newsletter.job.report import Tally
 from newsletter.models import FINAL, Delivery, DeliveryStatus, Outcome
+from newsletter.moments import iso
 from newsletter.state.database import Database, json_text
 
 _REACH = 64  # how many intents are noted ahead

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from newsletter.job.report import Report, as_json, iso
-from newsletter.state.database import Database, json_text, moment_of
+from newsletter.job.report import Report, as_json
+from newsletter.moments import iso, moment_of
+from newsletter.state.database import Database, json_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

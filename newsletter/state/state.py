@@ -15,11 +15,11 @@ from typing import Self
 from newsletter.addresses import folded
 from newsletter.issues.diff import Memory, News
 from newsletter.issues.issue import Owed, Reader
-from newsletter.job.report import iso
 from newsletter.models import Announcement, Digest, Issue, Keyword, Paper
+from newsletter.moments import iso, moment_of
 from newsletter.state import verify
 from newsletter.state.bounces import BounceBook
-from newsletter.state.database import Database, json_text, moment_of
+from newsletter.state.database import Database, json_text
 from newsletter.state.deliveries import Deliveries, owe
 from newsletter.state.runs import History
 

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from newsletter.files import sync_folder
-from newsletter.job.report import iso
+from newsletter.moments import iso
 
 KEPT_DELIVERIES = timedelta(days=90)
 KEPT_RUNS = timedelta(days=365)

@@ -6,8 +6,9 @@ from itertools import zip_longest
 from pathlib import Path
 
 from newsletter.addresses import address, folded, printable
-from newsletter.errors import SubscribersError, did_you_mean
+from newsletter.errors import SubscribersError
 from newsletter.models import Format, Frequency, Subscriber
+from newsletter.phrases import did_you_mean
 from newsletter.subscribers.listfile import ListFile, Row, opened
 
 COLUMNS = ("email", "name", "keywords", "frequency", "status", "format", "profile")
