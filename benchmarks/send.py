@@ -26,10 +26,9 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from newsletter.issues.issue import Owed
-from newsletter.models import Envelope, Issue, Outcome, Outgoing
+from newsletter.models import Day, Envelope, Issue, Outcome, Outgoing, Owed
 from newsletter.sending.smtp import Server, SmtpTransport
-from newsletter.state.state import Day, State
+from newsletter.state.state import State
 
 LINE = b"Some line of a digest, as long as quoted-printable allows it to be, no lon=\r\n"
 PARTS = 8  # shared by all messages, like the cards of papers

@@ -14,14 +14,13 @@ from pathlib import Path
 from threading import Event
 
 from newsletter.errors import LockedError
-from newsletter.issues.issue import Owed, Reader
 from newsletter.job.report import Report
-from newsletter.models import Fetched, Issue, Outcome, Scope, Subscriber
+from newsletter.models import Day, Fetched, Issue, Outcome, Owed, Reader, Scope, Subscriber
 from newsletter.sending.smtp import Server, SmtpTransport
 from newsletter.state.database import Database, locked
 from newsletter.state.deliveries import Deliveries
 from newsletter.state.runs import History
-from newsletter.state.state import Day, State
+from newsletter.state.state import State
 from tests.newsroom import Newsroom, ToldSource
 from tests.papers import NOW, paper
 

@@ -9,12 +9,11 @@ from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from newsletter.issues.diff import News
-from newsletter.issues.issue import Owed, compile_issue
+from newsletter.issues.issue import compile_issue
 from newsletter.job.inbox import Clerk, Reading, Returns, summary
-from newsletter.models import Announcement, Keyword, Masthead, Outcome
+from newsletter.models import Announcement, Day, Keyword, Masthead, News, Outcome, Owed
 from newsletter.returns.mailboxes import Opener, imap, maildir, mbox
-from newsletter.state.state import Day, State
+from newsletter.state.state import State
 from newsletter.subscribers.suppressions import Suppressions
 from newsletter.subscribers.tokens import Tokens
 from tests.dovecot import PASSWORD, Dovecot

@@ -16,7 +16,17 @@ from newsletter.issues.issue import compile_issue, edition_for
 from newsletter.keywords.matching import matcher
 from newsletter.mails.message import Composer
 from newsletter.mails.render import Renderer, filled
-from newsletter.models import Delivery, Edition, Format, Keyword, KeywordOutcome, Listing, Paper
+from newsletter.models import (
+    Delivery,
+    Edition,
+    Format,
+    Keyword,
+    KeywordOutcome,
+    Listing,
+    Memory,
+    News,
+    Paper,
+)
 from newsletter.sources.arxiv import atom
 from tests.editions import MASTHEAD, TOKEN, hostile, many, rich
 
@@ -108,7 +118,7 @@ def _week(*keywords: Keyword) -> Edition:
 def _silence(outcome: KeywordOutcome, *, reason: str = "") -> Edition:
     return _edition(
         *(
-            diff.News(keyword=each, outcome=outcome, since=YESTERDAY, reason=reason)
+            News(keyword=each, outcome=outcome, since=YESTERDAY, reason=reason)
             for each in (GRAPHS, PROTEINS, DIFFUSION)
         )
     )
@@ -120,14 +130,14 @@ def _news(
     *,
     known: dict[str, int] | None = None,
     since: datetime = YESTERDAY,
-) -> diff.News:
+) -> News:
     matches = matcher(keyword) or (lambda _paper: True)
     listing = Listing(keyword=keyword.name, papers=tuple(filter(matches, papers)), complete=True)
-    memory = diff.Memory(announced=known or {}, since=since, last_good=since)
+    memory = Memory(announced=known or {}, since=since, last_good=since)
     return diff.news(keyword, listing, memory, now=TODAY, baseline_days=1)
 
 
-def _edition(*news: diff.News) -> Edition:
+def _edition(*news: News) -> Edition:
     issue = compile_issue(12, TODAY.date(), news)
     return edition_for([issue], [each.keyword.name for each in news])
 

@@ -7,10 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from newsletter.models import BounceKind, Mailing
 from newsletter.returns.bounces import (
-    BounceKind,
     Failure,
-    Mailing,
     by_a_mail_system,
     classify,
     is_mass,

@@ -3,8 +3,8 @@ from datetime import timedelta
 
 import pytest
 
-from newsletter.issues.diff import Memory, announcements, news
-from newsletter.models import Keyword, Listing
+from newsletter.issues.diff import announcements, news
+from newsletter.models import Keyword, Listing, Memory
 from tests.papers import NOW, paper
 
 GNN = Keyword(name="graph neural network")

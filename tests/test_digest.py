@@ -1,16 +1,8 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from newsletter.issues.diff import News
-from newsletter.issues.issue import (
-    Reader,
-    compile_issue,
-    edition_for,
-    fingerprint,
-    owed,
-    readers_after,
-)
-from newsletter.models import Announcement, Digest, Frequency, Keyword, Subscriber
+from newsletter.issues.issue import compile_issue, edition_for, fingerprint, owed, readers_after
+from newsletter.models import Announcement, Digest, Frequency, Keyword, News, Reader, Subscriber
 from tests.papers import NOW, digest, issue, paper
 
 ADA = Subscriber(email="ada@example.org", keywords=("mri", "pet"))

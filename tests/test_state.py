@@ -9,11 +9,19 @@ from pathlib import Path
 import pytest
 
 from newsletter.errors import LockedError, StateError
-from newsletter.issues.diff import News
-from newsletter.issues.issue import Owed, Reader, compile_issue
-from newsletter.models import Announcement, DeliveryStatus, Keyword, Outcome
+from newsletter.issues.issue import compile_issue
+from newsletter.models import (
+    Announcement,
+    Day,
+    DeliveryStatus,
+    Keyword,
+    News,
+    Outcome,
+    Owed,
+    Reader,
+)
 from newsletter.state.database import Database, locked
-from newsletter.state.state import Day, State
+from newsletter.state.state import State
 from tests.papers import NOW, paper
 
 MRI = Keyword(name="mri", categories=("eess.IV",))

@@ -1,4 +1,5 @@
-"""The command line: words on a terminal. It is light, and imports what a command needs when it runs.
+"""The command line: words on a terminal.
 
-It may import everything, when a command runs; nothing imports it.
+It may import everything, but only when a command runs, so that starting is quick; nothing imports
+it.
 """

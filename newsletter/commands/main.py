@@ -12,7 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from newsletter import __version__
-from newsletter.commands import list, state
+from newsletter.commands import state
+from newsletter.commands.list import subscribers, suppressions
 from newsletter.commands.options import Chosen, Json, Now, loaded_config, log, moment, parsed
 from newsletter.errors import STALE, NewsletterError, StateError, exit_code_of, most_serious
 from newsletter.operating.logs import configure
@@ -25,8 +26,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.add_typer(list.subscribers, name="subscribers")
-app.add_typer(list.suppressions, name="suppressions")
+app.add_typer(subscribers, name="subscribers")
+app.add_typer(suppressions, name="suppressions")
 app.add_typer(state.state, name="state")
 
 

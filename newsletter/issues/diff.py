@@ -1,48 +1,11 @@
 """Decide what is news. Pure: it sees values, and returns values."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from newsletter.keywords.matching import matcher
-from newsletter.models import Announcement, Keyword, KeywordOutcome, Listing, Paper
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Memory:
-    """What the state remembers about one keyword.
-
-    `announced` maps each arXiv id ever announced (or recorded by a baseline) to its highest
-    version. `since` is where the first window opened, `last_good` when arXiv last answered; both
-    are None for a keyword never answered before. `former` is what the keyword meant at its last
-    good answer, None when it means the same now.
-    """
-
-    announced: Mapping[str, int]
-    since: datetime | None = None
-    last_good: datetime | None = None
-    former: Keyword | None = None
-
-    @property
-    def needs_baseline(self) -> bool:
-        """Whether the next good answer is a starting point rather than a day's news."""
-        return self.last_good is None or self.former is not None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class News:
-    """What one listing means for one keyword.
-
-    `recorded` are papers that become known without being announced: a baseline's older papers.
-    """
-
-    keyword: Keyword
-    outcome: KeywordOutcome
-    announcements: tuple[Announcement, ...] = ()
-    recorded: tuple[Paper, ...] = ()
-    listed: int = 0
-    since: datetime | None = None
-    reason: str = ""
+from newsletter.models import Announcement, Keyword, KeywordOutcome, Listing, Memory, News, Paper
 
 
 def news(

@@ -1,46 +1,24 @@
 """Compile an issue from the day's news, and an edition from issues. Pure."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from hashlib import sha256
 from itertools import chain
 
 from newsletter.addresses import folded
-from newsletter.issues.diff import News
-from newsletter.models import Announcement, Digest, Edition, Format, Frequency, Issue, Subscriber
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Owed:
-    """What one recipient is about to be owed: the news of `keywords` after issue `after`."""
-
-    recipient: str
-    keywords: tuple[str, ...]
-    format: Format
-    after: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reader:
-    """A subscriber as the state remembers them.
-
-    `fingerprint` tells whether the row changed; `covered` is the last issue whose news they have
-    had, None while paused.
-    """
-
-    address: str
-    fingerprint: str
-    covered: int | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Changes:
-    """How the list differs from the one that the last run saw."""
-
-    added: int = 0
-    removed: int = 0
-    changed: int = 0
+from newsletter.models import (
+    Announcement,
+    Changes,
+    Digest,
+    Edition,
+    Frequency,
+    Issue,
+    News,
+    Owed,
+    Reader,
+    Subscriber,
+)
 
 
 def changes(subscribers: Iterable[Subscriber], before: Mapping[str, Reader]) -> Changes:

@@ -1,4 +1,5 @@
-"""The daily job: its order (daily), its parts (parts), its report. It introduces the steps to each other.
+"""The daily job: its order (daily), its parts (parts), its report.
 
-It may import everything below: archive, config, the steps, and what they stand on.
+It introduces the steps of the day to each other, and may import everything below: archive, config,
+the steps, and what they stand on.
 """

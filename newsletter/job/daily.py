@@ -17,10 +17,10 @@ from newsletter.issues.issue import changes, compile_issue, owed, readers_after
 from newsletter.job.inbox import Returns, summary
 from newsletter.job.mailroom import Mailroom
 from newsletter.job.report import PublishedIssue, Report
-from newsletter.models import Frequency, Issue, Keyword, Scope, Source, Subscriber
+from newsletter.models import Day, Frequency, Issue, Keyword, Scope, Source, Subscriber
 from newsletter.moments import iso
 from newsletter.sources.arxiv.source import window_start
-from newsletter.state.state import Day, State
+from newsletter.state.state import State
 
 _ARXIV_BEGAN = datetime(1991, 8, 14, tzinfo=UTC)
 _CLOCKS_DIFFER = timedelta(hours=1)

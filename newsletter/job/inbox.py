@@ -17,10 +17,9 @@ from typing import Literal
 
 from newsletter.addresses import bare
 from newsletter.errors import IO, PERMISSION, InboxError
-from newsletter.models import Masthead
+from newsletter.models import Bounce, Masthead
 from newsletter.phrases import counted
 from newsletter.returns.bounces import (
-    Bounce,
     Failure,
     by_a_mail_system,
     classify,

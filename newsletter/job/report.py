@@ -6,31 +6,9 @@ from datetime import date, datetime
 from typing import Any
 
 from newsletter.errors import TEMPORARY, UNAVAILABLE, NewsletterError, most_serious
-from newsletter.issues.diff import News
-from newsletter.issues.issue import Changes
+from newsletter.models import Changes, News, Tally
 from newsletter.moments import iso
 from newsletter.phrases import counted
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tally:
-    """Deliveries a run worked on, by status; `planned` is the sum of the final ones and the rest.
-
-    `deferred` and `unknown` are counted inside `outstanding`.
-    """
-
-    accepted: int = 0
-    deferred: int = 0
-    rejected: int = 0
-    unknown: int = 0
-    suppressed: int = 0
-    expired: int = 0
-    outstanding: int = 0
-
-    @property
-    def planned(self) -> int:
-        """How many deliveries there were to work on."""
-        return self.accepted + self.rejected + self.suppressed + self.expired + self.outstanding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +28,7 @@ class Report:
     finished: datetime
     news: tuple[News, ...] = ()
     issue: PublishedIssue | None = None
-    deliveries: Tally = Tally()
+    deliveries: Tally = field(default_factory=Tally)
     requests: int = 0
     list_changes: Changes = field(default_factory=Changes)
     troubles: tuple[NewsletterError, ...] = ()

@@ -1,46 +1,53 @@
-"""The values and protocols that cross folders, and the glossary: papers, issues, people, deliveries.
+"""The values and protocols that cross folders, and the glossary in its docstrings.
 
 Frozen, without behaviour beyond what follows from them. It imports the ground floor alone, and is
-the only folder that hands its names on.
+the only folder that hands its names on: papers, issues, people, deliveries.
 """
 
-from newsletter.models.papers import (
+from newsletter.models.deliveries import (
     FINAL,
-    Announcement,
+    Bounce,
+    BounceKind,
     Delivery,
     DeliveryStatus,
-    Digest,
-    Edition,
     Envelope,
-    Fetched,
-    Format,
-    Frequency,
-    Issue,
-    Keyword,
-    KeywordOutcome,
-    Kind,
     Ledger,
-    Listing,
-    Masthead,
-    Match,
+    Mailing,
     Outcome,
     Outgoing,
-    Paper,
+    Owed,
     Rendered,
-    Scope,
-    Source,
-    Subscriber,
+    Tally,
     Transport,
 )
+from newsletter.models.issues import (
+    Announcement,
+    Day,
+    Digest,
+    Edition,
+    Issue,
+    KeywordOutcome,
+    Kind,
+    Masthead,
+    Memory,
+    News,
+    Trail,
+)
+from newsletter.models.papers import Fetched, Keyword, Listing, Match, Paper, Scope, Source
+from newsletter.models.people import Changes, Format, Frequency, Reader, Subscriber
 
 __all__ = [
+    "FINAL",
     "Announcement",
+    "Bounce",
+    "BounceKind",
+    "Changes",
+    "Day",
     "Delivery",
     "DeliveryStatus",
     "Digest",
     "Edition",
     "Envelope",
-    "FINAL",
     "Fetched",
     "Format",
     "Frequency",
@@ -50,14 +57,21 @@ __all__ = [
     "Kind",
     "Ledger",
     "Listing",
+    "Mailing",
     "Masthead",
     "Match",
+    "Memory",
+    "News",
     "Outcome",
     "Outgoing",
+    "Owed",
     "Paper",
+    "Reader",
     "Rendered",
     "Scope",
     "Source",
     "Subscriber",
+    "Tally",
+    "Trail",
     "Transport",
 ]

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from email import message_from_string
 from email.message import Message
 from email.utils import parseaddr
@@ -11,8 +11,7 @@ from typing import Literal
 
 from flufl.bounce import all_failures
 
-# The address is dead; it could not take the mail for now; it is us who were refused; who knows.
-BounceKind = Literal["dead", "soft", "ours", "unknown"]
+from newsletter.models import BounceKind, Mailing
 
 ROW = 5
 ROW_SPAN = timedelta(days=14)
@@ -68,24 +67,6 @@ class Failure:
     kind: BounceKind
     text: str
     issue: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bounce:
-    """A failure of one issue for one address; `issue` is 0 where none is known."""
-
-    address: str
-    issue: int
-    kind: BounceKind
-    text: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mailing:
-    """An issue that went to an address, and what came back: None where nothing did."""
-
-    opened: datetime
-    kind: BounceKind | None
 
 
 def classify(text: str) -> BounceKind:

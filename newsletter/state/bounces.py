@@ -4,8 +4,8 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
+from newsletter.models import Bounce, Mailing
 from newsletter.moments import iso, moment_of
-from newsletter.returns.bounces import Bounce, Mailing
 from newsletter.state.database import Database, json_text
 
 

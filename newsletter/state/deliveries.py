@@ -8,9 +8,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any
 
-from newsletter.issues.issue import Owed
-from newsletter.job.report import Tally
-from newsletter.models import FINAL, Delivery, DeliveryStatus, Outcome
+from newsletter.models import FINAL, Delivery, DeliveryStatus, Outcome, Owed, Tally
 from newsletter.moments import iso
 from newsletter.state.database import Database, json_text
 

@@ -6,16 +6,26 @@ have a book each.
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Self
 
 from newsletter.addresses import folded
-from newsletter.issues.diff import Memory, News
-from newsletter.issues.issue import Owed, Reader
-from newsletter.models import Announcement, Digest, Issue, Keyword, Paper
+from newsletter.models import (
+    Announcement,
+    Day,
+    Digest,
+    Issue,
+    Keyword,
+    Memory,
+    News,
+    Owed,
+    Paper,
+    Reader,
+    Trail,
+)
 from newsletter.moments import iso, moment_of
 from newsletter.state import verify
 from newsletter.state.bounces import BounceBook
@@ -24,29 +34,6 @@ from newsletter.state.deliveries import Deliveries, owe
 from newsletter.state.runs import History
 
 SWEEP = timedelta(days=90)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trail:
-    """When a keyword was answered: where its windows have been."""
-
-    since: datetime
-    last_good: datetime
-    last_sweep: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Day:
-    """What a run learned from arXiv.
-
-    `windows` is where each keyword's window opened; `held` names the keywords whose surge waits
-    for a later answer to confirm it.
-    """
-
-    now: datetime
-    news: Sequence[News]
-    windows: Mapping[str, datetime]
-    held: Collection[str] = ()
 
 
 class State:

@@ -1,0 +1,165 @@
+"""What is owed to whom, how it leaves, what became of it, and what came back."""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Literal, Protocol
+
+from newsletter.models.people import Format
+
+DeliveryStatus = Literal[
+    "untried", "sending", "deferred", "unknown", "accepted", "rejected", "suppressed", "expired"
+]
+
+
+FINAL: frozenset[DeliveryStatus] = frozenset({"accepted", "rejected", "suppressed", "expired"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendered:
+    """An edition as text, in pieces that follow one another.
+
+    Joined, the pieces are the whole part. Most are shared by many editions (one paper's card is
+    the same string object in all of them), so whatever is done to a piece can be done once.
+    A piece may hold the slot `{unsubscribe}` of `render.UNSUBSCRIBE`, nothing else is personal.
+    `date` is that of the issue.
+    """
+
+    date: date
+    subject: str
+    html: tuple[str, ...]
+    text: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """What is owed to one recipient for one issue, frozen when the issue was opened.
+
+    `keywords` are in the subscriber's order; in per-keyword mode there is one delivery a keyword.
+    `after` is the number of the last issue whose news the recipient has had: the edition takes
+    everything after it. `attempts` counts how often it was tried.
+    """
+
+    id: int
+    issue: int
+    after: int
+    recipient: str
+    keywords: tuple[str, ...]
+    format: Format
+    status: DeliveryStatus = "untried"
+    attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """RFC 5321 sender and recipient; `id` is the ENVID of a delivery status notification."""
+
+    sender: str
+    recipient: str
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of one attempt: a delivery status, and the reply that led to it.
+
+    `code` is the SMTP reply code, 0 where no server was asked or none answered; `text` is the
+    reply, or the reason in plain words.
+    """
+
+    status: DeliveryStatus
+    code: int = 0
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outgoing:
+    """A message ready to leave: CRLF line ends, not dot-stuffed, in parts to be joined.
+
+    No part begins or ends inside a line, and parts shared by many messages are the same object in
+    all of them.
+    """
+
+    delivery: int
+    envelope: Envelope
+    message: tuple[bytes, ...]
+
+
+class Ledger(Protocol):
+    """What a transport writes down while it works."""
+
+    def commit(self, outcomes: Mapping[int, Outcome], intents: Collection[int]) -> frozenset[int]:
+        """Note in one transaction what became of some deliveries and what leaves next.
+
+        Both are keyed by `Delivery.id`; outcomes come first where one is in both. An intent is
+        committed before the message's envelope is sent, so that a suppression is seen in time; at
+        most one earlier message of the same connection may still await its outcome then. Returns
+        those of `intents` that may leave; the others were suppressed meanwhile and are on record
+        as such, or stay outstanding. A transport may call it from another thread, but never twice
+        at once.
+        """
+        ...
+
+
+class Transport(Protocol):
+    """How a message leaves."""
+
+    def send(self, outgoing: Iterator[Outgoing], ledger: Ledger) -> None:
+        """Take messages until there are none, telling the ledger before and after each.
+
+        Raises TransportError when going on is useless; what was not recorded stays outstanding.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owed:
+    """What one recipient is about to be owed: the news of `keywords` after issue `after`."""
+
+    recipient: str
+    keywords: tuple[str, ...]
+    format: Format
+    after: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """Deliveries a run worked on, by status; `planned` is the sum of the final ones and the rest.
+
+    `deferred` and `unknown` are counted inside `outstanding`.
+    """
+
+    accepted: int = 0
+    deferred: int = 0
+    rejected: int = 0
+    unknown: int = 0
+    suppressed: int = 0
+    expired: int = 0
+    outstanding: int = 0
+
+    @property
+    def planned(self) -> int:
+        """How many deliveries there were to work on."""
+        return self.accepted + self.rejected + self.suppressed + self.expired + self.outstanding
+
+
+# The address is dead; it could not take the mail for now; it is us who were refused; who knows.
+BounceKind = Literal["dead", "soft", "ours", "unknown"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounce:
+    """A failure of one issue for one address; `issue` is 0 where none is known."""
+
+    address: str
+    issue: int
+    kind: BounceKind
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mailing:
+    """An issue that went to an address, and what came back: None where nothing did."""
+
+    opened: datetime
+    kind: BounceKind | None

@@ -1,0 +1,140 @@
+"""Issues and what they are made of, and what the state knows of a day."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Literal
+
+from newsletter.models.papers import Keyword, Paper
+
+Kind = Literal["new", "replacement"]
+
+
+KeywordOutcome = Literal["new", "none", "not-scheduled", "baseline", "unknown"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Masthead:
+    """Who publishes: what the headers and the foot of every mail are made from.
+
+    `id` is stable for ever (List-Id, Message-ID). `sender` is one RFC 5322 mailbox.
+    `unsubscribe_address` takes `+TOKEN` before its @; `bounce_address` too, where bounces are read.
+    `base_url` is where the web part is reached, empty without one.
+    """
+
+    id: str
+    title: str
+    sender: str
+    unsubscribe_address: str
+    reply_to: str = ""
+    bounce_address: str = ""
+    base_url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announcement:
+    """A paper as news. `replaces` is the version announced before, for a replacement."""
+
+    paper: Paper
+    kind: Kind = "new"
+    replaces: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Digest:
+    """The announcements of one keyword in one issue, newest first.
+
+    A keyword with nothing to announce has a digest too: it says why. `listed` counts the papers
+    arXiv returned for the keyword's window; `since` is the last good answer before this one, None
+    at the baseline.
+    """
+
+    keyword: Keyword
+    outcome: KeywordOutcome
+    announcements: tuple[Announcement, ...] = ()
+    listed: int = 0
+    since: datetime | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issue:
+    """One dated, numbered publication of everything new. `date` is the date people see."""
+
+    number: int
+    date: date
+    digests: tuple[Digest, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edition:
+    """An issue as one subscriber gets it: their keywords, each paper once in full.
+
+    `shown_in` maps an arXiv id to the keyword under which the paper appears in full; under its
+    other keywords it is only named. Subscribers with the same keywords share one edition.
+    """
+
+    issue: int
+    date: date
+    digests: tuple[Digest, ...]
+    shown_in: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """What the state remembers about one keyword.
+
+    `announced` maps each arXiv id ever announced (or recorded by a baseline) to its highest
+    version. `since` is where the first window opened, `last_good` when arXiv last answered; both
+    are None for a keyword never answered before. `former` is what the keyword meant at its last
+    good answer, None when it means the same now.
+    """
+
+    announced: Mapping[str, int]
+    since: datetime | None = None
+    last_good: datetime | None = None
+    former: Keyword | None = None
+
+    @property
+    def needs_baseline(self) -> bool:
+        """Whether the next good answer is a starting point rather than a day's news."""
+        return self.last_good is None or self.former is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class News:
+    """What one listing means for one keyword.
+
+    `recorded` are papers that become known without being announced: a baseline's older papers.
+    """
+
+    keyword: Keyword
+    outcome: KeywordOutcome
+    announcements: tuple[Announcement, ...] = ()
+    recorded: tuple[Paper, ...] = ()
+    listed: int = 0
+    since: datetime | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trail:
+    """When a keyword was answered: where its windows have been."""
+
+    since: datetime
+    last_good: datetime
+    last_sweep: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Day:
+    """What a run learned from arXiv.
+
+    `windows` is where each keyword's window opened; `held` names the keywords whose surge waits
+    for a later answer to confirm it.
+    """
+
+    now: datetime
+    news: Sequence[News]
+    windows: Mapping[str, datetime]
+    held: Collection[str] = ()

@@ -1,0 +1,48 @@
+"""The people who read: as the list has them, and as the state remembers them."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Frequency = Literal["daily", "weekly"]
+
+
+Format = Literal["html", "text"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscriber:
+    """A row of the list file that passed every check.
+
+    `keywords` is None for all of them. `email` is deliverable as written: local part as given,
+    domain as A-labels in lower case.
+    """
+
+    email: str
+    name: str = ""
+    keywords: tuple[str, ...] | None = None
+    frequency: Frequency = "daily"
+    paused: bool = False
+    format: Format = "html"
+    profile: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """A subscriber as the state remembers them.
+
+    `fingerprint` tells whether the row changed; `covered` is the last issue whose news they have
+    had, None while paused.
+    """
+
+    address: str
+    fingerprint: str
+    covered: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """How the list differs from the one that the last run saw."""
+
+    added: int = 0
+    removed: int = 0
+    changed: int = 0
