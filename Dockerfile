@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-# Proven without an engine by tests/container.py, which runs these steps in a fresh Debian root.
+# Proven without an engine by tests/whole/container.py, which runs these steps in a fresh Debian root.
 
 FROM python:3.13.9-slim-trixie AS build
 WORKDIR /src

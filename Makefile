@@ -19,9 +19,9 @@ lint: $(VENV)/.ready-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-screenshots: $(VENV)/.ready-dev tests/browser/node_modules
-	$(BIN)/python -m tests.samples build/mails
-	node tests/browser/screenshots.mjs build/mails/combined.html docs/images
+screenshots: $(VENV)/.ready-dev tests/mails/browser/node_modules
+	$(BIN)/python -m tests.making.samples build/mails
+	node tests/mails/browser/screenshots.mjs build/mails/combined.html docs/images
 
 lock: $(VENV)/.ready-dev
 	$(BIN)/pip install --quiet uv
@@ -43,6 +43,6 @@ $(VENV)/.ready-dev: $(VENV)/.ready requirements-dev.lock
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@touch $@
 
-tests/browser/node_modules: tests/browser/package-lock.json
-	npm ci --prefix tests/browser --no-audit --no-fund
+tests/mails/browser/node_modules: tests/mails/browser/package-lock.json
+	npm ci --prefix tests/mails/browser --no-audit --no-fund
 	@touch $@

@@ -20,8 +20,8 @@ from pathlib import Path
 from benchmarks.send import SINK, sink
 from newsletter.models import Keyword, Paper, Subscriber
 from newsletter.sending.smtp import Server, SmtpTransport
-from tests.newsroom import Newsroom
-from tests.papers import NOW, paper
+from tests.making.newsroom import Newsroom
+from tests.making.papers import NOW, paper
 
 NAMES = ("mri", "pet", "ct")
 CHOICES = [each for size in (1, 2, 3) for each in combinations(NAMES, size)]

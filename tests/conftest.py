@@ -12,20 +12,20 @@ import hypothesis
 import pytest
 
 from newsletter.commands.main import main
-from tests.commands import Command, Ended
+from tests.making.commands import Command, Ended
 
 # A busy machine is no defect; pytest's own time-out ends what hangs.
 hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parent / "mails" / "golden"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--rewrite-golden",
         action="store_true",
-        help="write what the program makes today into tests/golden, to be read as a diff",
+        help="write what the program makes today into tests/mails/golden, to be read as a diff",
     )
 
 

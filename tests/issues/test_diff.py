@@ -1,0 +1,134 @@
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from newsletter.issues.diff import announcements, news
+from newsletter.models import Keyword, Listing, Memory
+from tests.making.papers import NOW, paper
+
+GNN = Keyword(name="graph neural network")
+REPLACED = Keyword(name="graph neural network", replacements=True)
+YESTERDAY = NOW - timedelta(days=1)
+
+
+def memory(**announced: int) -> Memory:
+    ids = {key.replace("_", ".").removeprefix("p"): value for key, value in announced.items()}
+    return Memory(announced=ids, since=NOW - timedelta(days=90), last_good=YESTERDAY)
+
+
+def listing(*papers: object, **fields: object) -> Listing:
+    return Listing(**({"keyword": GNN.name, "papers": papers, "complete": True} | fields))  # type: ignore[arg-type]
+
+
+def judged(found: Listing, before: Memory, keyword: Keyword = GNN) -> tuple[str, list[str]]:
+    result = news(keyword, found, before, now=NOW, baseline_days=1)
+    return result.outcome, [each.paper.arxiv_id for each in result.announcements]
+
+
+def test_what_was_not_announced_before_is_new_newest_first() -> None:
+    older = paper("2611.00002", submitted=NOW - timedelta(days=5))
+    found = listing(older, paper("2611.00003"), paper("2611.00001"))
+    assert judged(found, memory(p2611_00001=1)) == ("new", ["2611.00003", "2611.00002"])
+
+
+def test_a_new_version_is_silent_unless_replacements_are_wanted() -> None:
+    second = paper("2611.00001", version=2)
+    assert announcements(GNN, (second,), memory(p2611_00001=1)) == ()
+    (found,) = announcements(REPLACED, (second,), memory(p2611_00001=1))
+    assert (found.kind, found.replaces) == ("replacement", 1)
+    assert announcements(REPLACED, (second,), memory(p2611_00001=2)) == ()
+
+
+def test_an_old_paper_that_only_its_revision_brought_into_sight_is_a_replacement() -> None:
+    revived = paper("1301.00001", version=4, submitted=NOW - timedelta(days=5000))
+    (found,) = announcements(REPLACED, (revived,), memory())
+    assert (found.kind, found.replaces) == ("replacement", 3)
+
+
+def test_a_paper_first_seen_as_its_second_version_is_new() -> None:
+    (found,) = announcements(REPLACED, (paper(version=2),), memory())
+    assert found.kind == "new"
+
+
+def test_replacements_follow_the_new_papers() -> None:
+    papers = (paper("2611.00001", version=2, updated=NOW), paper("2611.00002"))
+    found = announcements(REPLACED, papers, memory(p2611_00001=1))
+    assert [each.kind for each in found] == ["new", "replacement"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "outcome"),
+    [
+        ({}, "none"),
+        ({"due": False}, "not-scheduled"),
+        ({"due": False, "current": False}, "not-scheduled"),
+        ({"current": False, "reason": "stale"}, "unknown"),
+        ({"complete": False, "reason": "down"}, "unknown"),
+    ],
+)
+def test_silence_is_called_none_only_when_arxiv_confirmed_it(
+    fields: dict[str, object], outcome: str
+) -> None:
+    found = news(GNN, listing(**fields), memory(), now=NOW, baseline_days=1)
+    assert found.outcome == outcome
+    assert bool(found.reason) == (outcome == "unknown")
+
+
+def test_an_untrusted_listing_announces_nothing_whatever_it_holds() -> None:
+    found = listing(paper(), complete=False, reason="the date filter was ignored")
+    assert judged(found, memory()) == ("unknown", [])
+
+
+def test_the_first_answer_lets_the_last_day_through_and_records_the_rest() -> None:
+    old, fresh = paper("2611.00001", submitted=NOW - timedelta(days=3)), paper("2611.00002")
+    result = news(GNN, listing(old, fresh), Memory(announced={}), now=NOW, baseline_days=2)
+    assert result.outcome == "baseline"
+    assert [each.paper for each in result.announcements] == [fresh]
+    assert result.recorded == (old,)
+
+
+def test_a_redefined_keyword_floods_nobody_but_loses_no_day() -> None:
+    before = Memory(
+        announced={"2611.00001": 1},
+        since=NOW - timedelta(days=90),
+        last_good=NOW - timedelta(days=4),
+        former=Keyword(name="paint"),
+    )
+    since_then = paper("2611.00003", submitted=NOW - timedelta(days=4))
+    long_ago = paper("2610.00002", submitted=NOW - timedelta(days=20))
+    result = news(GNN, listing(paper(), since_then, long_ago), before, now=NOW, baseline_days=1)
+    assert result.outcome == "baseline"
+    assert [each.paper for each in result.announcements] == [since_then]
+    assert long_ago in result.recorded
+
+
+@pytest.mark.parametrize(
+    ("former", "keyword", "announced"),
+    [
+        (GNN, REPLACED, ["held", "others"]),
+        (GNN, replace(GNN, authors=("Cy Late",)), ["held"]),
+        (GNN, Keyword(name="quiet life"), ["held"]),
+        (Keyword(name="x", query="ti:graph"), Keyword(name="x", query="ti:graphs"), []),
+        (
+            Keyword(name="x", query="ti:graph", replacements=True),
+            Keyword(name="x", query="ti:graph"),
+            ["held", "others"],
+        ),
+        (REPLACED, replace(REPLACED, authors=("Cy Late",)), ["held", "revised"]),
+    ],
+)
+def test_what_a_redefined_keyword_would_have_announced_as_it_was_is_still_announced(
+    former: Keyword, keyword: Keyword, announced: list[str]
+) -> None:
+    known = paper("2611.00001", submitted=NOW - timedelta(days=9))
+    papers = {
+        "known": known,
+        "held": paper("2611.00009", submitted=NOW - timedelta(days=6)),
+        "others": paper("2611.00008", submitted=NOW - timedelta(days=7), title="On paint"),
+        "revised": replace(known, version=2),
+    }
+    before = replace(memory(p2611_00001=1), former=former)
+    result = news(keyword, listing(*papers.values()), before, now=NOW, baseline_days=1)
+    found = [each.paper for each in result.announcements]
+    assert [name for name, each in papers.items() if each in found] == announced

@@ -1,0 +1,286 @@
+"""keywords.py: what arXiv is asked, and what it would decide."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from newsletter.keywords.matching import _stems, claimer, marks, matcher, problems, search_query
+from newsletter.models import Keyword
+from tests.making.papers import paper
+from tests.making.shared_data import june_papers, seed_papers, seed_rows
+from tests.peers.replica import english
+
+SEED_KEYWORDS = (
+    Keyword(name="magnetic resonance imaging"),
+    Keyword(name="mri", match="title-and-abstract"),
+    Keyword(name="medical imaging"),
+)
+
+
+@pytest.mark.parametrize(
+    ("keyword", "query"),
+    [
+        (Keyword(name="mri"), '(ti:"mri" OR abs:"mri")'),
+        (Keyword(name="mri", match="title-and-abstract"), '(ti:"mri" AND abs:"mri")'),
+        (Keyword(name='a "b" (c): d*\n\x07e'), '(ti:"a b c d e" OR abs:"a b c d e")'),
+        (Keyword(name="foo_bar"), '(ti:"foo_bar" OR abs:"foo_bar")'),
+        (Keyword(name="multi-agent"), '(ti:"multi-agent" OR abs:"multi-agent")'),
+        (Keyword(name="Schro\u0308dinger"), '(ti:"Schrödinger" OR abs:"Schrödinger")'),
+        (Keyword(name="$x$ ψ-function"), '(ti:"x ψ-function" OR abs:"x ψ-function")'),
+        (Keyword(name="x", query='ti:"a b" AND\n abs:c'), '(ti:"a b" AND abs:c)'),
+        (
+            Keyword(name="mri", categories=("cs.CV",)),
+            '((ti:"mri" OR abs:"mri") AND cat:cs.CV)',
+        ),
+        (
+            Keyword(name="mri", categories=("cs.CV", "eess", "math.*")),
+            (
+                '((ti:"mri" OR abs:"mri")'
+                " AND (cat:cs.CV OR cat:eess OR cat:eess.* OR cat:math OR cat:math.*))"
+            ),
+        ),
+        (
+            Keyword(name="mri", authors=("Ada Quill", "Ångström, Bo"), categories=("cs.CV",)),
+            '(((ti:"mri" OR abs:"mri") OR au:"Ada Quill" OR au:"Bo Ångström") AND cat:cs.CV)',
+        ),
+    ],
+)
+def test_a_query_is_quoted_and_parenthesised(keyword: Keyword, query: str) -> None:
+    assert search_query(keyword) == query
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.text(max_size=10_000), st.text(max_size=50), st.text(max_size=20))
+def test_no_keyword_breaks_out_of_its_quotes(name: str, author: str, category: str) -> None:
+    keyword = Keyword(name=name, authors=(author,))
+    query = search_query(keyword)
+    assert query.count('"') == 6
+    assert query.isprintable()
+    outside = "".join(query.split('"')[::2])
+    assert outside.count("(") == outside.count(")") == 2
+    problems(Keyword(name=name, query=author, categories=(category,)))
+    assert isinstance(marks(keyword, author), list)
+
+
+@pytest.mark.parametrize(
+    ("phrase", "text", "found"),
+    [
+        ("imaging", "Images of the heart", True),
+        ("robot", "Advances in robotics", True),
+        ("generalization", "A general theory", True),
+        ("radiology", "A radiological report", True),
+        ("pathology", "Pathological cases", True),
+        ("biology", "A biological model", False),
+        ("possible", "This is possibly true", True),
+        ("grok", "We look at grokking", True),
+        ("chain of thought", "Chain-of-thought prompting", True),
+        ("chain of thought", "A chain in a thought", False),
+        ("chain of thought", "chain-thought", False),
+        ("state of the art", "state and no other art", False),
+        ("state of the art", "state beyond mere art", True),
+        ("the art of", "a party", False),
+        ("the art of", "Arts", True),
+        ("multi agent", "multi-agent/multi-task", True),
+        ("multi-agent", "agents, multi", False),
+        ("GPT 3.5", "GPT-3.5 answers", True),
+        ("GPT 3", "GPT-3.5 answers", False),
+        ("don't care", "we don't care", True),
+        ("don care", "we don't care", False),
+        ("Parkinson disease", "Parkinson's disease", True),
+        ("Parkinson disease", "Parkinson’s diseases", True),
+        ("Schrodinger", "Schrödinger", False),
+        ("Schro\u0308dinger", "Schrödinger", True),
+        ("Dune: part two", "Dune part two", True),
+        ("Dune:part two", "Dune part two", True),
+        ("R", "a fit of R² = 0.9", True),
+        ("深層学習", "医用画像の深層学習について", True),
+        ("image", "the end of imaging.We begin", False),
+    ],
+)
+def test_matching_is_arxivs_phrase_search_over_stems(phrase: str, text: str, found: bool) -> None:
+    matches = matcher(Keyword(name=phrase))
+    assert matches is not None
+    assert matches(paper(title=text, abstract="-")) is found
+    assert matches(paper(title="-", abstract=text)) is found
+
+
+@pytest.mark.parametrize(
+    ("phrase", "text", "found"),
+    [
+        ("SAM", "We use SAM here", True),
+        ("SAM", "Sam uses it", False),
+        ("segmentation", "Segmentation", True),
+        ("segmentation", "segmented", False),
+        ("the art of war", "On The Art of War", True),
+        ("the art of war", "art and war", False),
+        ("PyTorch", "pytorch", False),
+        ("Adam", "adam", True),
+        ("Schro\u0308dinger", "Schrödinger", True),
+    ],
+)
+def test_exact_means_the_words_as_written(phrase: str, text: str, found: bool) -> None:
+    keyword = Keyword(name=phrase, exact=True)
+    matches = matcher(keyword)
+    assert matches is not None
+    assert matches(paper(title=text, abstract="-")) is found
+    assert bool(marks(keyword, text)) is found
+
+
+def test_title_and_abstract_wants_both() -> None:
+    both = matcher(Keyword(name="mri", match="title-and-abstract"))
+    assert both is not None
+    assert both(paper(title="MRI", abstract="Of MRI."))
+    assert not both(paper(title="MRI", abstract="Of CT."))
+
+
+@pytest.mark.parametrize(
+    ("category", "papers", "found"),
+    [
+        ("cs", ("math.CO", "cs.CV"), True),
+        ("cs.*", ("cs.CV",), True),
+        ("cs.cv", ("cs.CV",), True),
+        ("cs.CV", ("cs.CL",), False),
+        ("math", ("math-ph",), False),
+        ("astro-ph", ("astro-ph",), True),
+        ("astro-ph", ("astro-ph.GA",), True),
+    ],
+)
+def test_a_category_may_be_a_whole_archive(
+    category: str, papers: tuple[str, ...], found: bool
+) -> None:
+    matches = matcher(Keyword(name="graph", categories=(category,)))
+    assert matches is not None
+    assert matches(paper(categories=papers)) is found
+
+
+@pytest.mark.parametrize(
+    ("wanted", "name", "claimed", "found"),
+    [
+        ("Kuang Gong", "Kuang Gong", True, True),
+        ("Gong, Kuang", "Kuang Gong", True, True),
+        ("Kuang Gong", "K. Gong", True, True),
+        ("K. Gong", "Kuang Gong", True, True),
+        ("Kuang Gong", "Kai Gong", True, False),
+        ("Kuang Gong", "Kuang Li", False, False),
+        ("Thomas LaToza", "Thomas D. LaToza", True, True),
+        ("Bo Angstrom", "Bo Ångström", True, True),
+        ("Soren Lysgard", "Søren Lysgård", True, True),
+    ],
+)
+def test_authors_are_found_by_name_and_claimed_by_surname(
+    wanted: str, name: str, claimed: bool, found: bool
+) -> None:
+    keyword = Keyword(name="nothing of this", authors=(wanted,))
+    theirs = paper(authors=("Ada Quill", name))
+    matches = matcher(keyword)
+    assert matches is not None
+    assert matches(theirs) is found
+    assert claimer(keyword)(theirs) is claimed
+
+
+def test_a_raw_query_is_left_to_arxiv() -> None:
+    raw = Keyword(name="x", query="ti:graph")
+    assert matcher(raw) is None
+    assert marks(raw, "graph") == []
+    assert claimer(raw)(paper())
+
+
+@pytest.mark.parametrize(
+    ("phrase", "text", "marked"),
+    [
+        ("image", "Images, and imaging.", ["Images", "imaging"]),
+        ("magnetic resonance", "Magnetic-resonance", ["Magnetic-resonance"]),
+        ("state of the art", "the state of the art.", ["state of the art"]),
+        ("very very", "very very very good", ["very very very"]),
+        ("graph", "no such thing", []),
+        ("the of", "the of", []),
+    ],
+)
+def test_marks_are_the_words_that_matched(phrase: str, text: str, marked: list[str]) -> None:
+    spans = marks(Keyword(name=phrase), text)
+    assert [text[start:end] for start, end in spans] == marked
+
+
+@pytest.mark.parametrize(
+    ("keyword", "said"),
+    [
+        (Keyword(name="graph neural network", categories=("cs", "math.CO", "astro-ph.GA")), []),
+        (Keyword(name="graph", categories=("physics.optics", "cond-mat.soft")), []),
+        (Keyword(name="graph", categories=("cond-mat.other", "physics.med-ph")), []),
+        (Keyword(name="x", query='(ti:"a b" OR abs:c) ANDNOT cat:cs.*'), []),
+        (Keyword(name="x", query="ti:(a OR b) AND submittedDate:[2020 TO 2021]"), []),
+        (Keyword(name="!!"), ["no word"]),
+        (Keyword(name="of the"), ["ignores every word"]),
+        (Keyword(name="imag*"), ["not understood"]),
+        (Keyword(name="a;graph"), ["separates keywords"]),
+        (Keyword(name="graph " * 100), ["600 characters"]),
+        (Keyword(name="graph", categories=("CV",)), ["'CV' is no arXiv category"]),
+        (Keyword(name="graph", categories=("cs.123",)), ["write one like 'cs.XX'"]),
+        (Keyword(name="graph", authors=("?",)), ["no name in it"]),
+        (Keyword(name="x", authors=tuple(f"Ada{n} Quill{n}" for n in range(300))), ["in a URL"]),
+        (Keyword(name="x", authors=tuple(f"Ada{n} Quill{n}" for n in range(200))), []),
+        (Keyword(name="x", query='ti:"a'), ["quotation mark"]),
+        (Keyword(name="x", query="(ti:a"), ["'(' is not closed"]),
+        (Keyword(name="x", query="ti:a) AND (abs:b"), ["')' has no '('"]),
+        (Keyword(name="x", query="()"), ["is empty"]),
+        (Keyword(name="x", query="abstract:b"), ["'abstract:' is no field"]),
+        (Keyword(name="x", query="ti:a AND abs:b OR abs:c"), ["AND and OR side by side"]),
+        (Keyword(name="x", query="ti:a abs:b"), ["nothing joins 'abs:b'"]),
+        (Keyword(name="x", query="au:del_maestro AND ti:a"), ['write au:"del maestro"']),
+        (Keyword(name="x", query="ANDNOT ti:a"), []),
+        (Keyword(name="x", query="ti:a AND (ANDNOT ti: b)"), []),
+        (Keyword(name="x", query="ti:a AND"), ["nothing follows 'AND'"]),
+        (Keyword(name="x", query="OR ti:a"), ["nothing stands before 'OR'"]),
+        (Keyword(name="x", query="ti:a AND (abs:b OR )"), ["nothing follows 'OR'"]),
+        (Keyword(name="x", query="ti:a AND ()"), ["nothing follows '('"]),
+        (Keyword(name="x", query="ti: AND abs:b"), ["nothing follows 'ti:'"]),
+        (Keyword(name="x", query="ti:"), ["nothing follows 'ti:'"]),
+        (Keyword(name="x", query="ti:a", exact=True), ["remove 'exact'"]),
+    ],
+)
+def test_what_is_wrong_is_said_in_plain_words(keyword: Keyword, said: list[str]) -> None:
+    found = problems(keyword)
+    assert len(found) == len(said)
+    for problem, words in zip(found, said, strict=True):
+        assert words in problem
+
+
+def test_a_lower_case_operator_is_pointed_out() -> None:
+    assert any(
+        "'or' is no operator" in each for each in problems(Keyword(name="x", query="ti:a or ti:b"))
+    )
+
+
+@pytest.mark.parametrize("keyword", SEED_KEYWORDS, ids=lambda keyword: keyword.name)
+def test_the_seed_page_is_attributed_as_arxiv_did(keyword: Keyword) -> None:
+    rows = seed_rows()
+    page = {row.arxiv_id: row.date for row in rows if row.keyword == keyword.name}
+    matches = matcher(keyword)
+    assert matches is not None
+    found = {arxiv_id for arxiv_id, each in seed_papers().items() if matches(each)}
+    assert page
+    assert page.keys() <= found
+    # The page was cut at its newest hundred papers, so older ones may be found beyond it.
+    dates = {row.arxiv_id: row.date for row in rows}
+    assert not {each for each in found - page.keys() if dates[each] > min(page.values())}
+
+
+def test_the_seed_page_has_258_rows_of_227_papers() -> None:
+    assert (len(seed_rows()), len(seed_papers())) == (258, 227)
+
+
+@pytest.mark.slow
+def test_a_month_of_papers_is_analysed_as_by_the_replica() -> None:
+    for each in june_papers():
+        for text in (each.title, each.abstract):
+            assert list(_stems(text)) == english.english(text)
+
+
+def test_a_paper_is_analysed_once_for_all_keywords() -> None:
+    _stems.cache_clear()
+    shown = paper()
+    for number in range(20):
+        matches = matcher(Keyword(name=f"keyword {number}"))
+        assert matches is not None
+        matches(shown)
+    assert _stems.cache_info().misses == 20 + 2

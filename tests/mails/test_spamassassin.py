@@ -1,0 +1,77 @@
+"""What SpamAssassin's own rules, without the network, say of every kind of mail."""
+
+import mailbox
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.making.samples import kinds
+
+HIGHEST = 0.5  # 5.0 is spam
+
+# What the rules say of any mail like ours: it has HTML, is a mailing list's, and no server has
+# taken it yet.
+UNAVOIDABLE = {"HTML_MESSAGE", "MAILING_LIST_MULTI", "NO_RECEIVED", "NO_RELAYS"}
+
+# Nothing from a state file, and no question to anybody.
+PREFERENCES = (
+    "use_bayes 0\nskip_rbl_checks 1\ndns_available no\nadd_header all Status _SCORE_ _TESTS_\n"
+)
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.spamassassin,
+    pytest.mark.skipif(not shutil.which("spamassassin"), reason="SpamAssassin is not installed"),
+]
+
+
+@pytest.fixture(scope="module")
+def verdicts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[float, set[str]]]:
+    """Return the score of each kind of mail and the names of the rules that made it."""
+    folder = tmp_path_factory.mktemp("spamassassin")
+    (folder / "preferences").write_text(PREFERENCES)
+    box = mailbox.mbox(folder / "mails")
+    for name, kind in kinds().items():
+        # SpamAssassin gives them back in an order of its own.
+        box.add((f"X-Kind: {name}\r\n".encode() + kind.message()).replace(b"\r\n", b"\n"))
+    box.close()
+    judged = subprocess.run(
+        ["spamassassin", "--local", "--mbox", "--prefspath", "preferences", "mails"],
+        cwd=folder,
+        env=os.environ | {"HOME": str(folder)},
+        stdout=subprocess.PIPE,
+        check=True,
+        timeout=200,
+    )
+    (folder / "judged").write_bytes(judged.stdout)
+    return dict(_verdicts(folder / "judged"))
+
+
+@pytest.mark.parametrize("kind", kinds())
+def test_every_kind_of_mail_is_far_from_being_spam(
+    kind: str, verdicts: dict[str, tuple[float, set[str]]]
+) -> None:
+    score, rules = verdicts[kind]
+    assert score <= HIGHEST, rules
+
+
+@pytest.mark.parametrize("kind", kinds())
+def test_no_rule_is_named_that_we_could_avoid(
+    kind: str, verdicts: dict[str, tuple[float, set[str]]]
+) -> None:
+    _, rules = verdicts[kind]
+    assert rules <= UNAVOIDABLE
+
+
+def _verdicts(path: Path) -> Iterator[tuple[str, tuple[float, set[str]]]]:
+    box = mailbox.mbox(path)
+    for mail in box:
+        status = re.fullmatch(r"\s*(-?[\d.]+)\s+(\S.*)", str(mail["X-Spam-Status"]), re.DOTALL)
+        assert status, mail["X-Spam-Status"]
+        yield mail["X-Kind"], (float(status[1]), set(re.findall(r"\w+", status[2])))
+    box.close()

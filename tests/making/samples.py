@@ -1,0 +1,156 @@
+"""Every kind of mail that we send, for the tools that judge mails as readers and filters do.
+
+`python -m tests.making.samples FOLDER` writes each as .html, .txt and .eml, to be looked at.
+"""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from html import escape
+from pathlib import Path
+
+from newsletter.issues import diff
+from newsletter.issues.issue import compile_issue, edition_for
+from newsletter.keywords.matching import matcher
+from newsletter.mails.message import Composer
+from newsletter.mails.render import Renderer, filled
+from newsletter.models import (
+    Delivery,
+    Edition,
+    Format,
+    Keyword,
+    KeywordOutcome,
+    Listing,
+    Memory,
+    News,
+    Paper,
+)
+from newsletter.sources.arxiv import atom
+from tests.making.editions import MASTHEAD, TOKEN, hostile, many, rich
+
+SAMPLE = Path(__file__).parents[2] / "newsletter" / "preview" / "sample"
+TODAY = datetime(2026, 11, 20, 10, tzinfo=UTC)  # the second day of the sample, a Friday
+YESTERDAY = TODAY - timedelta(days=1)
+LINK = f"{MASTHEAD.base_url}/unsubscribe/{TOKEN}"
+
+GRAPHS = Keyword(name="graph neural network")
+PROTEINS = Keyword(name="protein folding", replacements=True)
+DIFFUSION = Keyword(name="diffusion model")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """A kind of mail: what it says, and how it goes out."""
+
+    edition: Edition
+    format: Format = "html"
+    per_keyword: bool = False
+
+    def html(self) -> str:
+        """Return the HTML part as a mail program gets it."""
+        return filled(_renderer().render(self.edition).html, escape(LINK))
+
+    def text(self) -> str:
+        """Return the text part."""
+        return filled(_renderer().render(self.edition).text, LINK)
+
+    def message(self) -> bytes:
+        """Return the message as it leaves."""
+        composer = Composer(
+            MASTHEAD, now=TODAY, token=lambda _address: TOKEN, per_keyword=self.per_keyword
+        )
+        delivery = Delivery(
+            id=1,
+            issue=self.edition.issue,
+            after=self.edition.issue - 1,
+            recipient="ada@example.net",
+            keywords=tuple(digest.keyword.name for digest in self.edition.digests),
+            format=self.format,
+        )
+        return b"".join(composer.outgoing(delivery, _renderer().render(self.edition)).message)
+
+
+@cache
+def kinds() -> dict[str, Kind]:
+    """Return one mail of every kind, by name."""
+    return {
+        "combined": Kind(edition=_morning(GRAPHS, PROTEINS, DIFFUSION)),
+        "per-keyword": Kind(edition=_morning(PROTEINS), per_keyword=True),
+        "weekly": Kind(edition=_week(GRAPHS, PROTEINS, DIFFUSION)),
+        "text": Kind(edition=_morning(GRAPHS, PROTEINS, DIFFUSION), format="text"),
+        "everything": Kind(edition=rich()),
+        "quiet": Kind(edition=_silence("none")),
+        "outage": Kind(edition=_silence("unknown", reason="arXiv answered 503 to five requests")),
+        "one-paper": Kind(edition=_edition(_news(GRAPHS, many(1)))),
+        "thirty-papers": Kind(edition=_edition(_news(GRAPHS, many(30)))),
+        "five-hundred-papers": Kind(edition=_edition(_news(GRAPHS, many(500)))),
+        "hostile": Kind(edition=hostile()),
+    }
+
+
+def write(folder: Path) -> None:
+    """Write every kind of mail into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, kind in kinds().items():
+        (folder / f"{name}.html").write_text(kind.html(), "utf-8")
+        (folder / f"{name}.txt").write_text(kind.text(), "utf-8")
+        (folder / f"{name}.eml").write_bytes(kind.message())
+
+
+def _morning(*keywords: Keyword) -> Edition:
+    """Return what the readers of the sample get on its second day."""
+    known = {paper.arxiv_id: paper.version for paper in _sample("day1.xml")}
+    return _edition(*(_news(each, _sample("day2.xml"), known=known) for each in keywords))
+
+
+def _week(*keywords: Keyword) -> Edition:
+    """Return a weekly edition, which is two issues in one."""
+    first, second = _sample("day1.xml"), _sample("day2.xml")
+    known = {paper.arxiv_id: paper.version for paper in first}
+    week = [_news(each, first, since=TODAY - timedelta(days=7)) for each in keywords]
+    today = [_news(each, second, known=known) for each in keywords]
+    issues = [compile_issue(11, YESTERDAY.date(), week), compile_issue(12, TODAY.date(), today)]
+    return edition_for(issues, [each.name for each in keywords])
+
+
+def _silence(outcome: KeywordOutcome, *, reason: str = "") -> Edition:
+    return _edition(
+        *(
+            News(keyword=each, outcome=outcome, since=YESTERDAY, reason=reason)
+            for each in (GRAPHS, PROTEINS, DIFFUSION)
+        )
+    )
+
+
+def _news(
+    keyword: Keyword,
+    papers: Sequence[Paper],
+    *,
+    known: dict[str, int] | None = None,
+    since: datetime = YESTERDAY,
+) -> News:
+    matches = matcher(keyword) or (lambda _paper: True)
+    listing = Listing(keyword=keyword.name, papers=tuple(filter(matches, papers)), complete=True)
+    memory = Memory(announced=known or {}, since=since, last_good=since)
+    return diff.news(keyword, listing, memory, now=TODAY, baseline_days=1)
+
+
+def _edition(*news: News) -> Edition:
+    issue = compile_issue(12, TODAY.date(), news)
+    return edition_for([issue], [each.keyword.name for each in news])
+
+
+@cache
+def _sample(name: str) -> tuple[Paper, ...]:
+    return atom.parse((SAMPLE / name).read_bytes()).papers
+
+
+@cache
+def _renderer() -> Renderer:
+    return Renderer(MASTHEAD, templates=None)
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]))

@@ -1,0 +1,105 @@
+import os
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from newsletter.errors import StateError, TransportError
+from newsletter.models import Ledger, Outgoing
+from newsletter.operating.status import age, current, issue_lines, lines, pace_remarks
+from newsletter.state.database import locked
+from newsletter.state.state import State
+from tests.making.mailing import Refusing
+from tests.making.newsroom import Newsroom
+from tests.making.papers import DAY, NOW, paper
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Newsroom:
+    newsroom = Newsroom(tmp_path)
+    newsroom.run(now=NOW - DAY)
+    return newsroom
+
+
+def found(room: Newsroom) -> dict[str, object]:
+    return current(room.folder / "state.sqlite3", room.keywords, now=NOW + DAY)
+
+
+@pytest.mark.parametrize(
+    ("text", "span"),
+    [("90m", timedelta(minutes=90)), ("26h", timedelta(hours=26)), ("2d", 2 * DAY)],
+)
+def test_an_age_is_written_short(text: str, span: timedelta) -> None:
+    assert age(text) == span
+
+
+@pytest.mark.parametrize("text", ["", "h", "26", "26 hours", "-1h"])
+def test_what_is_no_age_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="write 90m, 26h or 2d"):
+        age(text)
+
+
+def test_before_the_first_run_there_is_nothing_to_tell(tmp_path: Path) -> None:
+    told = current(tmp_path / "state.sqlite3", (), now=NOW)
+    assert told["last_run"] is None
+    assert "no run yet" in lines(told)[0]
+    with pytest.raises(StateError, match="there is no issue yet"):
+        issue_lines(tmp_path / "state.sqlite3", 1, whole_addresses=False)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_a_killed_first_run_owes_is_told(tmp_path: Path) -> None:
+    room = Newsroom(tmp_path, transport=Killing())
+    room.told.papers["mri"] = (paper(submitted=NOW),)
+    with pytest.raises(KeyboardInterrupt):
+        room.run()
+    told = lines(found(room))
+    assert told[:4] == ["no good run yet", "", "last runs:", "  none has ended"]
+    assert "  issue 1, 1 mail untried" in told
+
+
+class Killing:
+    def send(self, outgoing: Iterator[Outgoing], ledger: Ledger) -> None:
+        for _ in outgoing:
+            raise KeyboardInterrupt
+
+
+def test_a_keyword_says_for_how_many_runs_it_has_been_unknown(room: Newsroom) -> None:
+    room.told.down = "arXiv answered 503"
+    for hours in (0, 4, 8):
+        room.run(now=NOW + timedelta(hours=hours))
+    told = found(room)
+    assert "  mri: unknown for 3 runs; arXiv answered 503" in lines(told)
+    assert told["good_run_age"] == (2 * DAY).total_seconds()
+
+
+def test_what_is_outstanding_is_told_with_its_reason(room: Newsroom) -> None:
+    room.told.papers["mri"] = (paper(),)
+    room.transport = Refusing(TransportError("down"))
+    room.run()
+    assert "  issue 1, 1 mail untried" in lines(found(room))
+    path = room.folder / "state.sqlite3"
+    assert issue_lines(path, 1, whole_addresses=False) == ["a***@example.org: untried"]
+    assert issue_lines(path, 1, whole_addresses=True) == ["ada@example.org: untried"]
+    for issue in (2, 10**20):
+        with pytest.raises(StateError, match=f"no issue {issue}; the newest is 1"):
+            issue_lines(path, issue, whole_addresses=True)
+
+
+def test_a_keyword_that_finds_nothing_or_next_to_everything_is_pointed_out(
+    room: Newsroom,
+) -> None:
+    room.told.papers["mri"] = tuple(paper(f"2611.{n:05}") for n in range(2600))
+    room.run(now=NOW + 13 * DAY)
+    with State.open(room.folder / "state.sqlite3") as state:
+        assert pace_remarks(state, room.keywords, now=NOW + 12 * DAY) == []
+        (broad, quiet) = pace_remarks(state, room.keywords, now=NOW + 14 * DAY)
+    assert broad == ("mri", "260 papers a day, a fifth of arXiv: narrow it by categories")
+    assert quiet == ("pet", "nothing for 14 days: is it spelled as authors write it?")
+
+
+def test_a_run_is_told_of_while_it_lasts(room: Newsroom) -> None:
+    with locked(room.folder / "state.sqlite3"):
+        assert lines(found(room))[0].startswith(f"a run is under way: process {os.getpid()} on ")
+    assert found(room)["running"] == ""

@@ -1,0 +1,198 @@
+from collections.abc import Iterator
+from datetime import timedelta
+from email import message_from_bytes
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from newsletter.models import BounceKind, Mailing
+from newsletter.returns.bounces import (
+    Failure,
+    by_a_mail_system,
+    classify,
+    is_mass,
+    reported,
+    suppresses,
+)
+from tests.making.papers import DAY, NOW
+
+DSN = Path(__file__).parent / "dsn"
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        # What servers say while delivering
+        ("550 5.1.1 <ada@example.net>: Recipient address rejected", "dead"),
+        ("550 5.1.2 bad destination system", "dead"),
+        ("553 5.1.3 bad syntax of the mailbox", "dead"),
+        ("550 5.1.6 mailbox has moved", "dead"),
+        ("550 5.1.10 RESOLVER.ADR.RecipientNotFound", "dead"),
+        ("550 5.2.1 this account is disabled", "dead"),
+        ("552 5.2.2 over quota", "soft"),
+        ("552 Requested mail action aborted: exceeded storage allocation", "soft"),
+        ("451 4.3.0 try again later", "soft"),
+        ("450 mailbox busy", "soft"),
+        ("421 closing", "soft"),
+        ("550 5.4.4 host not found", "soft"),
+        ("550 5.1.8 bad sender's system address", "ours"),
+        ("552 5.2.3 message too long for this mailbox", "ours"),
+        ("552 5.3.4 message too big", "ours"),
+        ("550 5.4.5 daily sending limit exceeded", "ours"),
+        ("554 5.5.1 invalid command", "ours"),
+        ("554 5.6.0 bad content", "ours"),
+        ("550 5.7.1 blocked, user unknown to us", "ours"),
+        ("550 5.7.26 not authenticated", "ours"),
+        ("421 4.7.28 unusual rate", "ours"),
+        ("554 no thanks", "ours"),
+        ("500 syntax error", "ours"),
+        # Replies that do not tell
+        ("550 mailbox unavailable", "unknown"),
+        ("550 blocked by a list", "unknown"),
+        ("550 no such user here", "dead"),
+        ("550 Unknown user", "dead"),
+        ("551 user not local", "unknown"),
+        ("553 no mailbox here by that name", "dead"),
+        # What reports say
+        ("5.1.1 smtp; 550 5.1.1 ... User unknown", "dead"),
+        ("5.0.0 smtp; 550 5.7.1 spam", "ours"),
+        ("5.0.0 smtp; 550-5.1.1 The account does not exist", "dead"),
+        ("5.0.0", "unknown"),
+        ("", "unknown"),
+        # What only looks like a status or a code
+        ("connect to 5.1.1.7 from 192.5.1.1 failed", "unknown"),
+        ("delivered 450 other mails, port :550 ", "soft"),
+    ],
+)
+def test_a_failure_is_about_the_address_its_mailbox_or_us(text: str, kind: BounceKind) -> None:
+    assert classify(text) == kind
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "issue", "words"),
+    [
+        ("postfix-no-such-user", "dead", 7, "5.1.1 smtp; 550 5.1.1 <ada@example.net>: Rec"),
+        ("postfix-expired", "soft", 7, "4.4.1 X-Postfix; connect to"),
+        ("exchange-not-found", "dead", 7, "5.1.10 smtp;550 5.1.10 RESOLVER"),
+        ("exchange-refused", "ours", 7, "5.7.133"),
+        ("gmail-mailbox-full", "soft", 7, "5.2.2 smtp; 552-5.2.2"),
+        ("qmail", "dead", 7, "no mailbox here by that name. (#5.1.1)"),
+        ("exim", "dead", 7, "550 Unknown user"),
+        ("utf8-address", "dead", 7, "5.1.1"),
+    ],
+)
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n"])
+def test_bounces_of_all_mail_systems_say_why_and_of_which_issue(
+    name: str, kind: BounceKind, issue: int, words: str, line_end: bytes
+) -> None:
+    raw = (DSN / f"{name}.eml").read_bytes().replace(b"\n", line_end)
+    found = reported(message_from_bytes(raw), raw)
+    assert isinstance(found, Failure)
+    assert (found.kind, found.issue) == (kind, issue)
+    assert words in found.text
+    assert "copy of" not in found.text
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("postfix-delayed", "passing"),
+        ("german-words-only", None),
+        ("vacation-exchange", None),
+        ("vacation-german", None),
+    ],
+)
+def test_what_is_no_failure_is_none(name: str, found: str | None) -> None:
+    raw = (DSN / f"{name}.eml").read_bytes()
+    assert reported(message_from_bytes(raw), raw) == found
+
+
+@pytest.mark.parametrize("action", ["delivered", "relayed", "expanded", "delayed"])
+def test_only_a_failed_action_counts(action: str) -> None:
+    raw = (DSN / "postfix-no-such-user.eml").read_bytes()
+    raw = raw.replace(b"Action: failed", f"Action: {action}".encode())
+    assert reported(message_from_bytes(raw), raw) == "passing"
+
+
+def test_a_report_without_any_action_is_not_understood() -> None:
+    raw = (DSN / "postfix-no-such-user.eml").read_bytes().replace(b"Action: failed", b"Fate: bad")
+    mail = message_from_bytes(raw)
+    assert reported(mail, raw) is None
+    assert by_a_mail_system(mail)
+
+
+def test_a_bounce_that_somebody_quotes_or_attaches_is_none_of_theirs() -> None:
+    quoted = (DSN / "qmail.eml").read_bytes().replace(b"MAILER-DAEMON@", b"bob@")
+    assert reported(message_from_bytes(quoted), quoted) is None
+    report = (DSN / "postfix-no-such-user.eml").read_bytes()
+    attached = (
+        b'From: bob@example.net\nContent-Type: multipart/mixed; boundary="x"\n\n'
+        b"--x\nContent-Type: message/rfc822\n\n" + report + b"\n--x--\n"
+    )
+    assert reported(message_from_bytes(attached), attached) is None
+
+
+@given(st.data())
+def test_mutilated_bounces_are_read_or_not_but_never_in_the_way(data: st.DataObject) -> None:
+    raw = (DSN / data.draw(st.sampled_from(sorted(p.name for p in DSN.iterdir())))).read_bytes()
+    start = data.draw(st.integers(0, len(raw)))
+    end = data.draw(st.integers(start, len(raw)))
+    raw = raw[:start] + data.draw(st.binary(max_size=20)) + raw[end:]
+    found = reported(message_from_bytes(raw), raw)
+    assert found in {None, "passing"} or isinstance(found, Failure)
+
+
+def history(kinds: str, *, apart: timedelta) -> Iterator[Mailing]:
+    names: dict[str, BounceKind | None] = {
+        "d": "dead", "s": "soft", "o": "ours", "u": "unknown", "-": None
+    }  # fmt: skip
+    for number, letter in enumerate(kinds):
+        yield Mailing(opened=NOW + number * apart, kind=names[letter])
+
+
+@pytest.mark.parametrize(
+    ("kind", "mailings", "apart", "expected"),
+    [
+        ("dead", "d", DAY, True),
+        ("dead", "---d", DAY, True),
+        ("dead", "", DAY, True),  # a state that does not know the address any more
+        ("ours", "ooooooooo", 7 * DAY, False),
+        ("unknown", "uuuuuuuuu", 7 * DAY, False),
+        ("soft", "s", 30 * DAY, False),
+        ("soft", "ssss", 30 * DAY, False),
+        ("soft", "sssss", 7 * DAY, True),
+        ("soft", "sssss", 3.5 * DAY, True),
+        ("soft", "sssss", 3 * DAY, False),
+        ("soft", "s" * 14, DAY, False),
+        ("soft", "s" * 15, DAY, True),
+        ("soft", "sss-ss", 7 * DAY, False),
+        ("soft", "-s-sssss", 7 * DAY, True),
+        ("soft", "sssss--", 7 * DAY, True),  # the last two may yet come back
+        ("soft", "ssosus", 7 * DAY, False),
+        ("soft", "ssosuss", 7 * DAY, True),
+        ("soft", "", DAY, False),
+    ],
+)
+def test_the_dead_are_suppressed_at_once_and_the_full_after_five_in_a_row_over_two_weeks(
+    kind: BounceKind, mailings: str, apart: timedelta, expected: bool
+) -> None:
+    assert suppresses(kind, list(history(mailings, apart=apart))) is expected
+
+
+@pytest.mark.parametrize(
+    ("refused", "recipients", "expected"),
+    [
+        (4, 4, False),
+        (5, 5, True),
+        (5, 24, True),
+        (5, 25, False),
+        (200, 999, True),
+        (99, 999, False),
+    ],
+)
+def test_a_mass_event_is_more_than_a_fifth_of_an_issue_and_a_handful(
+    refused: int, recipients: int, expected: bool
+) -> None:
+    assert is_mass(refused, recipients) is expected

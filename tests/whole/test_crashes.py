@@ -1,0 +1,227 @@
+"""Kill the job wherever it may be; then compare what was owed, what is recorded, what arrived."""
+
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from itertools import repeat
+from pathlib import Path
+
+import pytest
+
+from newsletter.sending.smtp import Patience
+from tests.making.newsroom import Newsroom
+from tests.making.papers import DAY, NOW
+from tests.peers.smtp_server import HANG, ORDINARY, Action, SmtpServer
+from tests.whole.crashing import CONNECTIONS, POINTS, READERS
+
+CHECKOUT = Path(__file__).parents[2]
+
+
+class Bench:
+    """A folder with its baseline behind it, and the processes that run the job there."""
+
+    def __init__(self, folder: Path, server: SmtpServer) -> None:
+        self.folder = folder
+        self.server = server
+        self.process: subprocess.Popen[bytes] | None = None
+        Newsroom(folder).run(now=NOW - DAY)
+
+    def start(
+        self, point: str = "none", *, env: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[bytes]:
+        self.process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "tests.whole.crashing",
+                self.folder,
+                str(self.server.port),
+                point,
+            ],
+            cwd=CHECKOUT,
+            env=os.environ | (env or {}),
+        )
+        return self.process
+
+    def run(self, point: str = "none") -> int:
+        return self.start(point).wait(60)
+
+    def wait_for_mails(self, number: int) -> None:
+        until = time.monotonic() + 30
+        while len(self.server.mails) < number:
+            assert time.monotonic() < until
+            time.sleep(0.01)
+
+    def kill(self) -> None:
+        assert self.process is not None
+        self.process.kill()
+
+    def finish(self) -> None:
+        """Run until nothing is outstanding."""
+        for _ in range(3):
+            if self.run() == 0:
+                return
+        pytest.fail("three clean runs did not finish what was owed")
+
+    def copies(self) -> dict[str, list[str]]:
+        """Return the Message-IDs of what arrived, by recipient."""
+        arrived: dict[str, list[str]] = {}
+        for mail in self.server.mails:
+            arrived.setdefault(mail.recipient, []).append(mail.message_id)
+        return arrived
+
+    def require_books_to_agree(self, *, at_most_twice: int) -> None:
+        """Compare the three books: what was owed, what the state says, what the server has."""
+        db = sqlite3.connect(self.folder / "state.sqlite3")
+        statuses = dict(db.execute("select recipient, status from deliveries"))
+        announced = Counter(db.execute("select keyword, arxiv_id from announced"))
+        db.close()
+        arrived = self.copies()
+        assert set(statuses) == {f"r{n}@example.org" for n in range(READERS)}
+        assert set(statuses.values()) == {"accepted"}
+        assert set(arrived) == set(statuses)
+        assert set(announced.values()) == {1}
+        assert all(len(set(copies)) == 1 for copies in arrived.values())
+        twice = sum(len(copies) - 1 for copies in arrived.values())
+        assert twice <= at_most_twice
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    with SmtpServer() as server:
+        yield Bench(tmp_path, server)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("point", POINTS)
+def test_whoever_dies_loses_nobody(bench: Bench, point: str) -> None:
+    assert bench.run(point) == -signal.SIGKILL
+    bench.finish()
+    bench.require_books_to_agree(at_most_twice=CONNECTIONS)
+
+
+PHASES = ("greeting", "EHLO", "MAIL", "RCPT", "DATA", "body", "dot", "QUIT")
+LATER = ("MAIL", "RCPT", "DATA", "body", "dot")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("phase", "before"), [*((each, 0) for each in PHASES), *((each, 6) for each in LATER)]
+)
+def test_a_kill_in_the_middle_of_a_dialogue_loses_nobody(
+    tmp_path: Path, phase: str, before: int
+) -> None:
+    def actions() -> Iterator[Action]:
+        yield from repeat(ORDINARY, before)
+        killed.kill()
+        yield HANG
+
+    with SmtpServer(script={phase: actions()}) as server:
+        killed = Bench(tmp_path, server)
+        assert killed.run() == -signal.SIGKILL
+        killed.finish()
+        killed.require_books_to_agree(at_most_twice=CONNECTIONS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(6))
+def test_random_kills_lose_nobody(tmp_path: Path, seed: int) -> None:
+    random_ = random.Random(seed)
+    with SmtpServer() as server:
+        bench = Bench(tmp_path, server)
+        kills = 0
+        for _ in range(5):
+            process = bench.start()
+            time.sleep(random_.uniform(0.3, 1.2))
+            process.kill()
+            kills += process.wait() == -signal.SIGKILL
+        bench.finish()
+        bench.require_books_to_agree(at_most_twice=kills * CONNECTIONS)
+
+
+def slowly() -> Iterator[Action]:
+    while True:
+        time.sleep(0.1)
+        yield ORDINARY
+
+
+@pytest.mark.slow
+def test_a_terminated_run_ends_in_time_and_leaves_the_rest_for_the_next(tmp_path: Path) -> None:
+    with SmtpServer(script={"dot": slowly()}) as server:
+        bench = Bench(tmp_path, server)
+        process = bench.start()
+        bench.wait_for_mails(5)
+        process.send_signal(signal.SIGTERM)
+        began = time.monotonic()
+        assert process.wait(20) == 75
+        assert time.monotonic() - began < Patience().grace + 1
+        assert len(server.mails) < READERS
+        bench.finish()
+        bench.require_books_to_agree(at_most_twice=0)
+
+
+@pytest.mark.slow
+def test_a_second_run_leaves_at_once_even_if_the_first_is_stopped(tmp_path: Path) -> None:
+    with SmtpServer(script={"dot": slowly()}) as server:
+        bench = Bench(tmp_path, server)
+        first = bench.start()
+        bench.wait_for_mails(1)
+        first.send_signal(signal.SIGSTOP)
+        try:
+            assert bench.run() == 75
+        finally:
+            first.send_signal(signal.SIGCONT)
+        assert first.wait(60) == 0
+        bench.require_books_to_agree(at_most_twice=0)
+
+
+@pytest.fixture(scope="module")
+def power_cut(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a library that keeps, beside the files of a run, what of them was synced."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("no C compiler is installed")
+    library = tmp_path_factory.mktemp("power_cut") / "power_cut.so"
+    source = CHECKOUT / "tests/whole/power_cut.c"
+    subprocess.run(
+        [compiler, "-shared", "-fPIC", "-Wall", "-Werror", str(source), "-o", str(library), "-ldl"],
+        check=True,
+    )
+    return library
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("pace", "most"),
+    [(repeat(ORDINARY), READERS), (slowly(), 2 * CONNECTIONS)],
+    ids=["quick", "slow"],
+)
+@pytest.mark.parametrize("after", [1, 3, 12, 30])
+def test_a_power_cut_loses_nobody(
+    tmp_path: Path, power_cut: Path, pace: Iterator[Action], most: int, after: int
+) -> None:
+    disk = tmp_path / "disk"
+    with SmtpServer(script={"dot": pace}) as server:
+        bench = Bench(tmp_path / "run", server)
+        shutil.copytree(bench.folder, disk)
+        run = bench.start(
+            env={
+                "LD_PRELOAD": str(power_cut),
+                "POWER_CUT_OF": str(bench.folder),
+                "POWER_CUT_DISK": str(disk),
+            }
+        )
+        bench.wait_for_mails(after)
+        bench.kill()
+        assert run.wait() == -signal.SIGKILL
+        shutil.rmtree(bench.folder)
+        disk.rename(bench.folder)
+        bench.finish()
+        bench.require_books_to_agree(at_most_twice=most)

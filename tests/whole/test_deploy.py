@@ -1,0 +1,281 @@
+"""The Dockerfile and the recipes in deploy/ name only what there is, and say the same."""
+
+import configparser
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from cronsim import CronSim
+
+from newsletter import errors
+from tests.making.commandline import parse, variables
+from tests.whole.container import instructions
+
+CHECKOUT = Path(__file__).parents[2]
+DEPLOY = CHECKOUT / "deploy"
+DOCKERFILE = list(instructions((CHECKOUT / "Dockerfile").read_text("utf-8")))
+USER = next(step.rest for step in DOCKERFILE if step.name == "USER")
+
+# Trying again does not mend these: a person must.
+GIVING_UP = {
+    errors.USAGE,
+    errors.DATA,
+    errors.SOFTWARE,
+    errors.IO,
+    errors.PERMISSION,
+    errors.CONFIG,
+}
+
+
+def recipe(name: str) -> Any:
+    return yaml.safe_load((DEPLOY / name).read_text("utf-8"))
+
+
+def compose_services() -> dict[str, Any]:
+    services: dict[str, Any] = recipe("compose.yaml")["services"]
+    return services
+
+
+def cron_job() -> Any:
+    documents = yaml.safe_load_all((DEPLOY / "kubernetes.yaml").read_text("utf-8"))
+    return next(each for each in documents if each["kind"] == "CronJob")["spec"]
+
+
+def pod() -> Any:
+    return cron_job()["jobTemplate"]["spec"]["template"]["spec"]
+
+
+def unit(name: str) -> configparser.RawConfigParser:
+    # systemd repeats keys to make lists; the last one is as good as any here.
+    parser = configparser.RawConfigParser(strict=False)
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    parser.read(DEPLOY / name, "utf-8")
+    return parser
+
+
+def action_steps() -> dict[str, Any]:
+    steps = recipe("github-actions.yaml")["jobs"]["run"]["steps"]
+    return {step["name"]: step for step in steps if "name" in step}
+
+
+def command_lines() -> Iterator[tuple[str, list[str]]]:
+    for name, service in compose_services().items():
+        yield f"compose {name}", service["command"]
+    comments = (DEPLOY / "compose.yaml").read_text("utf-8")
+    for line in re.findall(r"compose run [^#\n]*", comments):
+        _, _, overriding = line.partition(" newsletter")
+        yield line, overriding.split() or compose_services()["newsletter"]["command"]
+    yield "kubernetes", pod()["containers"][0]["args"]
+    program, *words = shlex.split(unit("newsletter.service")["Service"]["ExecStart"])
+    assert Path(program).name == "newsletter"
+    yield "systemd", words
+    yield "github", shlex.split(action_steps()["Run"]["run"])[1:]
+    for step in DOCKERFILE:
+        if step.name == "CMD":
+            yield "docker", step.words()
+        if step.name == "HEALTHCHECK":
+            yield "docker health", yaml.safe_load(step.rest.removeprefix("CMD"))[1:]
+
+
+@pytest.mark.parametrize("words", [pytest.param(words, id=name) for name, words in command_lines()])
+def test_every_command_of_a_recipe_exists_with_its_options(words: list[str]) -> None:
+    assert parse(words) in {"run", "init", "check", "status", "schedule"}
+
+
+@pytest.mark.parametrize("path", sorted(DEPLOY.iterdir()), ids=lambda path: path.name)
+def test_every_variable_of_a_recipe_is_read_by_the_program(path: Path) -> None:
+    named = set(re.findall(r"NEWSLETTER_[A-Z_]+", path.read_text("utf-8")))
+
+    assert named <= variables()
+
+
+def test_the_password_has_the_name_that_the_secrets_folder_is_searched_for() -> None:
+    named = set(recipe("compose.yaml")["secrets"])
+    named.add(unit("newsletter.service")["Service"]["LoadCredential"].partition(":")[0])
+    named |= set(re.findall(r"--from-file=(\w+__\w+)", (DEPLOY / "kubernetes.yaml").read_text()))
+
+    assert {f"NEWSLETTER_{name.upper()}" for name in named} == {"NEWSLETTER_SMTP__PASSWORD"}
+    assert "NEWSLETTER_SMTP__PASSWORD" in variables()
+
+
+def test_what_a_person_must_mend_is_not_tried_again() -> None:
+    policy = cron_job()["jobTemplate"]["spec"]["podFailurePolicy"]["rules"][0]["onExitCodes"]
+    prevented = unit("newsletter.service")["Service"]["RestartPreventExitStatus"]
+
+    assert set(policy["values"]) == GIVING_UP
+    assert {int(code) for code in prevented.split()} == GIVING_UP
+
+
+def test_two_runs_never_overlap() -> None:
+    assert cron_job()["concurrencyPolicy"] == "Forbid"
+    assert recipe("github-actions.yaml")["concurrency"]["cancel-in-progress"] is False
+    assert unit("newsletter.service")["Service"]["Type"] == "oneshot"
+
+
+def test_every_schedule_can_be_read_and_keeps_clear_of_the_evening_announcement() -> None:
+    at = compose_services()["schedule"]["command"][-1]
+    workflow = recipe("github-actions.yaml")[True]["schedule"][0]["cron"]  # YAML reads `on` as true
+    schedules = [at, cron_job()["schedule"], workflow]
+    start = datetime(2026, 11, 21, tzinfo=UTC)
+
+    assert all(8 <= next(CronSim(each, start)).hour < 12 for each in schedules)
+    assert cron_job()["timeZone"] == "Etc/UTC"
+    assert unit("newsletter.timer")["Timer"]["OnCalendar"] == "*-*-* 10:00:00 UTC"
+
+
+def test_everything_runs_as_the_numeric_user_of_the_image() -> None:
+    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", USER)
+    context = pod()["securityContext"]
+    assert f"{context['runAsUser']}:{context['runAsGroup']}" == USER
+    assert f"chown {USER}" in (DEPLOY / "compose.yaml").read_text("utf-8")
+
+
+def test_the_root_is_read_only_and_the_state_on_a_volume() -> None:
+    volume = next(step.words()[0] for step in DOCKERFILE if step.name == "VOLUME")
+    container = pod()["containers"][0]
+
+    assert all(service["read_only"] for service in compose_services().values())
+    assert all(f"./data:{volume}" in service["volumes"] for service in compose_services().values())
+    assert container["securityContext"]["readOnlyRootFilesystem"]
+    assert volume in {mount["mountPath"] for mount in container["volumeMounts"]}
+
+
+@pytest.mark.slow
+def test_on_kubernetes_nothing_is_written_beside_the_settings(tmp_path: Path) -> None:
+    settings, data = tmp_path / "settings", tmp_path / "data"
+    shutil.copytree(CHECKOUT / "newsletter" / "preview" / "sample", settings)
+    data.mkdir()
+    container = pod()["containers"][0]
+    moved = {"/etc/newsletter": str(settings), "/data": str(data)}
+    assert moved.keys() < {mount["mountPath"] for mount in container["volumeMounts"]}
+    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(CHECKOUT)}
+    for variable in container["env"]:
+        folder = next(path for path in moved if variable["value"].startswith(path))
+        environ[variable["name"]] = variable["value"].replace(folder, moved[folder])
+    before = sorted(settings.iterdir())
+
+    command = [sys.executable, "-m", "newsletter", *container["args"]]
+    subprocess.run([*command, "--now", "2026-11-19T10:00:00Z"], env=environ, check=True)
+
+    assert sorted(settings.iterdir()) == before
+    assert {"state.sqlite3", "outbox"} < {path.name for path in data.iterdir()}
+
+
+def test_the_image_is_built_from_one_pinned_base_and_hashed_dependencies() -> None:
+    bases = {step.words()[0] for step in DOCKERFILE if step.name == "FROM"}
+    runs = [step.rest for step in DOCKERFILE if step.name == "RUN"]
+
+    assert len(bases) == 1
+    assert re.fullmatch(r"python:3\.\d+\.\d+-slim-\w+", bases.pop())
+    assert any("--require-hashes" in run for run in runs)
+    assert all(
+        "--require-hashes" in run or "--no-deps" in run for run in runs if " install -" in run
+    )
+
+
+def test_entry_point_and_command_are_in_exec_form() -> None:
+    forms = {step.name: step.rest for step in DOCKERFILE if step.name in {"ENTRYPOINT", "CMD"}}
+
+    assert forms == {"ENTRYPOINT": '["newsletter"]', "CMD": '["run"]'}
+
+
+def test_what_the_image_is_built_from_exists_and_is_not_ignored() -> None:
+    lines = (CHECKOUT / ".dockerignore").read_text("utf-8").splitlines()
+    allowed = [line.removeprefix("!") for line in lines if line.startswith("!")]
+    copied = [
+        source
+        for step in DOCKERFILE
+        if step.name == "COPY" and "from" not in step.flags
+        for source in step.words()[:-1]
+    ]
+
+    assert "*" in lines
+    assert copied
+    for source in copied:
+        assert (CHECKOUT / source).exists()
+        assert any(fnmatch(source, pattern) for pattern in allowed)
+
+
+class Runner:
+    """What GitHub does for the state steps: a fresh shallow clone each run, bash -e for a step."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.origin = folder / "origin.git"
+        self.runs = 0
+        self.git("init", "--quiet", "--bare", "--initial-branch=main", str(self.origin))
+        first = self.clone()
+        self.git("commit", "--quiet", "--allow-empty", "--message", "program", cwd=first)
+        self.git("push", "--quiet", "origin", "HEAD:main", cwd=first)
+
+    def git(self, *words: str, cwd: Path | None = None) -> None:
+        subprocess.run(["git", *words], cwd=cwd, env=self.environ, check=True, capture_output=True)
+
+    @property
+    def environ(self) -> dict[str, str]:
+        people = {"GIT_AUTHOR_NAME": "t", "GIT_AUTHOR_EMAIL": "t@example.org"}
+        people |= {"GIT_COMMITTER_NAME": "t", "GIT_COMMITTER_EMAIL": "t@example.org"}
+        alone = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
+        return {"PATH": os.environ["PATH"], "GITHUB_RUN_ID": str(self.runs), **people, **alone}
+
+    def clone(self) -> Path:
+        self.runs += 1
+        target = self.folder / f"run-{self.runs}"
+        self.git("clone", "--quiet", "--depth=1", f"file://{self.origin}", str(target))
+        return target
+
+    def step(self, name: str, clone: Path) -> bool:
+        script = ["bash", "-e", "-c", action_steps()[name]["run"]]
+        done = subprocess.run(script, cwd=clone, env=self.environ, check=False, capture_output=True)
+        return done.returncode == 0
+
+
+@pytest.fixture
+def runner(tmp_path: Path) -> Runner:
+    return Runner(tmp_path)
+
+
+def test_on_github_the_state_of_one_run_is_there_in_the_next(runner: Runner) -> None:
+    first = runner.clone()
+    assert runner.step("Fetch the state", first)
+    assert [path.name for path in (first / "data").iterdir()] == [".git"]
+    (first / "data" / "state.sqlite3").write_text("issue 1")
+    assert runner.step("Keep the state", first)
+
+    second = runner.clone()
+    assert runner.step("Fetch the state", second)
+    assert (second / "data" / "state.sqlite3").read_text() == "issue 1"
+    (second / "data" / "state.sqlite3").write_text("issue 2")
+    assert runner.step("Keep the state", second)
+
+    third = runner.clone()
+    assert runner.step("Fetch the state", third)
+    assert (third / "data" / "state.sqlite3").read_text() == "issue 2"
+
+
+def test_on_github_a_run_that_changed_nothing_is_no_failure(runner: Runner) -> None:
+    for _ in range(2):
+        clone = runner.clone()
+        assert runner.step("Fetch the state", clone)
+        (clone / "data" / "state.sqlite3").write_text("the same")
+        assert runner.step("Keep the state", clone)
+
+
+def test_on_github_an_outage_does_not_look_like_a_first_run(runner: Runner) -> None:
+    clone = runner.clone()
+    runner.origin.rename(runner.folder / "gone.git")
+
+    assert not runner.step("Fetch the state", clone)
+    assert not (clone / "data").exists()
+    assert action_steps()["Keep the state"]["if"] == "always() && steps.state.outcome == 'success'"
+    assert action_steps()["Fetch the state"]["id"] == "state"
