@@ -18,6 +18,7 @@ lint: $(VENV)/.ready-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 screenshots: $(VENV)/.ready-dev tests/mails/browser/node_modules
 	$(BIN)/python -m tests.making.samples build/mails

@@ -8,7 +8,7 @@ from newsletter.addresses import folded
 from newsletter.config.loading import Config
 from newsletter.job.parts import token_keys
 from newsletter.phrases import counted
-from newsletter.state.database import locked
+from newsletter.state.lock import only_run
 from newsletter.state.state import State
 from newsletter.subscribers import editing
 from newsletter.subscribers.suppressions import Suppressions
@@ -29,7 +29,7 @@ def forgotten(config: Config, email: str, *, now: datetime) -> Iterator[str]:
     yield f"{config.subscribers.file.name}: {counted(rows, 'row')}"
     if config.state.file.exists():
         alias = f"forgotten:{Tokens(keys, config.newsletter.id).subscriber_id(email)}"
-        with locked(config.state.file), State.open(config.state.file) as state:
+        with only_run(config.state.file), State.open(config.state.file) as state:
             # SQLite knows upper from lower case in ASCII only, and no other spellings.
             spelled = {email, *(x for x in state.recipients() if folded(x) == folded(email))}
             deliveries = sum(state.forget(each, alias=alias, now=now) for each in spelled)

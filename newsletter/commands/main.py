@@ -162,10 +162,10 @@ def run(
 @app.command()
 def inbox(*, now: Now = None) -> None:
     """Read bounces and unsubscribe mails now (a run does it too)."""
-    from newsletter.job import parts
+    from newsletter.job import run as job
     from newsletter.job.inbox import summary
 
-    typer.echo(summary(parts.read_inbox(loaded_config(), now=moment(now))))
+    typer.echo(summary(job.read_inbox(loaded_config(), now=moment(now))))
 
 
 @app.command()
@@ -258,18 +258,19 @@ def _daily_job(
 ) -> int:
     """Run the job, tell what came of it, and return the exit code."""
     from newsletter.commands import progress
-    from newsletter.job import parts, report
+    from newsletter.job import report
+    from newsletter.job import run as job
     from newsletter.moments import iso
     from newsletter.operating.monitoring import Watch
 
     configure(Chosen.log_format, verbose=Chosen.verbose, run=iso(began))
-    clock, watch = parts.clock_from(began), Watch()
+    clock, watch = job.clock_from(began), Watch()
     try:
         config = loaded_config()
         if not dry_run:
             watch.begin(config.monitoring)
         with progress.shown() as shown:
-            result = parts.run(
+            result = job.run(
                 config,
                 now=began,
                 dry_run=dry_run,

@@ -22,9 +22,9 @@ from pydantic import (
 )
 
 from newsletter.addresses import address, bare, mailbox, printable
-from newsletter.keywords import matching
 from newsletter.models import Keyword
 from newsletter.phrases import did_you_mean
+from newsletter.sources.arxiv import query
 from newsletter.subscribers.tokens import LENGTH as TOKEN_LENGTH
 
 # `+`, a token, and no more than 64 octets before the @ (RFC 5321 4.5.3.1.1).
@@ -142,7 +142,7 @@ def _known_zone(name: str) -> str:
 
 
 def _sound(keyword: Keyword) -> Keyword:
-    problems = matching.problems(keyword)
+    problems = query.problems(keyword)
     if keyword.name.strip() in {"", "*"} or not printable(keyword.name):
         problems = ["name: must be words on one line; '*' means all keywords in the list"]
     if problems:

@@ -13,13 +13,14 @@ from zoneinfo import ZoneInfo
 from newsletter.addresses import folded
 from newsletter.errors import TEMPORARY, InboxError, NewsletterError, StateError
 from newsletter.issues.diff import news
-from newsletter.issues.issue import changes, compile_issue, owed, readers_after
+from newsletter.issues.issue import compile_issue
+from newsletter.issues.owing import changes, owed, readers_after
 from newsletter.job.inbox import Returns, summary
 from newsletter.job.mailroom import Mailroom
-from newsletter.job.report import PublishedIssue, Report
+from newsletter.job.report import PublishedIssue, Report, as_json
 from newsletter.models import Day, Frequency, Issue, Keyword, Scope, Source, Subscriber
 from newsletter.moments import iso
-from newsletter.sources.arxiv.source import window_start
+from newsletter.sources.window import window_start
 from newsletter.state.state import State
 
 _ARXIV_BEGAN = datetime(1991, 8, 14, tzinfo=UTC)
@@ -93,7 +94,7 @@ def run(
         list_changes=list_changes,
         troubles=troubles + unheard,
     )
-    state.history.record_run(report)
+    state.history.record_run(as_json(report))
     state.prune(now=now)
     return report
 

@@ -8,17 +8,15 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
-from functools import cache
-from hashlib import sha256
 from itertools import accumulate, chain
 from pathlib import Path
-from re import compile as pattern
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from newsletter.errors import RenderError
-from newsletter.keywords.matching import marks
 from newsletter.mails import wording
+from newsletter.mails.fitting import fitted, wrapped
 from newsletter.mails.template import Blocks
+from newsletter.mails.views import Heading, View, heading, matched, view
 from newsletter.models import Announcement, Digest, Edition, Keyword, Masthead, Rendered
 
 # Text that comes from outside loses its control characters, so that nobody can forge the slot.
@@ -26,13 +24,8 @@ UNSUBSCRIBE = "\x02unsubscribe\x03"
 
 # Gmail cuts a mail at about 102 KB of HTML, and what goes is the foot with the unsubscribe link.
 LIMIT = 90_000
-COLUMNS = 72
 
 _LINKS = 1_000  # bytes of the limit that are kept for the two unsubscribe links
-_ARXIV_ID = pattern(r"(\d{4})\.\d{4,5}|[a-z-]+(\.[A-Z]{2})?/\d{7}")
-
-Form = Literal["full", "brief", "left out"]
-
 logger = logging.getLogger(__name__)
 
 
@@ -59,7 +52,7 @@ class Renderer:
         self._timezone = timezone
         self._html = Blocks("edition.html", folders)
         self._text = Blocks("edition.txt", folders)
-        self._headings: dict[_Heading, _Both] = {}
+        self._headings: dict[Heading, _Both] = {}
         self._cards: dict[object, _Card | None] = {}
 
     def render(self, edition: Edition) -> Rendered:
@@ -70,7 +63,7 @@ class Renderer:
         """
         edition = replace(edition, digests=tuple(map(self._local, edition.digests)))
         subject = wording.subject(self._title, edition)
-        headings = [_heading(digest, edition) for digest in edition.digests]
+        headings = [heading(digest, edition) for digest in edition.digests]
         frame = {
             "title": self._title,
             "subject": subject,
@@ -81,14 +74,16 @@ class Renderer:
             "unsubscribe": UNSUBSCRIBE,
         }
         opening, closing = self._both("opening", **frame), self._both("closing", **frame)
-        matched = _matched(edition)
+        keywords = matched(edition)
         sections = [
-            self._section(digest, heading, edition, matched)
-            for digest, heading in zip(edition.digests, headings, strict=True)
+            self._section(digest, each, edition, keywords)
+            for digest, each in zip(edition.digests, headings, strict=True)
             if digest.announcements
         ]
-        if len(matched) > 1 and not any(section.cards for section in sections):
-            reason = f"none of {len(matched)} papers can be shown; the log says why, paper by paper"
+        if len(keywords) > 1 and not any(section.cards for section in sections):
+            reason = (
+                f"none of {len(keywords)} papers can be shown; the log says why, paper by paper"
+            )
             raise RenderError("edition.html", reason)
         return Rendered(
             date=edition.date,
@@ -107,7 +102,7 @@ class Renderer:
     def _section(
         self,
         digest: Digest,
-        heading: "_Heading",
+        heading: "Heading",
         edition: Edition,
         matched: Mapping[str, Sequence[Keyword]],
     ) -> "_Section":
@@ -126,7 +121,7 @@ class Renderer:
             foot=[self._both("failed", failed=wording.not_shown(failed))] if failed else [],
         )
 
-    def _headed(self, heading: "_Heading") -> "_Both":
+    def _headed(self, heading: "Heading") -> "_Both":
         if heading not in self._headings:
             self._headings[heading] = self._both("digest", digest=heading)
         return self._headings[heading]
@@ -145,17 +140,17 @@ class Renderer:
         key = (announcement, tuple(keywords), shown, here, digest.since, edition.date)
         if key not in self._cards:
             try:
-                view = _view(announcement, digest, edition, keywords, bibtex=self._bibtex)
+                seen = view(announcement, digest, edition, keywords, bibtex=self._bibtex)
             except OSError:
                 raise  # no paper's fault
             except Exception as e:  # noqa: BLE001 (one bad paper costs a line, not the mail)
                 logger.warning("paper %r cannot be shown: %r", paper.arxiv_id, e)
                 self._cards[key] = None
             else:
-                self._cards[key] = self._filled(view, here=here)
+                self._cards[key] = self._filled(seen, here=here)
         return self._cards[key]
 
-    def _filled(self, view: "_View", *, here: bool) -> "_Card":
+    def _filled(self, view: "View", *, here: bool) -> "_Card":
         whole = self._both("paper" if here else "also", paper=view)
         brief = self._html.piece("brief", paper=view) if here else whole.html
         return _Card(
@@ -202,56 +197,6 @@ def filled(pieces: Iterable[str], link: str) -> str:
     return "".join(pieces).replace(UNSUBSCRIBE, link)
 
 
-def fitted(sizes: Sequence[Sequence[tuple[int, int]]], room: int) -> list[list[Form]]:
-    """Choose how each paper of each digest is shown, so that all of it fits into `room` bytes.
-
-    `sizes` holds what each paper takes in full and in brief. Digests take turns, so that a long one
-    does not starve the next. For what is shown in brief half of the room is kept, if it needs it.
-    """
-    forms: list[list[Form]] = [["left out"] * len(papers) for papers in sizes]
-    turns = sorted(
-        (place, digest) for digest, papers in enumerate(sizes) for place in range(len(papers))
-    )
-    half = room // 2
-    in_brief = sum(brief for papers in sizes for _, brief in papers)
-    for place, digest in turns:
-        full, brief = sizes[digest][place]
-        if full + min(in_brief - brief, half) <= room:
-            forms[digest][place] = "full"
-            room -= full
-            in_brief -= brief
-    for place, digest in turns:
-        _, brief = sizes[digest][place]
-        if forms[digest][place] == "left out" and brief <= room:
-            forms[digest][place] = "brief"
-            room -= brief
-    return forms
-
-
-def wrapped(text: str) -> str:
-    """Return the text in lines of at most 72 columns, indented as they began, "- " and all.
-
-    Words are never broken, so neither are addresses.
-    """
-    lines: list[str] = []
-    for line in text.split("\n"):
-        if len(line) <= COLUMNS:
-            lines.append(line)
-            continue
-        rest = line.lstrip(" ").removeprefix("- ")
-        indent = line[: len(line) - len(rest)]
-        first, *words = rest.split(" ")
-        current = indent + first
-        for word in words:
-            if len(current) + 1 + len(word) > COLUMNS:
-                lines.append(current)
-                current = " " * len(indent) + word
-            else:
-                current += f" {word}"
-        lines.append(current)
-    return "\n".join(lines)
-
-
 class _Both(NamedTuple):
     html: str
     text: str
@@ -274,140 +219,6 @@ class _Section:
     heading: _Both
     cards: list[_Card]
     foot: list[_Both]
-
-
-class _Run(NamedTuple):
-    """A stretch of text, and whether it is why the paper matched."""
-
-    text: str
-    hit: bool
-
-
-class _Name(NamedTuple):
-    """A keyword, and the anchor at which its digest begins."""
-
-    name: str
-    anchor: str
-
-
-class _Heading(NamedTuple):
-    """A digest as its heading and its line in the contents show it.
-
-    `news` is empty without any; `missing` where arXiv gave no answer to be trusted.
-    """
-
-    name: str
-    anchor: str
-    news: str
-    coverage: str
-    missing: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _View:
-    """A paper as the templates see it."""
-
-    arxiv_id: str
-    url: str
-    pdf: str
-    html: str
-    bibtex: str
-    title: list[_Run]
-    plain_title: str
-    short_title: str
-    label: str
-    when: str
-    categories: str
-    authors: str
-    comment: str
-    why: str
-    shown: _Name
-    also: list[_Name]
-    abstract: list[_Run]
-
-
-def _view(
-    announcement: Announcement,
-    digest: Digest,
-    edition: Edition,
-    keywords: Sequence[Keyword],
-    *,
-    bibtex: bool,
-) -> _View:
-    """Prepare a paper for the templates. Raises ValueError if its id is none."""
-    paper = announcement.paper
-    known = _ARXIV_ID.fullmatch(paper.arxiv_id)
-    if not known:
-        raise ValueError(f"{paper.arxiv_id!r} is no arXiv id")
-    shown = edition.shown_in[paper.arxiv_id]
-    title = wording.prose(paper.title) or f"arXiv:{paper.arxiv_id}"
-    abstract = wording.prose(paper.abstract)
-    in_title = {each.name: marks(each, title) for each in keywords}
-    in_abstract = {each.name: marks(each, abstract) for each in keywords}
-    found = {"title": in_title[digest.keyword.name], "abstract": in_abstract[digest.keyword.name]}
-    places = [place for place, spans in found.items() if spans]
-    late = wording.is_late(paper, digest, edition.date)
-    return _View(
-        arxiv_id=paper.arxiv_id,
-        url=paper.abstract_url,
-        pdf=paper.pdf_url,
-        # arXiv makes HTML of what was submitted since December 2023.
-        html=paper.html_url if known[1] and known[1] >= "2312" else "",
-        bibtex=paper.bibtex_url if bibtex else "",
-        title=_runs(title, in_title.values()),
-        plain_title=title,
-        short_title=wording.shortened(title, 60),
-        label=wording.label(announcement, late=late),
-        when=wording.when(announcement, digest, edition.date),
-        categories=", ".join(map(wording.plain, paper.categories)),
-        authors=wording.authors(paper.authors),
-        comment=wording.prose(paper.comment),
-        why=wording.why(paper, digest.keyword, places),
-        shown=_name(shown),
-        also=[_name(each.name) for each in keywords if each.name != shown],
-        abstract=_runs(abstract, in_abstract.values()),
-    )
-
-
-def _runs(text: str, spans: Iterable[list[tuple[int, int]]]) -> list[_Run]:
-    """Cut a text where what matched begins or ends; matches that meet are one."""
-    merged: list[tuple[int, int]] = []
-    for start, end in sorted(chain.from_iterable(spans)):
-        if merged and start <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
-        else:
-            merged.append((start, end))
-    runs: list[_Run] = []
-    done = 0
-    for start, end in merged:
-        runs += [_Run(text[done:start], hit=False), _Run(text[start:end], hit=True)]
-        done = end
-    runs.append(_Run(text[done:], hit=False))
-    return [run for run in runs if run.text]
-
-
-def _heading(digest: Digest, edition: Edition) -> _Heading:
-    return _Heading(
-        *_name(digest.keyword.name),
-        news=wording.news(digest),
-        coverage=wording.coverage(digest, edition.date),
-        missing=digest.outcome == "unknown",
-    )
-
-
-@cache
-def _name(name: str) -> _Name:
-    name = wording.plain(name)
-    return _Name(name, f"k{sha256(name.encode()).hexdigest()[:8]}")
-
-
-def _matched(edition: Edition) -> dict[str, list[Keyword]]:
-    """Map each paper of an edition to the keywords it is announced for."""
-    matched: dict[str, list[Keyword]] = {}
-    for digest in edition.digests:
-        for announcement in digest.announcements:
-            matched.setdefault(announcement.paper.arxiv_id, []).append(digest.keyword)
-    return matched
 
 
 def _text(section: _Section) -> Iterator[str]:

@@ -13,7 +13,7 @@ from newsletter.models import Keyword
 from newsletter.moments import iso
 from newsletter.operating.logs import masked
 from newsletter.phrases import counted
-from newsletter.state.database import holder
+from newsletter.state.lock import holder
 from newsletter.state.state import SWEEP, State
 
 SHOWN_RUNS = 5

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from newsletter.config import loading
 from newsletter.errors import StateError
-from newsletter.job import parts
+from newsletter.job import run as job
 from newsletter.job.report import Report
 from newsletter.preview import viewing
 
@@ -86,7 +86,7 @@ def _run(folder: Path, name: str, label: str, now: datetime) -> Day:
     settings = loading.load(folder / "newsletter.toml", environ=environ)
     inbox = settings.outbox.directory / "new"
     before = set(inbox.glob("*"))
-    report = parts.run(settings, now=now)
+    report = job.run(settings, now=now)
     for trouble in report.troubles:
         raise trouble
     target = folder / "mails" / label

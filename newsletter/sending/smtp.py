@@ -7,22 +7,22 @@ decides nothing about who is owed what.
 import heapq
 import logging
 import selectors
-import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import count
 from math import inf
-from queue import SimpleQueue
 from random import SystemRandom
 from ssl import SSLSocket, cert_time_to_seconds
-from threading import Event, Lock, Thread
+from threading import Event
 from types import TracebackType
 from typing import Self
 
 from newsletter.errors import CONFIG, TEMPORARY, UNAVAILABLE, NewsletterError, TransportError
 from newsletter.models import DeliveryStatus, Ledger, Outcome, Outgoing
+from newsletter.sending.doors import Doors
+from newsletter.sending.pace import LONGEST_BACKOFF, Pace
 from newsletter.sending.replies import Reply, advice
 from newsletter.sending.session import (
     Answer,
@@ -36,7 +36,6 @@ from newsletter.sending.session import (
 
 __all__ = ["Patience", "ProbeResult", "Server", "SmtpTransport", "probe"]
 
-_LONGEST_BACKOFF = 60.0
 _BUSY_TRIES = 8  # back-offs in a row that a server may ask for: more than two minutes in all
 _GLANCE = 0.2  # seconds between looks at `stop`
 _MAX_ERRORS = 10  # on a connection: Postfix hangs up after 20 (smtpd_hard_error_limit)
@@ -88,7 +87,7 @@ class SmtpTransport:
         refusals that are about us, 75 for a server that stays busy. Whatever else the iterator
         raises ends the work in the same orderly way. Nobody is rejected for our own faults.
         """
-        pace = _Pace(self._server.rate_per_minute, self._credit, self._clock())
+        pace = Pace(self._server.rate_per_minute, self._credit, self._clock())
         with _Run(self._server, self._patience, pace, self._stop, self._clock) as run:
             run.work(outgoing, ledger)
 
@@ -142,28 +141,6 @@ class _Item:
     seen: int = 0
 
 
-class _Pace:
-    """Lets `per_minute` messages through, evenly, with at most one second's worth saved up."""
-
-    def __init__(self, per_minute: float, credit: float, now: float) -> None:
-        self._per_second = per_minute / 60
-        self._most = max(1.0, self._per_second)
-        self._credit = min(credit, self._most)
-        self._at = now
-
-    def wait(self, now: float) -> float:
-        """Return the seconds until the next message may leave."""
-        if not self._per_second:
-            return 0
-        self._credit = min(self._most, self._credit + (now - self._at) * self._per_second)
-        self._at = now
-        return max(0, 1 - self._credit) / self._per_second
-
-    def spend(self) -> None:
-        """Note that one leaves."""
-        self._credit -= 1
-
-
 class _Run:
     """One `send`: the sessions, what is in flight on them, and what waits for another try."""
 
@@ -171,7 +148,7 @@ class _Run:
         self,
         server: Server,
         patience: Patience,
-        pace: _Pace,
+        pace: Pace,
         stop: Event,
         clock: Callable[[], float],
     ) -> None:
@@ -181,7 +158,7 @@ class _Run:
         self._stop = stop
         self._clock = clock
         self._sessions: list[Session] = []
-        self._doors = _Doors(server, patience)
+        self._doors = Doors(server, patience)
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._doors, selectors.EVENT_READ)
         self._fresh: Iterator[_Item] = iter(())
@@ -446,7 +423,7 @@ class _Run:
     def _pause(self, before: int) -> float:
         """Return 1 s, 2 s, 4 s ... and some more, so that not everybody comes back at once."""
         pause = self._patience.backoff * 2.0**before
-        return min(_LONGEST_BACKOFF, pause * self._random.uniform(1, 1.25))
+        return min(LONGEST_BACKOFF, pause * self._random.uniform(1, 1.25))
 
     def _break_circuit(self, now: float) -> None:
         """Stop where refusals show that it is us who are refused, not the recipients."""
@@ -471,72 +448,6 @@ class _Run:
             " what is outstanding goes out once this is mended",
             exit_code=TEMPORARY if reply.status == "5.4.5" else CONFIG,
         )
-
-
-class _Doors:
-    """Sets connections up, each in a thread of its own: smtplib and the look-up of names block.
-
-    Can be selected for reading: readable when there are results.
-    """
-
-    def __init__(self, server: Server, patience: Patience) -> None:
-        self.pending = 0
-        self._server = server
-        self._patience = patience
-        self._context = tls_context(server)
-        self._ear, self._bell = socket.socketpair()
-        self._results: SimpleQueue[Session | Exception] = SimpleQueue()
-        self._lock = Lock()
-        self._closed = False
-
-    def fileno(self) -> int:
-        return self._ear.fileno()
-
-    def open(self) -> None:
-        """Begin to set up one more connection."""
-        self.pending += 1
-        # A daemon, so that a server which never answers cannot keep the program from ending.
-        thread = Thread(target=self._set_up, name="smtp", daemon=True)
-        try:
-            thread.start()
-        except RuntimeError as error:
-            self._tell(LostError(f"no connection can be opened: {error}"))
-
-    def results(self) -> Iterator[Session | Exception]:
-        """Return what has become of those begun: a session, or the exception in its place."""
-        for _ in self._ear.recv(4096):
-            self.pending -= 1
-            yield self._results.get()
-
-    def close(self) -> None:
-        """Close what nobody asked for any more, now and when it comes."""
-        with self._lock:
-            self._closed = True
-            while not self._results.empty():
-                _dismiss(self._results.get())
-            self._ear.close()
-            self._bell.close()
-
-    def _set_up(self) -> None:
-        result: Session | Exception
-        try:
-            result = connect(self._server, self._patience, self._context)
-        except Exception as error:  # noqa: BLE001 - raised again by the thread that waits for it
-            result = error
-        self._tell(result)
-
-    def _tell(self, result: Session | Exception) -> None:
-        with self._lock:
-            if self._closed:
-                _dismiss(result)
-            else:
-                self._results.put(result)
-                self._bell.send(b".")
-
-
-def _dismiss(result: Session | Exception) -> None:
-    if isinstance(result, Session):
-        result.abandon("the run is over")
 
 
 def _sender_refused(server: Server, answer: Answer) -> TransportError:

@@ -1,10 +1,7 @@
 """The SQLite file: create, open, check, migrate, lock, copy; it knows no papers and no people."""
 
-import fcntl
 import json
 import os
-import re
-import socket
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
@@ -16,54 +13,13 @@ from pathlib import Path
 from threading import RLock
 from typing import Any, ClassVar, Self
 
-from newsletter.errors import IO, PERMISSION, LockedError, StateError
-from newsletter.moments import iso, stamp
-from newsletter.state import verify
+from newsletter.errors import IO, PERMISSION, StateError
+from newsletter.files import sync_folder
+from newsletter.moments import stamp
 
 APPLICATION_ID = 0x61724E4C  # "arNL": tells our files from other programs' SQLite files
 
 _MAGIC = b"SQLite format 3\x00"
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Keep other runs out for as long as the context lasts, by flock(2) beside the state file.
-
-    Raises LockedError at once, saying who holds it. The lock dies with its process.
-    """
-    lock = path.with_name(path.name + ".lock")
-    try:
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        handle = lock.open("a+")
-    except OSError as error:
-        raise _cannot(lock, "cannot be opened", error) from error
-    with handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            handle.seek(0)
-            raise LockedError(lock, handle.read().strip() or "it has not said who it is") from error
-        handle.truncate(0)
-        started = iso(datetime.now(UTC))
-        handle.write(f"process {os.getpid()} on {socket.gethostname()}, since {started}\n")
-        handle.flush()
-        try:
-            yield
-        finally:
-            handle.truncate(0)
-
-
-def holder(path: Path) -> str:
-    """Return who holds the lock of a state file, as far as can be told without asking for it.
-
-    Asking would send away a run that begins at the same moment. Empty where nobody does.
-    """
-    lock = path.with_name(path.name + ".lock")
-    text = lock.read_text("utf-8", errors="replace").strip() if lock.exists() else ""
-    found = re.match(r"process (\d+) on (.*), since ", text)
-    if found and found[2] == socket.gethostname() and not _lives(int(found[1])):
-        return ""  # it was killed, and its lock died with it
-    return text
 
 
 class Database:
@@ -182,7 +138,7 @@ class Database:
         """Copy the whole file into `target`, which must not exist yet."""
         with self.guarded() as db:
             try:
-                verify.copy(db, target)
+                copy(db, target)
             except OSError as error:
                 raise _cannot(target, "no backup can be written there", error) from error
 
@@ -213,7 +169,7 @@ class Database:
             self.backup(self.path.with_name(f"{self.path.name}.backup-v{version}-{stamp(moment)}"))
         with self.guarded() as db:
             if version < newest:
-                verify.migrate(db, self.migrations, version=version)
+                migrate(db, self.migrations, version=version)
             db.execute("pragma journal_mode = wal")
             db.execute("pragma synchronous = full")
             db.execute("pragma foreign_keys = on")
@@ -222,16 +178,6 @@ class Database:
 def json_text(value: object) -> str:
     """Return a value as JSON, as it stands in a column."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-def _lives(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True  # it is somebody else's
-    return True
 
 
 def _log_of(path: Path) -> Path:
@@ -287,3 +233,37 @@ def _cannot(path: Path, what: str, error: Exception) -> StateError:
         f"{what}: {error}" + ("; give this user the right to write there" if denied else ""),
         exit_code=PERMISSION if denied else IO,
     )
+
+
+def copy(db: sqlite3.Connection, target: Path) -> None:
+    """Copy the whole file into `target`, as of one moment, although others may be writing.
+
+    It holds addresses, so only its owner may read it. Raises FileExistsError rather than replace
+    anything, OSError and sqlite3.Error.
+    """
+    if target.exists():
+        raise FileExistsError(f"{target} exists already; name another file")
+    draft = target.with_name(f".{target.name}.new")
+    draft.unlink(missing_ok=True)
+    try:
+        os.close(os.open(draft, os.O_CREAT | os.O_WRONLY, 0o600))
+        with closing(sqlite3.connect(draft)) as copied:
+            db.backup(copied)
+        draft.replace(target)
+    finally:
+        draft.unlink(missing_ok=True)
+    sync_folder(target.parent)
+
+
+def migrate(db: sqlite3.Connection, scripts: Sequence[str], *, version: int) -> None:
+    """Bring the schema from `version` to the newest in one transaction.
+
+    The first of `scripts` makes version 1 into 2. Raises sqlite3.Error, and then nothing changed.
+    """
+    due = " ".join(scripts[version - 1 :])
+    try:
+        db.executescript(
+            f"begin immediate; {due}; pragma user_version = {1 + len(scripts)}; commit;"
+        )
+    finally:
+        db.rollback()

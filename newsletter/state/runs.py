@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from newsletter.job.report import Report, as_json
 from newsletter.moments import iso, moment_of
 from newsletter.state.database import Database, json_text
 
@@ -27,17 +26,12 @@ class History:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def record_run(self, report: Report) -> None:
-        """Note that a run ended, with its report."""
+    def record_run(self, report: Mapping[str, Any]) -> None:
+        """Note that a run ended, with its report as JSON."""
         with self._database.transaction() as db:
             db.execute(
                 "insert into runs (started, finished, exit, report) values (?, ?, ?, ?)",
-                (
-                    iso(report.run),
-                    iso(report.finished),
-                    report.exit_code,
-                    json_text(as_json(report)),
-                ),
+                (report["run"], report["finished"], report["exit"], json_text(report)),
             )
 
     def runs(self, *, limit: int, exit_code: int | None = None) -> list[PastRun]:

@@ -274,7 +274,7 @@ class State:
     def prune(self, *, now: datetime) -> None:
         """Turn the ended deliveries of issues older than 90 days into totals; drop old runs."""
         with self.database.transaction() as db:
-            verify.prune(db, now)
+            prune(db, now)
 
 
 def _note_day(
@@ -353,3 +353,27 @@ def _paper(text: str) -> Paper:
     lists = {name: tuple(fields[name]) for name in ("authors", "categories")}
     times = {name: moment_of(fields[name]) for name in ("submitted", "updated")}
     return Paper(**fields | lists | times)
+
+
+KEPT_DELIVERIES = timedelta(days=90)
+KEPT_RUNS = timedelta(days=365)
+
+
+def prune(db: sqlite3.Connection, now: datetime) -> None:
+    """Count the ended deliveries of issues older than 90 days, and drop them; runs after a year.
+
+    What was announced stays, and so does what is outstanding.
+    """
+    before = iso(now - KEPT_DELIVERIES)
+    db.execute(
+        "insert into totals select issue, status, count(*) from ended"
+        " where issue in (select number from issues where opened < ?) group by issue, status"
+        " on conflict do update set deliveries = deliveries + excluded.deliveries",
+        (before,),
+    )
+    db.execute(
+        "delete from deliveries where id in (select id from ended"
+        " where issue in (select number from issues where opened < ?))",
+        (before,),
+    )
+    db.execute("delete from runs where finished < ?", (iso(now - KEPT_RUNS),))

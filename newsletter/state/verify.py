@@ -3,52 +3,7 @@
 It works on an open connection, and knows nothing of mails.
 """
 
-import os
 import sqlite3
-from collections.abc import Sequence
-from contextlib import closing
-from datetime import datetime, timedelta
-from pathlib import Path
-
-from newsletter.files import sync_folder
-from newsletter.moments import iso
-
-KEPT_DELIVERIES = timedelta(days=90)
-KEPT_RUNS = timedelta(days=365)
-
-
-def copy(db: sqlite3.Connection, target: Path) -> None:
-    """Copy the whole file into `target`, as of one moment, although others may be writing.
-
-    It holds addresses, so only its owner may read it. Raises FileExistsError rather than replace
-    anything, OSError and sqlite3.Error.
-    """
-    if target.exists():
-        raise FileExistsError(f"{target} exists already; name another file")
-    draft = target.with_name(f".{target.name}.new")
-    draft.unlink(missing_ok=True)
-    try:
-        os.close(os.open(draft, os.O_CREAT | os.O_WRONLY, 0o600))
-        with closing(sqlite3.connect(draft)) as copied:
-            db.backup(copied)
-        draft.replace(target)
-    finally:
-        draft.unlink(missing_ok=True)
-    sync_folder(target.parent)
-
-
-def migrate(db: sqlite3.Connection, scripts: Sequence[str], *, version: int) -> None:
-    """Bring the schema from `version` to the newest in one transaction.
-
-    The first of `scripts` makes version 1 into 2. Raises sqlite3.Error, and then nothing changed.
-    """
-    due = " ".join(scripts[version - 1 :])
-    try:
-        db.executescript(
-            f"begin immediate; {due}; pragma user_version = {1 + len(scripts)}; commit;"
-        )
-    finally:
-        db.rollback()
 
 
 def problems(db: sqlite3.Connection) -> list[str]:
@@ -63,26 +18,6 @@ def problems(db: sqlite3.Connection) -> list[str]:
         if number:
             found.append(f"{number} {doubt}")
     return found
-
-
-def prune(db: sqlite3.Connection, now: datetime) -> None:
-    """Count the ended deliveries of issues older than 90 days, and drop them; runs after a year.
-
-    What was announced stays, and so does what is outstanding.
-    """
-    before = iso(now - KEPT_DELIVERIES)
-    db.execute(
-        "insert into totals select issue, status, count(*) from ended"
-        " where issue in (select number from issues where opened < ?) group by issue, status"
-        " on conflict do update set deliveries = deliveries + excluded.deliveries",
-        (before,),
-    )
-    db.execute(
-        "delete from deliveries where id in (select id from ended"
-        " where issue in (select number from issues where opened < ?))",
-        (before,),
-    )
-    db.execute("delete from runs where finished < ?", (iso(now - KEPT_RUNS),))
 
 
 # What a whole file has none of.

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from newsletter.state.database import locked
+from newsletter.state.lock import only_run
 from tests.making.commands import DAY_ONE, DAY_TWO, Command, Ended, rewrite, unprivileged
 
 
@@ -164,7 +164,7 @@ def test_a_damaged_state_file_is_not_a_first_run(newsletter: Command, sample: Pa
 
 
 def test_a_second_run_leaves_at_once(newsletter: Command, sample: Path) -> None:
-    with locked(sample / "state.sqlite3"):
+    with only_run(sample / "state.sqlite3"):
         ended = newsletter("run", "--json", "--now", DAY_ONE)
     assert (ended.code, report_of(ended)["exit"]) == (75, 75)
     assert "another run" in ended.err

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.config.loading import Config, load
-from newsletter.config.scaffold import CONFIG, scaffold
+from newsletter.config.scaffold import first, scaffold
 from newsletter.errors import ConfigError
-from newsletter.keywords import matching as phrases
 from newsletter.models import Keyword, Masthead
+from newsletter.sources.arxiv import query as phrases
 from newsletter.subscribers.reading import read
 
 MINIMAL = """\
@@ -536,7 +536,7 @@ def test_what_init_writes_loads_without_a_word(tmp_path: Path) -> None:
 
 
 def test_every_line_that_init_comments_out_is_valid_too(tmp_path: Path) -> None:
-    text = re.sub(r"^# (?=\w+ = |\[+\w+\]+$)", "", CONFIG, flags=re.MULTILINE)
+    text = re.sub(r"^# (?=\w+ = |\[+\w+\]+$)", "", first("newsletter.toml"), flags=re.MULTILINE)
     private(tmp_path / "smtp-password", "x")
     (tmp_path / "templates").mkdir()
     config = loaded(tmp_path, text, NEWSLETTER_INBOX__PASSWORD="x")

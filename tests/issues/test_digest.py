@@ -1,7 +1,8 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from newsletter.issues.issue import compile_issue, edition_for, fingerprint, owed, readers_after
+from newsletter.issues.issue import compile_issue, edition_for
+from newsletter.issues.owing import fingerprint, owed, readers_after
 from newsletter.models import Announcement, Digest, Frequency, Keyword, News, Reader, Subscriber
 from tests.making.papers import NOW, digest, issue, paper
 

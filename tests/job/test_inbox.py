@@ -10,8 +10,8 @@ from time import process_time
 import pytest
 
 from newsletter.errors import InboxError
-from newsletter.job.inbox import Clerk
 from newsletter.returns.mailboxes import maildir
+from newsletter.returns.meaning import Clerk
 from newsletter.subscribers.suppressions import Suppressions
 from tests.making.inboxes import (
     ADA,

@@ -4,8 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from newsletter.keywords.matching import _stems, claimer, marks, matcher, problems, search_query
+from newsletter.keywords.matching import marks, matcher
+from newsletter.keywords.stemming import stems
 from newsletter.models import Keyword
+from newsletter.sources.arxiv.query import claimer, problems, search_query
 from tests.making.papers import paper
 from tests.making.shared_data import june_papers, seed_papers, seed_rows
 from tests.peers.replica import english
@@ -273,14 +275,14 @@ def test_the_seed_page_has_258_rows_of_227_papers() -> None:
 def test_a_month_of_papers_is_analysed_as_by_the_replica() -> None:
     for each in june_papers():
         for text in (each.title, each.abstract):
-            assert list(_stems(text)) == english.english(text)
+            assert list(stems(text)) == english.english(text)
 
 
 def test_a_paper_is_analysed_once_for_all_keywords() -> None:
-    _stems.cache_clear()
+    stems.cache_clear()
     shown = paper()
     for number in range(20):
         matches = matcher(Keyword(name=f"keyword {number}"))
         assert matches is not None
         matches(shown)
-    assert _stems.cache_info().misses == 20 + 2
+    assert stems.cache_info().misses == 20 + 2

@@ -140,14 +140,14 @@ def declarations(page: str) -> set[tuple[str, str]]:
 
 def document() -> str:
     """Return docs/clients.md."""
+    measured = _caniemail()["last_update_date"][:10]
     lines = [
         "# Mail programs",
         "",
         "What our mails use and some mail program lacks, and what its readers see instead.",
         "",
         "`tests/mails/test_clients.py` finds this out from the mails and from the data of",
-        f"caniemail.com (of {_caniemail()['last_update_date'][:10]}), and fails when it is no longer"
-        " true;",
+        f"caniemail.com (of {measured}), and fails when it is no longer true;",
         "`pytest tests/mails/test_clients.py --rewrite-golden` writes it anew.",
         "",
         "| feature | without it | partly | what is seen there |",

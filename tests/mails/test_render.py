@@ -18,7 +18,8 @@ from lxml import html as lxml_html
 from premailer import Premailer
 
 from newsletter.errors import RenderError
-from newsletter.mails.render import LIMIT, UNSUBSCRIBE, Renderer, filled, fitted, wrapped
+from newsletter.mails.fitting import fitted, wrapped
+from newsletter.mails.render import LIMIT, UNSUBSCRIBE, Renderer, filled
 from newsletter.models import Announcement, Edition, Keyword, Rendered
 from tests.making.editions import HOSTILE, MASTHEAD, edition, hostile, many, news, rich
 from tests.making.papers import paper

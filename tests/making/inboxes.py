@@ -10,9 +10,10 @@ from functools import partial
 from pathlib import Path
 
 from newsletter.issues.issue import compile_issue
-from newsletter.job.inbox import Clerk, Reading, Returns, summary
+from newsletter.job.inbox import Reading, Returns, summary
 from newsletter.models import Announcement, Day, Keyword, Masthead, News, Outcome, Owed
 from newsletter.returns.mailboxes import Opener, imap, maildir, mbox
+from newsletter.returns.meaning import Clerk
 from newsletter.state.state import State
 from newsletter.subscribers.suppressions import Suppressions
 from newsletter.subscribers.tokens import Tokens

@@ -8,7 +8,7 @@ import pytest
 from newsletter.errors import StateError, TransportError
 from newsletter.models import Ledger, Outgoing
 from newsletter.operating.status import age, current, issue_lines, lines, pace_remarks
-from newsletter.state.database import locked
+from newsletter.state.lock import only_run
 from newsletter.state.state import State
 from tests.making.mailing import Refusing
 from tests.making.newsroom import Newsroom
@@ -100,6 +100,6 @@ def test_a_keyword_that_finds_nothing_or_next_to_everything_is_pointed_out(
 
 
 def test_a_run_is_told_of_while_it_lasts(room: Newsroom) -> None:
-    with locked(room.folder / "state.sqlite3"):
+    with only_run(room.folder / "state.sqlite3"):
         assert lines(found(room))[0].startswith(f"a run is under way: process {os.getpid()} on ")
     assert found(room)["running"] == ""

@@ -15,10 +15,12 @@ import pytest
 import requests
 
 from newsletter.errors import SourceError
-from newsletter.keywords.matching import _stems
+from newsletter.keywords.stemming import stems
 from newsletter.models import Fetched, Keyword, Listing, Paper, Scope
 from newsletter.sources.arxiv.client import Client, Manners
-from newsletter.sources.arxiv.source import ArxivSource, FileSource, window_start
+from newsletter.sources.arxiv.saved import FileSource
+from newsletter.sources.arxiv.source import ArxivSource
+from newsletter.sources.window import window_start
 from tests.making.papers import NOW, paper
 from tests.peers.replica import Clock, Fault, Record, Replica, faults, record_of
 
@@ -208,13 +210,13 @@ def test_a_window_with_more_than_arxiv_gives_out_is_halved(world: World) -> None
 def test_many_papers_are_analysed_once_for_all_keywords(world: World) -> None:
     many = [submitted(2 + number % 25, number) for number in range(10_000, 18_500)]
     world.replica.records = listed(*many, FRESH)
-    _stems.cache_clear()
+    stems.cache_clear()
     unknown = [
         scope(known={}, last_good=None),
         scope(Keyword(name="part"), known={}, last_good=None),
     ]
     assert [len(each.papers) for each in world.fetch(*unknown).listings] == [8500, 8500]
-    assert _stems.cache_info().misses < 9000
+    assert stems.cache_info().misses < 9000
 
 
 def test_silence_is_believed_when_a_fresh_paper_came_back(world: World) -> None:

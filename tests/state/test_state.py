@@ -20,7 +20,8 @@ from newsletter.models import (
     Owed,
     Reader,
 )
-from newsletter.state.database import Database, locked
+from newsletter.state.database import Database
+from newsletter.state.lock import only_run
 from newsletter.state.state import State
 from tests.making.papers import NOW, paper
 
@@ -29,8 +30,8 @@ ACCEPTED = Outcome(status="accepted", code=250, text="queued as 1")
 DAY = timedelta(days=1)
 HOLD = """
 import pathlib, sys
-from newsletter.state.database import locked
-with locked(pathlib.Path(sys.argv[1])):
+from newsletter.state.lock import only_run
+with only_run(pathlib.Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -378,10 +379,10 @@ def test_a_second_run_is_kept_out_and_told_who_holds_the_state(path: Path) -> No
     )
     assert holder.stdout
     holder.stdout.readline()
-    with pytest.raises(LockedError, match=f"process {holder.pid}") as caught, locked(path):
+    with pytest.raises(LockedError, match=f"process {holder.pid}") as caught, only_run(path):
         pass
     assert caught.value.exit_code == 75
     holder.kill()
     holder.communicate()
-    with locked(path):
+    with only_run(path):
         pass

@@ -17,8 +17,9 @@ from newsletter.errors import LockedError
 from newsletter.job.report import Report
 from newsletter.models import Day, Fetched, Issue, Outcome, Owed, Reader, Scope, Subscriber
 from newsletter.sending.smtp import Server, SmtpTransport
-from newsletter.state.database import Database, locked
+from newsletter.state.database import Database
 from newsletter.state.deliveries import Deliveries
+from newsletter.state.lock import only_run
 from newsletter.state.runs import History
 from newsletter.state.state import State
 from tests.making.newsroom import Newsroom, ToldSource
@@ -28,7 +29,7 @@ READERS = 40
 CONNECTIONS = 4
 POINTS = (
     "start",
-    "locked",
+    "only_run",
     "fetching",
     "fetched",
     "publishing",
@@ -139,8 +140,8 @@ def main(folder: Path, port: int, point: str) -> int:
     stop = Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     try:
-        with locked(folder / "state.sqlite3"):
-            fuse.reach("locked")
+        with only_run(folder / "state.sqlite3"):
+            fuse.reach("only_run")
             return newsroom(folder, port, point, stop=stop).run(now=NOW, stop=stop).exit_code
     except LockedError as error:
         return error.exit_code

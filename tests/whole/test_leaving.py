@@ -13,7 +13,7 @@ import pytest
 from newsletter.commands.main import main
 from newsletter.config.loading import load
 from newsletter.errors import InboxError
-from newsletter.job import parts
+from newsletter.job import run as job
 from newsletter.job.report import Report
 from newsletter.subscribers.suppressions import Suppressions
 from tests.making.inboxes import DSN, MaildirBox, mail
@@ -42,7 +42,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def run(folder: Path, now: datetime, *, dry_run: bool = False) -> Report:
     config = load(folder / "newsletter.toml", environ={})
-    return parts.run(config, now=now, dry_run=dry_run)
+    return job.run(config, now=now, dry_run=dry_run)
 
 
 def recipients(folder: Path) -> list[str]:

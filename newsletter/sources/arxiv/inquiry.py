@@ -10,14 +10,15 @@ from itertools import chain
 from urllib.parse import urlencode
 
 from newsletter.errors import SourceError
-from newsletter.keywords.matching import claimer, matcher, search_query
+from newsletter.keywords.matching import matcher
 from newsletter.models import Listing, Paper, Scope
 from newsletter.sources.arxiv import trust
 from newsletter.sources.arxiv.atom import Feed, parse
 from newsletter.sources.arxiv.calendar import announcement_due
 from newsletter.sources.arxiv.client import Client, QueryError
-
-SWEEP = timedelta(days=90)
+from newsletter.sources.arxiv.query import claimer, search_query
+from newsletter.sources.listings import incomplete, newest_first
+from newsletter.sources.window import SWEEP
 
 _PAGE = 1000
 _REACHABLE = 9000  # of the 10,000 results that arXiv's index gives out, whole pages only
@@ -419,20 +420,6 @@ def _unsure(scope: Scope, listing: Listing, reason: str) -> Listing:
     if scope.last_good is None:
         return incomplete(scope, reason)
     return replace(listing, current=False, reason=reason)
-
-
-def incomplete(scope: Scope, reason: str) -> Listing:
-    """Return the listing that says only why there is none."""
-    return Listing(keyword=scope.keyword.name, papers=(), complete=False, reason=reason)
-
-
-def newest_first(papers: Iterable[Paper]) -> tuple[Paper, ...]:
-    """Return each paper once, by its highest version, the last submitted first."""
-    once: dict[str, Paper] = {}
-    for paper in papers:
-        if paper.arxiv_id not in once or once[paper.arxiv_id].version < paper.version:
-            once[paper.arxiv_id] = paper
-    return tuple(sorted(once.values(), key=lambda p: (p.submitted, p.arxiv_id), reverse=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

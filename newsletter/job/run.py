@@ -1,0 +1,136 @@
+"""Run the daily job, or read the inbox alone, as the configuration says."""
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from datetime import datetime, timedelta
+from pathlib import Path
+from threading import Event
+
+from newsletter.config.loading import Config
+from newsletter.errors import ConfigError, StoppedError
+from newsletter.job import alerts, daily
+from newsletter.job.inbox import Reading
+from newsletter.job.mailroom import Mailroom
+from newsletter.job.parts import (
+    everybody,
+    press,
+    returns,
+    rules,
+    source,
+    subscribers,
+    token_keys,
+    transport,
+)
+from newsletter.job.report import Report
+from newsletter.sending.outbox import Outbox
+from newsletter.state.lock import only_run
+from newsletter.state.state import State
+from newsletter.subscribers.suppressions import Suppressions
+
+
+def run(
+    config: Config,
+    *,
+    now: datetime,
+    dry_run: bool = False,
+    accept_list: bool = False,
+    stop: Event | None = None,
+    progress: Callable[[int, int], None] = lambda _ended, _of: None,
+    warn: Callable[[str], None] = lambda _problem: None,
+) -> Report:
+    """Run the daily job once, as of `now`.
+
+    A dry run works on a copy of the state and writes its mails into the outbox's `preview/`.
+    `warn` is told of rows of the list that were left out. Raises NewsletterError for what stops
+    the job before it begins.
+    """
+    path = config.state.file
+    stop = stop or Event()
+    with nullcontext() if dry_run else only_run(path), _opened(path, dry_run=dry_run) as state:
+        suppressions = Suppressions(config.subscribers.suppressions, keys=token_keys(config))
+        people = subscribers(config, state, suppressions, accept_list=accept_list)
+        for problem in (*people.problems, *suppressions.problems):
+            warn(problem)
+        mailroom = Mailroom(
+            deliveries=state.deliveries,
+            press=press(config, state, now=now),
+            transport=preview_outbox(config)
+            if dry_run
+            else transport(config, state.deliveries, stop=stop, now=now),
+            suppressions=suppressions,
+            clock=clock_from(now),
+            hold_unknown=config.smtp is not None and config.smtp.unknown == "hold",
+            stop=stop,
+            progress=progress,
+        )
+        listed = (each.email for each in people.subscribers)
+        try:
+            report = daily.run(
+                config.keywords,
+                people.subscribers,
+                source=source(config, stop=stop),
+                state=state,
+                mailroom=mailroom,
+                rules=rules(config),
+                now=now,
+                returns=None if dry_run else returns(config, state, suppressions, listed),
+            )
+        except StoppedError as error:
+            return Report(
+                run=now,
+                finished=mailroom.clock(),
+                deliveries=state.deliveries.tally(),
+                troubles=(error,),
+            )
+        operator = config.monitoring.alert_to
+        if operator and not dry_run:
+            alerts.tell(
+                report,
+                operator,
+                masthead=config.masthead,
+                state=state,
+                transport=mailroom.transport,
+            )
+        return report
+
+
+def read_inbox(config: Config, *, now: datetime) -> Reading:
+    """Read bounces and unsubscribe mails now; raises ConfigError where no inbox is configured."""
+    if config.inbox is None:
+        raise ConfigError(
+            ["there is no [inbox] to read; say there where bounces and unsubscribe mails arrive"]
+        )
+    path = config.state.file
+    with only_run(path), State.open(path) as state:
+        suppressions = Suppressions(config.subscribers.suppressions, keys=token_keys(config))
+        listed = (each.email for each in everybody(config).subscribers)
+        return returns(config, state, suppressions, listed).read(now=now)
+
+
+def preview_outbox(config: Config) -> Outbox:
+    """Return an empty outbox for a dry run."""
+    folder = config.outbox.directory / "preview"
+    shutil.rmtree(folder, ignore_errors=True)
+    return Outbox(folder)
+
+
+def clock_from(now: datetime) -> Callable[[], datetime]:
+    """Return a clock that starts at `now` and goes on with the machine's monotonic one."""
+    start = time.monotonic()
+    return lambda: now + timedelta(seconds=time.monotonic() - start)
+
+
+@contextmanager
+def _opened(path: Path, *, dry_run: bool) -> Iterator[State]:
+    """Open the state; a dry run gets a copy, and makes no file before the first run."""
+    if not dry_run:
+        with State.open(path) as state:
+            yield state
+    elif path.exists():
+        with State.open(path) as state, state.snapshot() as copy:
+            yield copy
+    else:
+        with State.blank() as blank:
+            yield blank

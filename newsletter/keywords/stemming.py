@@ -1,0 +1,80 @@
+"""The words of a text, and their stems, as arXiv's index has them."""
+
+import functools
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+# Lucene's EnglishAnalyzer.ENGLISH_STOP_WORDS_SET
+STOP_WORDS = frozenset(
+    "a an and are as at be but by for if in into is it no not of on or such that the their "  # noqa: SIM905
+    "then there these they this to was will with".split()
+)
+
+
+class Token(NamedTuple):
+    """A word, and where it stands in the text."""
+
+    word: str
+    start: int
+    end: int
+
+
+# Lucene's StandardTokenizer (Unicode UAX #29): split at hyphen and slash, keep don't, 3.5 and a_b;
+# an ideograph is a word of its own, a superscript digit is no part of any.
+_IDEOGRAPH = "\u3041-\u309f\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+_CHARACTER = rf"(?:[^\W{_IDEOGRAPH}¹²³¼-¾⁰⁴-⁹₀-₉]|[\u0300-\u036f])"
+_JOINT = r"(?:(?<=[^\W\d_])[.:'’·](?=[^\W\d_])|(?<=\d)[.,;'’](?=\d))"
+_TOKEN = re.compile(rf"[{_IDEOGRAPH}]|{_CHARACTER}+(?:{_JOINT}{_CHARACTER}+)*")
+_POSSESSIVE = re.compile(r"['’＇][sS]$")
+
+
+def tokens(text: str) -> Iterator[Token]:
+    """Yield the words of a text with their places."""
+    for match in _TOKEN.finditer(text):
+        word = _POSSESSIVE.sub("", match.group())
+        if word.strip("_"):
+            yield Token(word, match.start(), match.start() + len(word))
+
+
+# A paper is analysed once, however many keywords look at it.
+@functools.lru_cache(maxsize=8192)
+def words(text: str) -> tuple[str, ...]:
+    """Return the words of a text as they are written."""
+    return tuple(token.word for token in tokens(text))
+
+
+@functools.lru_cache(maxsize=8192)
+def stems(text: str) -> tuple[str | None, ...]:
+    """Return the stem at each position of a text, None where a stop word leaves a gap."""
+    lowered = (token.word.lower() for token in tokens(text))
+    return tuple(None if word in STOP_WORDS else _stem(word) for word in lowered)
+
+
+_LATER_RULES = re.compile(r"(.+)(bl|log)(?:y|ies|is?)")
+_MEASURED = re.compile(r"(?:[aeiou]|(?<=[^aeiou])y)[^aeiou]")
+_DOUBLED = re.compile(r"(.*[aeiouy].*)([chjkqvwx])\2(?:ed|ing)s?")
+
+
+@functools.lru_cache(maxsize=65536)
+def _stem(word: str) -> str:
+    """Return the Porter stem as Lucene has it, which is not quite as Snowball has it.
+
+    Lucene has two later rules (-bli becomes -ble, -logi becomes -log: radiology meets
+    radiological), halves any double consonant (grokking), and leaves very short words alone.
+    """
+    if len(word) < 3:
+        return word
+    if (later := _LATER_RULES.fullmatch(word)) and _MEASURED.search(later[1]):
+        word = later[1] + ("ble" if later[2] == "bl" else "log")
+    elif doubled := _DOUBLED.fullmatch(word):
+        word = doubled[1] + doubled[2]
+    stem: str = _porter().stemWord(word)
+    return stem
+
+
+@functools.cache
+def _porter() -> Any:  # noqa: ANN401  (snowballstemmer has no types)
+    import snowballstemmer  # slow to import, and only what fetches needs it
+
+    return snowballstemmer.stemmer("porter")

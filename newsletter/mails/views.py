@@ -1,0 +1,151 @@
+"""What the templates see of a paper and of a keyword: values that are ready to be shown."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+from itertools import chain
+from re import compile as pattern
+from typing import NamedTuple
+
+from newsletter.keywords.matching import marks
+from newsletter.mails import wording
+from newsletter.models import Announcement, Digest, Edition, Keyword
+
+_ARXIV_ID = pattern(r"(\d{4})\.\d{4,5}|[a-z-]+(\.[A-Z]{2})?/\d{7}")
+
+
+class Run(NamedTuple):
+    """A stretch of text, and whether it is why the paper matched."""
+
+    text: str
+    hit: bool
+
+
+class Name(NamedTuple):
+    """A keyword, and the anchor at which its digest begins."""
+
+    name: str
+    anchor: str
+
+
+class Heading(NamedTuple):
+    """A digest as its heading and its line in the contents show it.
+
+    `news` is empty without any; `missing` where arXiv gave no answer to be trusted.
+    """
+
+    name: str
+    anchor: str
+    news: str
+    coverage: str
+    missing: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """A paper as the templates see it."""
+
+    arxiv_id: str
+    url: str
+    pdf: str
+    html: str
+    bibtex: str
+    title: list[Run]
+    plain_title: str
+    short_title: str
+    label: str
+    when: str
+    categories: str
+    authors: str
+    comment: str
+    why: str
+    shown: Name
+    also: list[Name]
+    abstract: list[Run]
+
+
+def view(
+    announcement: Announcement,
+    digest: Digest,
+    edition: Edition,
+    keywords: Sequence[Keyword],
+    *,
+    bibtex: bool,
+) -> View:
+    """Prepare a paper for the templates. Raises ValueError if its id is none."""
+    paper = announcement.paper
+    known = _ARXIV_ID.fullmatch(paper.arxiv_id)
+    if not known:
+        raise ValueError(f"{paper.arxiv_id!r} is no arXiv id")
+    shown = edition.shown_in[paper.arxiv_id]
+    title = wording.prose(paper.title) or f"arXiv:{paper.arxiv_id}"
+    abstract = wording.prose(paper.abstract)
+    in_title = {each.name: marks(each, title) for each in keywords}
+    in_abstract = {each.name: marks(each, abstract) for each in keywords}
+    found = {"title": in_title[digest.keyword.name], "abstract": in_abstract[digest.keyword.name]}
+    places = [place for place, spans in found.items() if spans]
+    late = wording.is_late(paper, digest, edition.date)
+    return View(
+        arxiv_id=paper.arxiv_id,
+        url=paper.abstract_url,
+        pdf=paper.pdf_url,
+        # arXiv makes HTML of what was submitted since December 2023.
+        html=paper.html_url if known[1] and known[1] >= "2312" else "",
+        bibtex=paper.bibtex_url if bibtex else "",
+        title=_runs(title, in_title.values()),
+        plain_title=title,
+        short_title=wording.shortened(title, 60),
+        label=wording.label(announcement, late=late),
+        when=wording.when(announcement, digest, edition.date),
+        categories=", ".join(map(wording.plain, paper.categories)),
+        authors=wording.authors(paper.authors),
+        comment=wording.prose(paper.comment),
+        why=wording.why(paper, digest.keyword, places),
+        shown=name_of(shown),
+        also=[name_of(each.name) for each in keywords if each.name != shown],
+        abstract=_runs(abstract, in_abstract.values()),
+    )
+
+
+def _runs(text: str, spans: Iterable[list[tuple[int, int]]]) -> list[Run]:
+    """Cut a text where what matched begins or ends; matches that meet are one."""
+    merged: list[tuple[int, int]] = []
+    for start, end in sorted(chain.from_iterable(spans)):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    runs: list[Run] = []
+    done = 0
+    for start, end in merged:
+        runs += [Run(text[done:start], hit=False), Run(text[start:end], hit=True)]
+        done = end
+    runs.append(Run(text[done:], hit=False))
+    return [run for run in runs if run.text]
+
+
+def heading(digest: Digest, edition: Edition) -> Heading:
+    """Return what stands above the papers of a keyword."""
+    return Heading(
+        *name_of(digest.keyword.name),
+        news=wording.news(digest),
+        coverage=wording.coverage(digest, edition.date),
+        missing=digest.outcome == "unknown",
+    )
+
+
+@cache
+def name_of(name: str) -> Name:
+    """Return a keyword as it is shown, and the anchor of its section."""
+    name = wording.plain(name)
+    return Name(name, f"k{sha256(name.encode()).hexdigest()[:8]}")
+
+
+def matched(edition: Edition) -> dict[str, list[Keyword]]:
+    """Map each paper of an edition to the keywords it is announced for."""
+    found: dict[str, list[Keyword]] = {}
+    for digest in edition.digests:
+        for announcement in digest.announcements:
+            found.setdefault(announcement.paper.arxiv_id, []).append(digest.keyword)
+    return found

@@ -1,0 +1,44 @@
+"""A saved Atom answer in the place of arXiv: for trying things out, and for the demo."""
+
+from collections.abc import Collection
+from datetime import datetime
+from pathlib import Path
+
+from newsletter.keywords.matching import matcher
+from newsletter.models import Fetched, Listing, Paper, Scope
+from newsletter.sources.arxiv.atom import AtomError, parse
+from newsletter.sources.arxiv.client import MAX_BYTES
+from newsletter.sources.listings import incomplete, newest_first
+
+
+class FileSource:
+    """A saved answer of the query API in place of arXiv. A `Source`.
+
+    It is taken as it is, whatever its dates; a raw query cannot be decided without arXiv.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def fetch(self, scopes: tuple[Scope, ...], *, now: datetime) -> Fetched:  # noqa: ARG002
+        """Return one listing per scope; all incomplete when the file cannot be read."""
+        try:
+            papers = self._papers()
+        except (OSError, AtomError) as error:
+            reason = f"{self._path}: {getattr(error, 'strerror', None) or error}"
+            return Fetched(listings=tuple(incomplete(s, reason) for s in scopes), requests=0)
+        return Fetched(listings=tuple(self._listing(s, papers) for s in scopes), requests=0)
+
+    def _papers(self) -> tuple[Paper, ...]:
+        with self._path.open("rb") as file:
+            body = file.read(MAX_BYTES + 1)
+        if len(body) > MAX_BYTES:
+            raise AtomError(f"more than {MAX_BYTES // 1_000_000} MB")
+        return parse(body).papers
+
+    def _listing(self, scope: Scope, papers: Collection[Paper]) -> Listing:
+        belongs = matcher(scope.keyword)
+        if belongs is None:
+            return incomplete(scope, f"{self._path}: only arXiv can answer a raw query, not a file")
+        chosen = [paper for paper in papers if belongs(paper)]
+        return Listing(keyword=scope.keyword.name, papers=newest_first(chosen), complete=True)
