@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from newsletter.mails.tex import readable
+from newsletter.tex import readable
 
 SHARED = Path(__file__).parents[1].parent / "shared"
 DATA = Path(os.environ.get("NEWSLETTER_SHARED_DATA", SHARED / "data"))

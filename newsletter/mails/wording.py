@@ -4,8 +4,8 @@ import re
 from collections.abc import Sequence
 from datetime import date, timedelta
 
-from newsletter.mails.tex import readable
 from newsletter.models import Announcement, Digest, Edition, Keyword, Paper
+from newsletter.tex import readable
 
 _LATE = timedelta(days=7)
 _AUTHORS = 10

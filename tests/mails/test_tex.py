@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from newsletter.mails.tex import readable
+from newsletter.tex import readable
 
 SHARED_DATA = Path(
     os.environ.get("NEWSLETTER_SHARED_DATA", Path(__file__).parents[2].parent / "shared" / "data")

@@ -15,10 +15,10 @@ import pytest
 from rich.console import Console
 
 from newsletter.errors import IO, StateError
-from newsletter.mails.tex import readable
 from newsletter.models import Paper
 from newsletter.preview.demo import run_demo
 from newsletter.sources.arxiv.atom import parse
+from newsletter.tex import readable
 from tests.making.shared_data import shared_data
 
 SAMPLE = files("newsletter.preview") / "sample"
