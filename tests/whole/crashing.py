@@ -12,9 +12,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 from newsletter.errors import LockedError
-from newsletter.job.report import Report
 from newsletter.models import Day, Fetched, Issue, Outcome, Owed, Reader, Scope, Subscriber
 from newsletter.sending.smtp import Server, SmtpTransport
 from newsletter.state.database import Database
@@ -113,7 +113,7 @@ class DyingHistory(History):
         super().__init__(database)
         self._fuse = fuse
 
-    def record_run(self, report: Report) -> None:
+    def record_run(self, report: Mapping[str, Any]) -> None:
         self._fuse.reach("recording-run")
         super().record_run(report)
 
