@@ -1,3 +1,21 @@
-"""A daily arXiv digest by mail: fetch, diff, compile an issue, deliver it once to everyone."""
+"""A daily arXiv digest by mail: fetch, diff, open an issue once, deliver it once to everyone.
+
+The day, left to right; the folders are its steps, and a step knows none of the others:
+
+    sources ──► issues ──► mails ──► sending ──► readers' mailboxes
+    keywords in,  what is    text and   SMTP, or         │
+    listings out  news, who  messages   the outbox       ▼
+                  is owed it                          returns
+         what must be remembered: state         what comes back
+
+    job          introduces the steps to each other; job/daily.py is the day on one screen
+    commands     words on a terminal
+    operating    what the operator sees      preview       mails to look at
+    config       newsletter.toml             subscribers   who reads what, who must not be mailed
+    keywords     which papers a keyword means              models   the values that cross folders
+
+What stands on no other folder: errors, addresses, files, moments, phrases.
+docs/architecture.md has the picture, and what a kill at each step leaves.
+"""
 
 __version__ = "0.1.0"
