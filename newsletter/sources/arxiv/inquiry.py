@@ -1,30 +1,26 @@
 """One run's questions to arXiv, and what becomes of the answers: listings or reasons.
 
-How a request is made is in polite.py, and what may be believed in trust.py.
+How pages are asked for is in pages.py, and what may be believed in trust.py.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from itertools import chain
-from urllib.parse import urlencode
 
 from newsletter.errors import SourceError
 from newsletter.keywords.matching import matcher
 from newsletter.models import Listing, Paper, Scope
 from newsletter.sources.arxiv import trust
-from newsletter.sources.arxiv.atom import Feed, parse
 from newsletter.sources.arxiv.calendar import announcement_due
 from newsletter.sources.arxiv.client import Client, QueryError
+from newsletter.sources.arxiv.pages import MAX_IDS, PAGE, Pages, Question, dated
 from newsletter.sources.arxiv.query import claimer, search_query
 from newsletter.sources.listings import incomplete, newest_first
 from newsletter.sources.window import SWEEP
 
-_PAGE = 1000
-_REACHABLE = 9000  # of the 10,000 results that arXiv's index gives out, whole pages only
 _MAX_URL = 3500
 _MAX_PHRASES = 25
-_MAX_IDS = 100
 _NEAR = timedelta(days=7)
 _AHEAD = timedelta(days=1)
 _REVISION_MARGIN = timedelta(days=14)
@@ -45,6 +41,7 @@ class Inquiry:
 
     def __init__(self, client: Client, url: str, now: datetime) -> None:
         self._client = client
+        self._pages = Pages(client, url)
         self._url = url
         self._now = now.astimezone(UTC)
         self._newest: datetime | None = None
@@ -80,11 +77,11 @@ class Inquiry:
     def window_url(self, group: Sequence[Scope]) -> str:
         """Return the URL of the first page of a group's window."""
         first, last = self._window(group)
-        return _Question(search=_dated(_search(group), first, last)).url(self._url)
+        return Question(search=dated(_search(group), first, last)).url(self._url)
 
     def revisions_url(self, group: Sequence[Scope]) -> str:
         """Return the URL of the first page of a group's new versions."""
-        return _Question(search=self._ever(group), sort="lastUpdatedDate").url(self._url)
+        return Question(search=self._ever(group), sort="lastUpdatedDate").url(self._url)
 
     def probe(self) -> Probe:
         """Ask for papers that only a current index has; if there are none, for the newest it has.
@@ -93,8 +90,8 @@ class Inquiry:
         """
         expected = trust.newest_expected(self._now)
         for first in (expected, self._now - SWEEP):
-            question = _Question(search=_dated(_CANARY, first, self._now + _AHEAD), size=10)
-            papers = self._page(question).papers
+            question = Question(search=dated(_CANARY, first, self._now + _AHEAD), size=10)
+            papers = self._pages.page(question).papers
             if papers:
                 newest = max(paper.submitted for paper in papers)
                 return Probe(newest=newest, current=newest > expected)
@@ -115,9 +112,9 @@ class Inquiry:
         return datetime.combine(first, time(), UTC), self._now + _AHEAD
 
     def _ever(self, group: Sequence[Scope]) -> str:
-        return _dated(_search(group), _BEGINNING, self._now + _AHEAD)
+        return dated(_search(group), _BEGINNING, self._now + _AHEAD)
 
-    def _listings(self, group: tuple[Scope, ...], *, size: int = _PAGE) -> dict[str, Listing]:
+    def _listings(self, group: tuple[Scope, ...], *, size: int = PAGE) -> dict[str, Listing]:
         try:
             return self._believed(group, size)
         except QueryError as error:
@@ -139,7 +136,7 @@ class Inquiry:
 
     def _answered(self, group: Sequence[Scope], *, size: int, last: bool) -> dict[str, Listing]:
         first, until = self._window(group)
-        papers = self._papers(_search(group), first, until, size=size)
+        papers = self._pages.papers(_search(group), first, until, size=size)
         reason = trust.outside(papers.values(), first, until)
         if reason:
             return {scope.keyword.name: incomplete(scope, reason) for scope in group}
@@ -186,10 +183,10 @@ class Inquiry:
 
         Papers cease to match when they are revised, or when the keyword's definition is.
         """
-        each = _MAX_IDS // len(group)
+        each = MAX_IDS // len(group)
         sample = {name: ids[:each] for name, ids in missing.items()}
         asked = sorted(set(chain.from_iterable(sample.values())))
-        present = {paper.arxiv_id: paper for paper in self._by_id("", asked)}
+        present = {paper.arxiv_id: paper for paper in self._pages.by_id("", asked)}
         unexplained: dict[str, Sequence[str]] = {}
         for scope in group:
             name = scope.keyword.name
@@ -197,7 +194,7 @@ class Inquiry:
             claims = claimer(scope.keyword)
             matching = [paper for paper in here if claims(paper)]
             if scope.keyword.query is not None and returned:
-                matching = self._by_id(search_query(scope.keyword), sample[name])
+                matching = self._pages.by_id(search_query(scope.keyword), sample[name])
             lost = len(sample[name]) - len(here)
             unexplained[name] = missing[name] if lost > 1 or len(matching) > 1 else ()
         return unexplained
@@ -226,7 +223,8 @@ class Inquiry:
         for scope in group:
             share = shares[scope.keyword.name]
             share += [paper for paper in strangers if paper.arxiv_id in scope.known]
-            share += unknown if len(group) == 1 else self._by_id(search_query(scope.keyword), ids)
+            asked = search_query(scope.keyword)
+            share += unknown if len(group) == 1 else self._pages.by_id(asked, ids)
         return shares
 
     def _with_revisions(
@@ -241,7 +239,8 @@ class Inquiry:
         own = [listings[scope.keyword.name] for scope in group]
         listed = [p for each in own for p in each.papers if p.updated >= since]
         try:
-            shares = self._shares(group, self._revisions(self._ever(group), since, listed=listed))
+            latest = self._pages.revisions(self._ever(group), since, listed=listed)
+            shares = self._shares(group, latest)
         except SourceError as error:
             reason = f"new versions could not be looked for: {error.reason}"
             return {
@@ -279,7 +278,7 @@ class Inquiry:
             }
         if probe.current:
             for group in self.groups(silent):
-                again = self._listings(group, size=_PAGE - 20)
+                again = self._listings(group, size=PAGE - 20)
                 listings |= {name: _joined(listings[name], again[name]) for name in again}
             return listings
         newest = probe.newest
@@ -292,107 +291,9 @@ class Inquiry:
             for scope in silent
         }
 
-    def _papers(
-        self, search: str, first: datetime, last: datetime, *, size: int
-    ) -> dict[str, Paper]:
-        """Return all papers of a window by id; a window with too many is halved."""
-        try:
-            return self._pages(_dated(search, first, last), size=size)
-        except _TooManyError as error:
-            if last - first < timedelta(days=1):
-                raise SourceError(
-                    self._url, f"more than {_REACHABLE} papers a day match"
-                ) from error
-        middle = first + (last - first) / 2
-        return self._papers(search, first, middle, size=size) | self._papers(
-            search, middle, last, size=size
-        )
-
-    def _pages(self, search: str, *, size: int) -> dict[str, Paper]:
-        """Return the papers of all pages, when they agree with each other.
-
-        If they do not, or if there is nothing at all, pages of another size are asked for once
-        more: the index may have changed between them, and a bad answer may be in arXiv's cache.
-        """
-        for pages_of in (size, size - 50):
-            found = self._once_through(search, size=pages_of)
-            if found:
-                return found
-        if found is None:
-            raise SourceError(self._url, "arXiv's pages contradict each other")
-        return found
-
-    def _once_through(self, search: str, *, size: int) -> dict[str, Paper] | None:
-        """Return the papers of all pages, None when they overlap, leave gaps or change total."""
-        feed = self._page(_Question(search=search, size=size))
-        total, received = feed.total, len(feed.papers)
-        if total > _REACHABLE:
-            raise _TooManyError
-        found = {paper.arxiv_id: paper for paper in feed.papers}
-        while received < total:
-            feed = self._page(_Question(search=search, start=received, size=size))
-            if feed.total != total:
-                return None
-            received += len(feed.papers)
-            found |= {paper.arxiv_id: paper for paper in feed.papers}
-        return found if len(found) == total else None
-
-    def _revisions(self, search: str, since: datetime, *, listed: Collection[Paper]) -> list[Paper]:
-        """Return the papers whose current version was submitted from `since` on.
-
-        Those `listed` in the window, which are among them, must come back.
-        """
-        found: dict[str, Paper] = {}
-        received = 0
-        while True:
-            question = _Question(search=search, sort="lastUpdatedDate", start=received)
-            feed = self._page(question)
-            if trust.is_shuffled(feed.papers):
-                raise SourceError(question.url(self._url), "arXiv ignored the sort order")
-            found |= {paper.arxiv_id: paper for paper in feed.papers}
-            received += len(feed.papers)
-            # The last ten, because a few may stand out of order.
-            if received >= feed.total or all(p.updated < since for p in feed.papers[-10:]):
-                break
-            if received >= _REACHABLE:
-                raise SourceError(
-                    question.url(self._url),
-                    f"the last {received} do not reach back to {since:%Y-%m-%d}",
-                )
-        missing = sorted({paper.arxiv_id for paper in listed} - found.keys())
-        if missing and (not found or trust.is_too_many(missing, of=listed)):
-            raise SourceError(
-                question.url(self._url),
-                f"{len(missing)} papers listed just before did not come back, such as {missing[0]}",
-            )
-        return [paper for paper in found.values() if paper.updated >= since]
-
-    def _by_id(self, search: str, ids: Sequence[str]) -> list[Paper]:
-        """Return those of some papers that arXiv has, or that match a query."""
-        found: list[Paper] = []
-        for first in range(0, len(ids), _MAX_IDS):
-            asked = tuple(ids[first : first + _MAX_IDS])
-            found += self._page(_Question(search=search, ids=asked)).papers
-        return [paper for paper in found if paper.arxiv_id in ids]
-
-    def _page(self, question: "_Question") -> Feed:
-        def page_of(attempt: int) -> "_Question":
-            return replace(question, size=max(1, question.size - attempt))
-
-        def read(attempt: int, body: bytes) -> Feed:
-            feed, asked = parse(body), page_of(attempt)
-            trust.require_whole(feed, search=asked.search, start=asked.start, size=asked.size)
-            return feed
-
-        return self._client.ask(lambda attempt: page_of(attempt).url(self._url), read)
-
 
 def _search(group: Sequence[Scope]) -> str:
     return f"({' OR '.join(search_query(scope.keyword) for scope in group)})"
-
-
-def _dated(search: str, first: datetime, last: datetime) -> str:
-    return f"{search} AND submittedDate:[{first:%Y%m%d%H%M} TO {last:%Y%m%d%H%M}]"
 
 
 def revised(scopes: Iterable[Scope]) -> list[Scope]:
@@ -420,29 +321,3 @@ def _unsure(scope: Scope, listing: Listing, reason: str) -> Listing:
     if scope.last_good is None:
         return incomplete(scope, reason)
     return replace(listing, current=False, reason=reason)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Question:
-    """One page of an answer."""
-
-    search: str
-    ids: tuple[str, ...] = ()
-    sort: str = "submittedDate"
-    start: int = 0
-    size: int = _PAGE
-
-    def url(self, base: str) -> str:
-        asked = {
-            "search_query": self.search,
-            "id_list": ",".join(self.ids),
-            "start": self.start,
-            "max_results": self.size,
-            "sortBy": self.sort,
-            "sortOrder": "descending",
-        }
-        return f"{base}?{urlencode({name: value for name, value in asked.items() if value != ''})}"
-
-
-class _TooManyError(Exception):
-    """More papers than arXiv's index gives out."""

@@ -1,0 +1,155 @@
+"""Pages of arXiv's answers, asked for one after another until they are whole and agree.
+
+Which question is asked, and whose the papers are, is in inquiry.py.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from urllib.parse import urlencode
+
+from newsletter.errors import SourceError
+from newsletter.models import Paper
+from newsletter.sources.arxiv import trust
+from newsletter.sources.arxiv.atom import Feed, parse
+from newsletter.sources.arxiv.client import Client
+
+PAGE = 1000
+MAX_IDS = 100
+_REACHABLE = 9000  # of the 10,000 results that arXiv's index gives out, whole pages only
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """One page of an answer."""
+
+    search: str
+    ids: tuple[str, ...] = ()
+    sort: str = "submittedDate"
+    start: int = 0
+    size: int = PAGE
+
+    def url(self, base: str) -> str:
+        """Return the URL that asks it of the API at `base`."""
+        asked = {
+            "search_query": self.search,
+            "id_list": ",".join(self.ids),
+            "start": self.start,
+            "max_results": self.size,
+            "sortBy": self.sort,
+            "sortOrder": "descending",
+        }
+        return f"{base}?{urlencode({name: value for name, value in asked.items() if value != ''})}"
+
+
+class Pages:
+    """The pages that one run asks of the query API at `url`."""
+
+    def __init__(self, client: Client, url: str) -> None:
+        self._client = client
+        self._url = url
+
+    def papers(
+        self, search: str, first: datetime, last: datetime, *, size: int
+    ) -> dict[str, Paper]:
+        """Return all papers of a window by id; a window with too many is halved."""
+        try:
+            return self._pages(dated(search, first, last), size=size)
+        except _TooManyError as error:
+            if last - first < timedelta(days=1):
+                raise SourceError(
+                    self._url, f"more than {_REACHABLE} papers a day match"
+                ) from error
+        middle = first + (last - first) / 2
+        return self.papers(search, first, middle, size=size) | self.papers(
+            search, middle, last, size=size
+        )
+
+    def _pages(self, search: str, *, size: int) -> dict[str, Paper]:
+        """Return the papers of all pages, when they agree with each other.
+
+        If they do not, or if there is nothing at all, pages of another size are asked for once
+        more: the index may have changed between them, and a bad answer may be in arXiv's cache.
+        """
+        for pages_of in (size, size - 50):
+            found = self._once_through(search, size=pages_of)
+            if found:
+                return found
+        if found is None:
+            raise SourceError(self._url, "arXiv's pages contradict each other")
+        return found
+
+    def _once_through(self, search: str, *, size: int) -> dict[str, Paper] | None:
+        """Return the papers of all pages, None when they overlap, leave gaps or change total."""
+        feed = self.page(Question(search=search, size=size))
+        total, received = feed.total, len(feed.papers)
+        if total > _REACHABLE:
+            raise _TooManyError
+        found = {paper.arxiv_id: paper for paper in feed.papers}
+        while received < total:
+            feed = self.page(Question(search=search, start=received, size=size))
+            if feed.total != total:
+                return None
+            received += len(feed.papers)
+            found |= {paper.arxiv_id: paper for paper in feed.papers}
+        return found if len(found) == total else None
+
+    def revisions(self, search: str, since: datetime, *, listed: Collection[Paper]) -> list[Paper]:
+        """Return the papers whose current version was submitted from `since` on.
+
+        Those `listed` in the window, which are among them, must come back.
+        """
+        found: dict[str, Paper] = {}
+        received = 0
+        while True:
+            question = Question(search=search, sort="lastUpdatedDate", start=received)
+            feed = self.page(question)
+            if trust.is_shuffled(feed.papers):
+                raise SourceError(question.url(self._url), "arXiv ignored the sort order")
+            found |= {paper.arxiv_id: paper for paper in feed.papers}
+            received += len(feed.papers)
+            # The last ten, because a few may stand out of order.
+            if received >= feed.total or all(p.updated < since for p in feed.papers[-10:]):
+                break
+            if received >= _REACHABLE:
+                raise SourceError(
+                    question.url(self._url),
+                    f"the last {received} do not reach back to {since:%Y-%m-%d}",
+                )
+        missing = sorted({paper.arxiv_id for paper in listed} - found.keys())
+        if missing and (not found or trust.is_too_many(missing, of=listed)):
+            raise SourceError(
+                question.url(self._url),
+                f"{len(missing)} papers listed just before did not come back, such as {missing[0]}",
+            )
+        return [paper for paper in found.values() if paper.updated >= since]
+
+    def by_id(self, search: str, ids: Sequence[str]) -> list[Paper]:
+        """Return those of some papers that arXiv has, or that match a query."""
+        found: list[Paper] = []
+        for first in range(0, len(ids), MAX_IDS):
+            asked = tuple(ids[first : first + MAX_IDS])
+            found += self.page(Question(search=search, ids=asked)).papers
+        return [paper for paper in found if paper.arxiv_id in ids]
+
+    def page(self, question: Question) -> Feed:
+        """Return one page, when it is whole and what was asked for. Raises SourceError."""
+
+        def page_of(attempt: int) -> Question:
+            return replace(question, size=max(1, question.size - attempt))
+
+        def read(attempt: int, body: bytes) -> Feed:
+            feed, asked = parse(body), page_of(attempt)
+            trust.require_whole(feed, search=asked.search, start=asked.start, size=asked.size)
+            return feed
+
+        return self._client.ask(lambda attempt: page_of(attempt).url(self._url), read)
+
+
+def dated(search: str, first: datetime, last: datetime) -> str:
+    """Return a query narrowed to what was first submitted in a window, to the minute."""
+    return f"{search} AND submittedDate:[{first:%Y%m%d%H%M} TO {last:%Y%m%d%H%M}]"
+
+
+class _TooManyError(Exception):
+    """More papers than arXiv's index gives out."""
