@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
-from hashlib import sha256
 
 from newsletter.addresses import bare
 from newsletter.errors import NewsletterError, TransportError
 from newsletter.job.mailroom import Aside
 from newsletter.job.report import Report
 from newsletter.models import Envelope, Masthead, Outgoing, Transport
+from newsletter.numbers import alert_number, message_id
 from newsletter.phrases import counted
 from newsletter.state.runs import History
 from newsletter.state.state import State
@@ -103,12 +103,13 @@ def _told_today(trouble: Trouble, history: History, now: datetime) -> bool:
 
 def _letter(due: Sequence[Trouble], to: str, masthead: Masthead, *, now: datetime) -> Outgoing:
     sender = bare(masthead.sender)
-    number = sha256("\0".join([to, *(each.name for each in due)]).encode()).hexdigest()[:20]
+    number = alert_number(now.date(), to, [each.name for each in due])
     mail = EmailMessage(policy=SMTP)
     mail["To"] = to
     mail["From"] = masthead.sender
     mail["Date"] = format_datetime(now)
-    mail["Message-ID"] = f"<{masthead.id}.alert.{now:%Y%m%d}.{number}@{sender.rpartition('@')[2]}>"
+    domain = sender.rpartition("@")[2]
+    mail["Message-ID"] = message_id(number, list_id=masthead.id, domain=domain)
     mail["Subject"] = f"{masthead.title}: {counted(len(due), 'trouble')}"
     mail["Auto-Submitted"] = "auto-generated"
     lines = [f"- {each.text}" for each in due]

@@ -7,7 +7,7 @@ made for each recipient is To, Message-ID, List-Unsubscribe and the unsubscribe 
 import re
 from binascii import b2a_qp
 from collections.abc import Callable, Iterable
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from email.header import Header
 from email.utils import format_datetime, formataddr, parseaddr
 from functools import lru_cache
@@ -19,6 +19,7 @@ from urllib.parse import quote
 from newsletter.addresses import printable
 from newsletter.mails.render import UNSUBSCRIBE
 from newsletter.models import Delivery, Envelope, Masthead, Outgoing, Rendered
+from newsletter.numbers import message_id, number
 
 # In quoted-printable "=" stands before two hexadecimal digits or the end of a line, so that no
 # part can hold this (RFC 2045 6.7).
@@ -61,25 +62,32 @@ class Composer:
         recipient = _checked(delivery.recipient)
         token = self._token(recipient)
         link = self._unsubscribe_link(token)
-        number = self._number(delivery, rendered.date)
+        message = number(
+            delivery.issue,
+            list_id=self._masthead.id,
+            day=rendered.date,
+            recipient=recipient,
+            keywords=delivery.keywords,
+        )
         bounce = self._masthead.bounce_address
         return Outgoing(
             delivery=delivery.id,
             envelope=Envelope(
                 sender=_tagged(bounce, token) if bounce else self._sender,
                 recipient=recipient,
-                id=number,
+                id=message,
             ),
             message=(
-                self._personal(recipient, number, token),
+                self._personal(recipient, message, token),
                 self._shared(delivery, rendered.subject),
                 *self._body(delivery, rendered, link, token),
             ),
         )
 
-    def _personal(self, recipient: str, number: str, token: str) -> bytes:
+    def _personal(self, recipient: str, message: str, token: str) -> bytes:
         mailto = self._mailto(token)
-        lines = [f"To: {recipient}", f"Message-ID: <{self._masthead.id}.{number}@{self._domain}>"]
+        name = message_id(message, list_id=self._masthead.id, domain=self._domain)
+        lines = [f"To: {recipient}", f"Message-ID: {name}"]
         if self._masthead.base_url:
             # The promise of one click needs an address to post to, never only a mailto: RFC 8058.
             lines += [
@@ -143,14 +151,6 @@ class Composer:
             yield _BETWEEN
             yield from (part or slot for part in _encoded(rendered.html))
             yield _END
-
-    def _number(self, delivery: Delivery, day: date) -> str:
-        """Return what tells this message from every other, today and when it goes again.
-
-        Where a state was lost or restored, another day's issue may have the same number.
-        """
-        issue = (self._masthead.id, str(delivery.issue), day.isoformat())
-        return f"{delivery.issue}.{_digest(*issue, delivery.recipient, *delivery.keywords)[:20]}"
 
     def _unsubscribe_link(self, token: str) -> str:
         base = self._masthead.base_url

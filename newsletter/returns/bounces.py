@@ -12,6 +12,7 @@ from typing import Literal
 from flufl.bounce import all_failures
 
 from newsletter.models import BounceKind, Mailing
+from newsletter.numbers import issue_of
 
 ROW = 5
 ROW_SPAN = timedelta(days=14)
@@ -56,8 +57,6 @@ _NOBODY_THERE = re.compile(
 
 # RFC 3464, and RFC 6533 for addresses in other letters.
 _REPORTS = {"message/delivery-status", "message/global-delivery-status"}
-# The number in Message-ID and ENVID: see message.Composer.
-_NUMBER = re.compile(r"\b(\d{1,9})\.[0-9a-f]{20}\b")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +103,7 @@ def reported(mail: Message, raw: bytes) -> Failure | Literal["passing"] | None:
         return "passing" if passing else None
     said = _said(mail)
     # What the server said comes last.
-    return Failure(kind=classify(said), text=said[-_MAX_TEXT:], issue=_issue(raw))
+    return Failure(kind=classify(said), text=said[-_MAX_TEXT:], issue=issue_of(_ascii(raw)))
 
 
 def by_a_mail_system(mail: Message) -> bool:
@@ -144,7 +143,7 @@ def _of_report(report: Message, raw: bytes) -> Failure | Literal["passing"] | No
         if action.startswith(("fail", "error")):
             text = f"{_field(block, 'Status')} {_field(block, 'Diagnostic-Code')}"
             envelopes = " ".join(_field(each, "Original-Envelope-Id") for each in blocks)
-            issue = _issue(envelopes.encode()) or _issue(raw)
+            issue = issue_of(envelopes) or issue_of(_ascii(raw))
             return Failure(kind=classify(text), text=text[:_MAX_TEXT], issue=issue)
     return "passing" if any(actions) else None
 
@@ -189,6 +188,5 @@ def _said(mail: Message) -> str:
     return ""
 
 
-def _issue(content: bytes) -> int:
-    found = _NUMBER.search(content.decode("ascii", "replace"))
-    return int(found[1]) if found else 0
+def _ascii(content: bytes) -> str:
+    return content.decode("ascii", "replace")
