@@ -18,6 +18,7 @@ from newsletter.mails.fitting import fitted, wrapped
 from newsletter.mails.template import Blocks
 from newsletter.mails.views import Heading, View, heading, matched, view
 from newsletter.models import Announcement, Digest, Edition, Keyword, Masthead, Rendered
+from newsletter.prose import plain
 
 # Text that comes from outside loses its control characters, so that nobody can forge the slot.
 UNSUBSCRIBE = "\x02unsubscribe\x03"
@@ -47,7 +48,7 @@ class Renderer:
         timezone: tzinfo = UTC,
     ) -> None:
         folders = [folder for folder in (templates, _shipped()) if folder]
-        self._title = wording.plain(masthead.title)
+        self._title = plain(masthead.title)
         self._bibtex = bibtex
         self._timezone = timezone
         self._html = Blocks("edition.html", folders)

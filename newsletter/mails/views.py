@@ -11,6 +11,7 @@ from typing import NamedTuple
 from newsletter.keywords.matching import marks
 from newsletter.mails import wording
 from newsletter.models import Announcement, Digest, Edition, Keyword
+from newsletter.prose import plain, prose
 
 _ARXIV_ID = pattern(r"(\d{4})\.\d{4,5}|[a-z-]+(\.[A-Z]{2})?/\d{7}")
 
@@ -79,8 +80,8 @@ def view(
     if not known:
         raise ValueError(f"{paper.arxiv_id!r} is no arXiv id")
     shown = edition.shown_in[paper.arxiv_id]
-    title = wording.prose(paper.title) or f"arXiv:{paper.arxiv_id}"
-    abstract = wording.prose(paper.abstract)
+    title = prose(paper.title) or f"arXiv:{paper.arxiv_id}"
+    abstract = prose(paper.abstract)
     in_title = {each.name: marks(each, title) for each in keywords}
     in_abstract = {each.name: marks(each, abstract) for each in keywords}
     found = {"title": in_title[digest.keyword.name], "abstract": in_abstract[digest.keyword.name]}
@@ -98,9 +99,9 @@ def view(
         short_title=wording.shortened(title, 60),
         label=wording.label(announcement, late=late),
         when=wording.when(announcement, digest, edition.date),
-        categories=", ".join(map(wording.plain, paper.categories)),
+        categories=", ".join(map(plain, paper.categories)),
         authors=wording.authors(paper.authors),
-        comment=wording.prose(paper.comment),
+        comment=prose(paper.comment),
         why=wording.why(paper, digest.keyword, places),
         shown=name_of(shown),
         also=[name_of(each.name) for each in keywords if each.name != shown],
@@ -138,7 +139,7 @@ def heading(digest: Digest, edition: Edition) -> Heading:
 @cache
 def name_of(name: str) -> Name:
     """Return a keyword as it is shown, and the anchor of its section."""
-    name = wording.plain(name)
+    name = plain(name)
     return Name(name, f"k{sha256(name.encode()).hexdigest()[:8]}")
 
 

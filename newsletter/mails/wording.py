@@ -5,15 +5,11 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 
 from newsletter.models import Announcement, Digest, Edition, Keyword, Paper
-from newsletter.tex import readable
+from newsletter.prose import plain, prose
 
 _LATE = timedelta(days=7)
 _AUTHORS = 10
 
-# Controls and separators become spaces; what reorders or hides its neighbours, and what is no
-# character at all, goes.
-_SPACES = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029]+")
-_UNSEEN = re.compile(r"[\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]")
 # arXiv has no flag for it: authors say so in the comment, in their own words, or in the abstract.
 _WITHDRAWN_COMMENT = re.compile(r"\bwithdr(?:aw|awn|ew|awing|awal)\b", re.IGNORECASE)
 _WITHDRAWN_ABSTRACT = re.compile(
@@ -21,16 +17,6 @@ _WITHDRAWN_ABSTRACT = re.compile(
     r"(?: and abstract)? (?:has|have) been withdrawn\b",
     re.IGNORECASE,
 )
-
-
-def plain(text: str) -> str:
-    """Return the text on one line, without controls that could change what stands around it."""
-    return _SPACES.sub(" ", _UNSEEN.sub("", text)).strip(" ")
-
-
-def prose(text: str) -> str:
-    """Return a title, name, comment or abstract as people read it: plain, its TeX as Unicode."""
-    return plain(readable(text))
 
 
 def shortened(text: str, limit: int) -> str:

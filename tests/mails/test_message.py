@@ -23,8 +23,8 @@ from hypothesis import strategies as st
 from newsletter.addresses import address
 from newsletter.mails.message import Composer
 from newsletter.mails.render import LIMIT, UNSUBSCRIBE, Renderer, filled
-from newsletter.mails.wording import plain
 from newsletter.models import Delivery, Masthead, Outgoing, Rendered
+from newsletter.prose import plain
 from tests.making.editions import (
     HOSTILE,
     MASTHEAD,

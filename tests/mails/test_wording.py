@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from newsletter.mails import wording
 from newsletter.models import Announcement, Digest, Keyword
+from newsletter.prose import plain
 from tests.making.editions import edition, news
 from tests.making.papers import paper
 from tests.making.shared_data import june_papers
@@ -215,12 +216,12 @@ def test_further_authors_are_counted() -> None:
     ],
 )
 def test_text_loses_what_could_change_its_surroundings(text: str, left: str) -> None:
-    assert wording.plain(text) == left
+    assert plain(text) == left
 
 
 @given(st.text())
 def test_plain_text_is_one_line_that_can_be_encoded(text: str) -> None:
-    plain = wording.plain(text)
-    plain.encode()
-    assert len(plain.splitlines()) <= 1
-    assert wording.plain(plain) == plain
+    shown = plain(text)
+    shown.encode()
+    assert len(shown.splitlines()) <= 1
+    assert plain(shown) == shown

@@ -1,0 +1,20 @@
+"""A text as people read it: its TeX as Unicode, on one line, nothing in it unseen. Pure."""
+
+import re
+
+from newsletter.tex import readable
+
+# Controls and separators become spaces; what reorders or hides its neighbours, and what is no
+# character at all, goes.
+_SPACES = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029]+")
+_UNSEEN = re.compile(r"[\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]")
+
+
+def plain(text: str) -> str:
+    """Return the text on one line, without controls that could change what stands around it."""
+    return _SPACES.sub(" ", _UNSEEN.sub("", text)).strip(" ")
+
+
+def prose(text: str) -> str:
+    """Return a title, name, comment or abstract as people read it: plain, its TeX as Unicode."""
+    return plain(readable(text))
