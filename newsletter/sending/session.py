@@ -159,9 +159,10 @@ class Session:
 
     It has at most two messages on it: one whose dot is out, and one whose MAIL, RCPT and DATA went
     along with that dot (RFC 2920 3.1). `loaded` is the message whose text the server waits for.
-    `taken`, `accepted` and `errors` count since the login. `lost` says why the connection is over,
-    empty while it is not, and `busy` whether the server ended it by a 421. `deadline` is on the
-    clock that `now` is on.
+    Since the login, `taken` counts messages, `served` those on which the server had the last word
+    (accepted, or a recipient refused), and `errors` its replies of 4yz and 5yz. `lost` says why the
+    connection is over, empty while it is not, and `busy` whether the server ended it by a 421.
+    `deadline` is on the clock that `now` is on.
     """
 
     def __init__(self, client: "_Client", patience: Patience) -> None:
@@ -176,7 +177,7 @@ class Session:
         self.deadline = inf
         self.lost = ""
         self.busy = self.leaving = False
-        self.taken = self.accepted = self.errors = 0
+        self.taken = self.served = self.errors = 0
         self._patience = patience
         self._reader = ReplyReader()
         self._unsent: deque[_Step] = deque()
@@ -196,6 +197,14 @@ class Session:
     def due(self) -> bool:
         """Whether the server waits for something even if no message follows."""
         return bool(self.loaded or self._amends)
+
+    @property
+    def at_stake(self) -> int:
+        """How many errors the next group could bring, if the server says no to all of it.
+
+        With PIPELINING a refused recipient is two: RCPT and the DATA that is out already.
+        """
+        return len(self._amends) + bool(self.loaded) + (3 if self.pipelining else 1)
 
     @property
     def writing(self) -> bool:
@@ -335,9 +344,10 @@ class Session:
         if not self._awaited:
             self.abandon(f"the server said {reply}", busy=reply.code == 421)
             return
+        self.errors += reply.code >= 400
         step = self._awaited[0]
         if step.outgoing is None:
-            if step.data == _RESET and reply.code != 250:
+            if step.data == _RESET and reply.code not in {250, 421}:
                 raise ProtocolError(f"{reply} in answer to RSET")
         elif step.outgoing.delivery in self._settled:
             self._hear_out(step, reply)
@@ -358,10 +368,10 @@ class Session:
         if what == "done" and step.phase == "DATA":
             self.loaded = outgoing
         elif what == "done" and step.phase == "dot":
-            self.accepted += 1
+            self.served += 1
             self._settle(outgoing, step.phase, what, reply)
         elif what != "done":
-            self.errors += 1
+            self.served += what == "refused"
             self._settle(outgoing, step.phase, what, reply)
             self._unsent = deque(each for each in self._unsent if each.outgoing is not outgoing)
             if step.phase != "dot":

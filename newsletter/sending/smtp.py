@@ -38,7 +38,7 @@ __all__ = ["Patience", "ProbeResult", "Server", "SmtpTransport", "probe"]
 
 _BUSY_TRIES = 8  # back-offs in a row that a server may ask for: more than two minutes in all
 _GLANCE = 0.2  # seconds between looks at `stop`
-_MAX_ERRORS = 10  # on a connection: Postfix hangs up after 20 (smtpd_hard_error_limit)
+_MAX_ERRORS = 18  # on a connection: Postfix hangs up at 20, and EHLO may have been one
 _MAX_RETRIES = 1000  # messages kept for another try before new ones are taken
 _POLICY_ROW = 3
 _POLICY_SHARE = 0.05
@@ -273,7 +273,7 @@ class _Run:
     def _worn(self, session: Session) -> bool:
         return (
             session.taken >= self._server.messages_per_connection
-            or session.errors >= _MAX_ERRORS
+            or session.errors + session.at_stake > _MAX_ERRORS
             or self._sessions.index(session) >= self._limit
         )
 
@@ -349,9 +349,9 @@ class _Run:
         self._sessions.remove(session)
         if session.busy:
             self._back_off(session.lost, now, busy=True)
-        elif not (session.accepted or session.leaving or self._stopping):
+        elif not (session.served or session.leaving or self._stopping):
             # One that has done some work may go for reasons of its own: many servers close after
-            # so many messages.
+            # so many messages, or so many errors.
             self._back_off(session.lost, now, busy=False)
 
     def _watch(self, session: Session) -> None:
@@ -373,15 +373,16 @@ class _Run:
                 self._troubles = 0
             case "refused":
                 self._refused += 1
+                self._troubles = 0
             case "policy":
                 self._suspects[delivery] = replace(outcome, status="rejected")
                 self._break_circuit(now)
             case "sender":
                 self._fail(_sender_refused(self._server, answer), now)
             case "lost":
-                pause = 0 if session.accepted else self._pause(item.tries)
+                pause = 0 if session.served else self._pause(item.tries)
                 # A server that closes after so many messages has not even looked at this one.
-                unheard = bool(session.accepted) and answer.phase == "MAIL"
+                unheard = bool(session.served) and answer.phase == "MAIL"
                 self._retry(item, now + pause, counts=not unheard)
             case "temporary":
                 self._retry(item, now + self._pause(item.tries))

@@ -69,7 +69,10 @@ class Mail:
 
 
 class SmtpServer:
-    """A server in threads; `mails`, `lines` (every command) and `connections` tell what it saw."""
+    """A server in threads; `mails`, `lines` (every command) and `connections` tell what it saw.
+
+    `most_open` is of connections at once, `most_errors` of 4yz and 5yz replies on one of them.
+    """
 
     def __init__(
         self,
@@ -92,6 +95,7 @@ class SmtpServer:
         self.connections = 0
         self.open = 0
         self.most_open = 0
+        self.most_errors = 0
         self.offers = tuple(offers)
         self.tls, self.implicit_tls = tls, implicit_tls
         self.login, self.mechanisms = login, mechanisms
@@ -337,6 +341,7 @@ class _Connection:
                 if action.startswith("421"):
                     raise _GoneError
                 self._errors += action[0] in "45"
+                self._server.most_errors = max(self._server.most_errors, self._errors)
                 if 0 < self._server.error_limit <= self._errors:
                     self._write(b"421 4.7.0 too many errors\r\n")
                     raise _GoneError

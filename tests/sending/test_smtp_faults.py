@@ -293,13 +293,58 @@ def test_throttling_is_met_by_slowing_down(offers: tuple[str, ...]) -> None:
     everybody_once(server, books, 140)
 
 
-def test_a_connection_is_renewed_before_it_has_made_too_many_errors() -> None:
-    script = {f"RCPT reader{number}@example.org": ["550 5.1.1 gone"] for number in range(2, 40)}
-    with SmtpServer(script=script, error_limit=20) as server:
+def many_gone() -> dict[str, list[str]]:
+    return {f"RCPT reader{number}@example.org": ["550 5.1.1 gone"] for number in range(2, 40)}
+
+
+# A refused recipient is one error, but two where DATA has left together with RCPT.
+@pytest.mark.parametrize(
+    ("offers", "connections"), [(OFFERED, 5), (PLAIN, 3)], ids=["pipelined", "plain"]
+)
+def test_a_connection_is_renewed_before_it_has_made_too_many_errors(
+    offers: tuple[str, ...], connections: int
+) -> None:
+    with SmtpServer(script=many_gone(), error_limit=20, offers=offers) as server:
         books = send(messages(40), server)
     assert books.having("rejected") == list(range(2, 40))
     assert books.having("accepted") == [1, 40]
-    assert server.connections == 4
+    assert server.connections == connections
+    assert server.most_errors < 20
+
+
+@DIALOGUES
+@pytest.mark.parametrize("eager", [False, True], ids=["careful", "eager"])
+@pytest.mark.parametrize("phase", ["MAIL", "RCPT", "DATA", "dot"])
+def test_whatever_is_put_off_counts_as_an_error(
+    phase: str, eager: bool, offers: tuple[str, ...]
+) -> None:
+    script = {phase: repeat("451 4.3.0 later")}
+    with SmtpServer(script=script, error_limit=20, offers=offers, eager=eager) as server:
+        books = send(messages(40), server, attempts=1)
+    assert books.having("deferred") == list(range(1, 41))
+    assert 0 < server.most_errors < 20
+
+
+@DIALOGUES
+@pytest.mark.parametrize("limit", [1, 2, 3, 5, 10])
+def test_a_server_that_bears_fewer_errors_is_just_called_again(
+    limit: int, offers: tuple[str, ...]
+) -> None:
+    with SmtpServer(script=many_gone(), error_limit=limit, offers=offers) as server:
+        books = send(messages(40), server, attempts=2)
+    assert books.having("rejected") == list(range(2, 40))
+    assert books.having("accepted") == [1, 40]
+
+
+@DIALOGUES
+def test_a_421_in_answer_to_a_reset_is_a_busy_server_not_one_that_is_down(
+    offers: tuple[str, ...],
+) -> None:
+    script = {"RCPT": ["550 5.1.1 gone"] * 4, "RSET": ["421 4.7.0 too many errors"] * 4}
+    with SmtpServer(script=script, offers=offers) as server:
+        books = send(messages(6), server)
+    assert books.having("rejected") == [1, 2, 3, 4]
+    assert books.having("accepted") == [5, 6]
 
 
 @DIALOGUES
