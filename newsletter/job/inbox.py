@@ -6,14 +6,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
 from newsletter.errors import IO, PERMISSION, InboxError
-from newsletter.models import Bounce
+from newsletter.models import Bounce, Mailing
 from newsletter.phrases import counted
 from newsletter.returns.bounces import (
     classify,
+    domain_of,
+    in_mass,
     is_mass,
     suppresses,
+    without_mass,
 )
 from newsletter.returns.mailboxes import Mail, Mailbox, Opener
 from newsletter.returns.meaning import Clerk, MailKind, Meaning
@@ -63,24 +67,25 @@ class Returns:
     def judge(self, *, now: datetime) -> int:
         """Suppress who is to be suppressed for bounces and refusals that are not judged yet.
 
-        Returns how many are. Where much of an issue came back nobody is, and those that the same
-        issue had suppressed before are mailed again. Raises InboxError.
+        Returns how many are. Where much of an issue came back, or much of what went to one mail
+        domain, nobody of them is, and those that the same issue had suppressed before are mailed
+        again. Raises InboxError.
         """
         self.bounces.note(_refusals(self.deliveries.rejections()), now=now)
         bounces = self.bounces.unjudged()
-        known = {each.issue for each in bounces} - {0}
-        mass = {issue for issue in known if self._is_mass(issue)}
-        judged = [each for each in bounces if each.issue not in mass]
+        mass = _Mass(self.bounces)
+        judged = [each for each in bounces if each.address not in mass.of(each.issue)]
         found = {
             each.address: each.text
             for each in judged
-            if suppresses(each.kind, self.bounces.mailings(each.address))
+            if suppresses(each.kind, mass.history(each.address))
             and not self.suppressions.reason_for(each.address)
         }
         for address, text in found.items():
             self._suppress(address, "bounced", text, now)
-        for issue in sorted(mass):
-            self._take_back(issue, now)
+        for issue in sorted({each.issue for each in bounces}):
+            if mass.of(issue):
+                self._take_back(issue, mass, now)
         _warn_of_ourselves(judged)
         self.bounces.note_judged(bounces)
         return len(found)
@@ -103,23 +108,19 @@ class Returns:
                 mailbox.move(found, folder)
         return Counter(kinds.values())
 
-    def _is_mass(self, issue: int) -> bool:
-        return is_mass(len(self.bounces.hard_bounces(issue)), self.bounces.mailed(issue))
-
-    def _take_back(self, issue: int, now: datetime) -> None:
-        bounced = self.bounces.hard_bounces(issue)
-        for address in bounced:
-            if self.suppressions.reason_for(address) == "bounced":
+    def _take_back(self, issue: int, mass: "_Mass", now: datetime) -> None:
+        for address in sorted(mass.of(issue)):
+            elsewhere = any(each.kind == "dead" for each in mass.history(address))
+            if self.suppressions.reason_for(address) == "bounced" and not elsewhere:
                 with _writing():
                     self.suppressions.remove(
                         address, now=now, detail=f"mass bounce of issue {issue}"
                     )
         _log.warning(
-            "issue %s came back from %s of %s recipients: that is about us, and nobody is"
-            " suppressed for it; look at what the last bounces in %s say",
+            "issue %s came back from %s: that is about us, and nobody of them is suppressed for it;"
+            " look at what the last bounces in %s say",
             issue,
-            len(bounced),
-            self.bounces.mailed(issue),
+            mass.words(issue),
             DONE,
         )
 
@@ -146,6 +147,34 @@ def summary(reading: Reading) -> str:
     told = ", ".join(text for kind, text in parts.items() if number[kind])
     kept = f" (moved to {UNKNOWN})" if number["refused"] + number["unknown"] else ""
     return f"read {counted(total, 'mail')}: {told}{kept}"
+
+
+class _Mass:
+    """Whose mail of which issue came back together with many others', looked up once each."""
+
+    def __init__(self, bounces: BounceBook) -> None:
+        self._bounces = bounces
+        self.mailed = cache(bounces.mailed)
+        self.of = cache(self._of)
+
+    def history(self, address: str) -> list[Mailing]:
+        """Return the issues that went to an address; what came back in a mass is about us."""
+        history = self._bounces.mailings(address)
+        mass = {each.issue for each in history if each.kind and address in self.of(each.issue)}
+        return without_mass(history, mass)
+
+    def words(self, issue: int) -> str:
+        """Return of how many recipients, all or those at some domains, how many are meant."""
+        mailed = self.mailed(issue)
+        number, total = len(self.of(issue)), sum(mailed.values())
+        if is_mass(number, total):
+            return f"{number} of {total} recipients"
+        at = sorted(Counter(map(domain_of, self.of(issue))).items())
+        return ", ".join(f"{number} of {mailed[domain]} at {domain}" for domain, number in at)
+
+    def _of(self, issue: int) -> frozenset[str]:
+        # Of what names no issue nobody knows how many there were.
+        return in_mass(self._bounces.returned(issue), self.mailed(issue)) if issue else frozenset()
 
 
 def _bounces(meanings: Iterable[Meaning]) -> list[Bounce]:

@@ -161,5 +161,6 @@ class Bounce:
 class Mailing:
     """An issue that went to an address, and what came back: None where nothing did."""
 
+    issue: int
     opened: datetime
     kind: BounceKind | None

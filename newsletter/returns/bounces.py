@@ -1,8 +1,9 @@
 """Say what a bounce means, and who is to be suppressed for it. Pure; it looks nothing up."""
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from email import message_from_string
 from email.message import Message
@@ -130,9 +131,35 @@ def suppresses(kind: BounceKind, history: Sequence[Mailing]) -> bool:
     return len(row) >= ROW and row[0].opened - row[-1].opened >= ROW_SPAN
 
 
-def is_mass(refused: int, recipients: int) -> bool:
-    """Return whether so many hard bounces of one issue say more about us than about the people."""
-    return refused >= MASS and refused > MASS_SHARE * recipients
+def is_mass(returned: int, recipients: int) -> bool:
+    """Return whether so many bounces of one issue say more about us than about the people."""
+    return returned >= MASS and returned > MASS_SHARE * recipients
+
+
+def in_mass(returned: Collection[str], mailed: Mapping[str, int]) -> frozenset[str]:
+    """Return those of the addresses an issue came back from whose bounces say more about us.
+
+    That is all of them where they are a mass of its recipients, for whatever reasons they did not
+    get it, a full mailbox too; else those at the domains where they are. `mailed` counts the
+    recipients by domain.
+    """
+    if is_mass(len(returned), sum(mailed.values())):
+        return frozenset(returned)
+    at = Counter(map(domain_of, returned))
+    domains = {each for each, number in at.items() if is_mass(number, mailed.get(each, 0))}
+    return frozenset(each for each in returned if domain_of(each) in domains)
+
+
+def without_mass(history: Sequence[Mailing], mass: Collection[int]) -> list[Mailing]:
+    """Return a history in which what came back of the issues in `mass` is about us."""
+    return [
+        replace(each, kind="ours") if each.kind and each.issue in mass else each for each in history
+    ]
+
+
+def domain_of(address: str) -> str:
+    """Return what follows the @."""
+    return address.rpartition("@")[2]
 
 
 def _of_report(report: Message, raw: bytes) -> Failure | Literal["passing"] | None:

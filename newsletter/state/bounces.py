@@ -60,26 +60,29 @@ class BounceBook:
                 [(each.address, each.issue) for each in bounces],
             )
 
-    def hard_bounces(self, issue: int) -> list[str]:
-        """Return the addresses that an issue came back from for good, or was refused for."""
+    def returned(self, issue: int) -> list[str]:
+        """Return the addresses that an issue came back from, or was refused for, in any way."""
         rows = self._database.rows(
-            "select address from bounces where issue = ? and kind <> 'soft' order by address", issue
+            "select address from bounces where issue = ? order by address", issue
         )
         return [address for (address,) in rows]
 
-    def mailed(self, issue: int) -> int:
-        """Count the recipients whose mails of an issue have left."""
-        ((number,),) = self._database.rows(
-            "select count(distinct recipient) from mailed where issue = ?", issue
+    def mailed(self, issue: int) -> dict[str, int]:
+        """Count the recipients whose mails of an issue have left, by what follows the @."""
+        return dict(
+            self._database.rows(
+                "select substr(recipient, instr(recipient, '@') + 1) as domain,"
+                " count(distinct recipient) from mailed where issue = ? group by domain",
+                issue,
+            )
         )
-        return int(number)
 
     def mailings(self, address: str) -> list[Mailing]:
         """Return the issues that went to an address, oldest first, and what came back."""
         return [
-            Mailing(opened=moment_of(opened), kind=kind)
-            for opened, kind in self._database.rows(
-                "select opened, kind from issues left join bounces on issue = number"
+            Mailing(issue=issue, opened=moment_of(opened), kind=kind)
+            for issue, opened, kind in self._database.rows(
+                "select number, opened, kind from issues left join bounces on issue = number"
                 " and address = ? where exists (select 1 from mailed"
                 " where mailed.issue = number and recipient = ?) order by number",
                 address,

@@ -411,6 +411,57 @@ def test_a_mass_event_suppresses_nobody_and_is_told(
     assert simple.suppressed() == {people[0]: "bounced"}
 
 
+@pytest.mark.parametrize("status", ["4.4.1", "4.4.7", "5.4.4", "4.2.2"])
+def test_a_list_that_nobody_can_reach_for_weeks_loses_nobody(
+    simple: Office, told: pytest.LogCaptureFixture, status: str
+) -> None:
+    people = [f"r{number}@d{number}.example" for number in range(20)]
+    for week in range(6):
+        now = NOW + week * WEEK
+        issue = simple.publish(*people, opened=now)
+        # Not all on one day: the last is judged when most of the others have been.
+        for some in (people[:4], people[4:]):
+            bounces = (dsn("postfix-expired", to=each, issue=issue) for each in some)
+            simple.box.put(*(each.replace(b"4.4.1", status.encode()) for each in bounces))
+            assert simple.reading(now=now).suppressed == 0
+    assert simple.suppressed() == {}
+    assert f"issue {issue} came back from 20 of 20 recipients" in told.text
+
+
+def test_the_readers_of_one_provider_are_not_suppressed_together(
+    simple: Office, told: pytest.LogCaptureFixture
+) -> None:
+    theirs = [f"r{number}@big.example" for number in range(150)]
+    others = [f"r{number}@d{number}.example" for number in range(1000)]
+    issue = simple.publish(*theirs, *others)
+    for each in [*theirs, *others[:4]]:
+        simple.box.put(dsn("postfix-no-such-user", to=each, issue=issue))
+    simple.read()
+    assert simple.suppressed() == dict.fromkeys(others[:4], "bounced")
+    assert f"issue {issue} came back from 150 of 150 at big.example" in told.text
+
+
+def test_what_a_provider_refuses_at_the_door_suppresses_none_of_its_readers(
+    simple: Office,
+) -> None:
+    simple.publish(*(f"r{n}@big.example" for n in range(5)), refused="550 5.1.1 no such user")
+    assert simple.returns().judge(now=NOW) == 0
+    simple.publish(*(f"r{n}@big.example" for n in range(4)), refused="550 5.1.1 no such user")
+    assert simple.returns().judge(now=NOW) == 4
+
+
+def test_who_died_later_stays_suppressed_when_an_older_issue_turns_out_a_mass(
+    simple: Office,
+) -> None:
+    people = [f"r{number}@example.net" for number in range(20)]
+    later = simple.publish(*people, *(f"r{n}@d{n}.example" for n in range(80)), opened=NOW + DAY)
+    simple.box.put(dsn("postfix-no-such-user", to=people[0], issue=later))
+    simple.read(now=NOW + DAY)
+    simple.box.put(*(dsn("postfix-no-such-user", to=each) for each in people[:6]))
+    simple.read(now=NOW + DAY)
+    assert simple.suppressed() == {people[0]: "bounced"}
+
+
 def test_mail_that_is_refused_because_of_us_is_told(
     simple: Office, told: pytest.LogCaptureFixture
 ) -> None:
@@ -454,9 +505,9 @@ def test_a_person_whom_the_operator_takes_back_is_not_suppressed_for_the_old_bou
 def test_who_is_forgotten_leaves_no_bounce_behind(simple: Office) -> None:
     simple.box.put(dsn("postfix-no-such-user"))
     simple.read()
-    assert simple.state.bounces.hard_bounces(7) == [ADA]
+    assert simple.state.bounces.returned(7) == [ADA]
     simple.state.forget(ADA, alias="forgotten-1", now=NOW)
-    assert simple.state.bounces.hard_bounces(7) == []
+    assert simple.state.bounces.returned(7) == []
 
 
 # Boxes

@@ -12,9 +12,10 @@ from newsletter.returns.bounces import (
     Failure,
     by_a_mail_system,
     classify,
-    is_mass,
+    in_mass,
     reported,
     suppresses,
+    without_mass,
 )
 from tests.making.papers import DAY, NOW
 
@@ -149,7 +150,7 @@ def history(kinds: str, *, apart: timedelta) -> Iterator[Mailing]:
         "d": "dead", "s": "soft", "o": "ours", "u": "unknown", "-": None
     }  # fmt: skip
     for number, letter in enumerate(kinds):
-        yield Mailing(opened=NOW + number * apart, kind=names[letter])
+        yield Mailing(issue=number, opened=NOW + number * apart, kind=names[letter])
 
 
 @pytest.mark.parametrize(
@@ -182,7 +183,7 @@ def test_the_dead_are_suppressed_at_once_and_the_full_after_five_in_a_row_over_t
 
 
 @pytest.mark.parametrize(
-    ("refused", "recipients", "expected"),
+    ("returned", "recipients", "expected"),
     [
         (4, 4, False),
         (5, 5, True),
@@ -193,6 +194,27 @@ def test_the_dead_are_suppressed_at_once_and_the_full_after_five_in_a_row_over_t
     ],
 )
 def test_a_mass_event_is_more_than_a_fifth_of_an_issue_and_a_handful(
-    refused: int, recipients: int, expected: bool
+    returned: int, recipients: int, expected: bool
 ) -> None:
-    assert is_mass(refused, recipients) is expected
+    people = [f"r{number}@{number}.example" for number in range(returned)]
+    mailed = {f"{number}.example": 1 for number in range(recipients)}
+    assert in_mass(people, mailed) == frozenset(people if expected else ())
+
+
+@pytest.mark.parametrize(
+    ("returned", "at_domain", "expected"),
+    [(4, 4, False), (5, 5, True), (5, 24, True), (5, 25, False), (150, 700, True)],
+)
+def test_or_more_than_a_fifth_of_those_at_one_mail_domain(
+    returned: int, at_domain: int, expected: bool
+) -> None:
+    people = [f"r{number}@big.example" for number in range(returned)]
+    mailed = {"big.example": at_domain, "other.example": 10_000}
+    assert in_mass([*people, "eve@other.example"], mailed) == frozenset(people if expected else ())
+
+
+def test_what_came_back_in_a_mass_neither_counts_nor_breaks_a_row() -> None:
+    mailings = list(history("sssss-d", apart=7 * DAY))
+    kept = without_mass(mailings, {1, 5, 6})
+    assert [each.kind for each in kept] == ["soft", "ours", "soft", "soft", "soft", None, "ours"]
+    assert not suppresses("soft", kept)
