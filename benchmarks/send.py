@@ -142,7 +142,6 @@ class Ledger:
 
     def __init__(self, state: State, count: int) -> None:
         self.accepted = 0
-        self._state = state
         self._now = datetime.now(UTC)
         owed = (
             Owed(recipient=f"reader{number}@example.org", keywords=("mri",), format="html", after=0)
@@ -152,16 +151,17 @@ class Ledger:
         day = Day(now=self._now, news=(), windows={})
         state.publish(issue, day, owed, [], weekly=False)
         state.deliveries.take_up(now=self._now, max_age=timedelta(days=1))
+        self._claim = state.claim()
 
     def messages(self, size: int) -> Iterator[Outgoing]:
         """Yield a message for all that is owed, in the order of the state file."""
-        return messages((each.id for each in self._state.deliveries.outstanding()), size)
+        return messages((each.id for each in self._claim), size)
 
     def commit(self, outcomes: Mapping[int, Outcome], intents: Collection[int]) -> frozenset[int]:
         """Note it durably, as a run does."""
-        self._state.deliveries.commit(outcomes, intents, now=self._now)
+        granted = self._claim.commit(outcomes, intents, now=self._now)
         self.accepted += sum(each.status == "accepted" for each in outcomes.values())
-        return frozenset(intents)
+        return granted
 
 
 @contextmanager

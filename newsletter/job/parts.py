@@ -104,7 +104,7 @@ def press(config: Config, state: State, *, now: datetime) -> Press:
     """Return what turns deliveries into messages."""
     tokens = Tokens(token_keys(config), config.newsletter.id)
     return Press(
-        state,
+        state.issues,
         renderer(config),
         Composer(
             config.masthead,

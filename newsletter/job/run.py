@@ -54,7 +54,7 @@ def run(
         for problem in (*people.problems, *suppressions.problems):
             warn(problem)
         mailroom = Mailroom(
-            deliveries=state.deliveries,
+            state=state,
             press=press(config, state, now=now),
             transport=preview_outbox(config)
             if dry_run

@@ -5,30 +5,18 @@ import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
-from itertools import islice
 from typing import Any
 
 from newsletter.models import FINAL, Delivery, DeliveryStatus, Outcome, Owed, Tally
 from newsletter.moments import iso
 from newsletter.state.database import Database, json_text
 
-_REACH = 64  # how many intents are noted ahead
-
 
 class Deliveries:
-    """The deliveries of a state file; what is taken up is forgotten when the file is closed.
-
-    Syncing the disk takes longer than a server nearby takes for a message. So, where intents
-    follow each other in a hurry, one commit notes the intents of the next deliveries in line as
-    well, and the outcomes until then are left for the next sync. `release` takes back what was
-    noted ahead and did not leave.
-    """
+    """The deliveries of a state file; what is taken up is forgotten when the file is closed."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._line: dict[int, DeliveryStatus] = {}  # what was not tried yet, with its status
-        self._ahead: dict[int, DeliveryStatus] = {}  # noted ahead, with the status before
-        self._reach = 0
         with database.guarded() as db:
             db.execute(_WORKED)
 
@@ -75,88 +63,81 @@ class Deliveries:
                 [(iso(now), reason, each) for each in recipients],
             )
 
-    def outstanding(
+    def pages(
         self, *, issue: int | None = None, hold_unknown: bool = False
-    ) -> Iterator[Delivery]:
-        """Yield what was taken up and is still owed, those that share an edition together.
+    ) -> Iterator[list[Delivery]]:
+        """Yield what was taken up and is still owed, some at a time, each delivery once.
 
-        Each is yielded once; outcomes may be committed meanwhile.
+        Those that share an edition follow each other; outcomes may be committed meanwhile.
         """
-        # What is noted and never leaves would be held back after a kill, for nothing.
-        self._reach = 0 if hold_unknown else _REACH
         position = 0
-        while True:
-            rows = self._database.rows(
-                "select position, id, issue, after, recipient, keywords, format, status, attempts"
-                " from worked cross join outstanding on id = delivery"
-                " where position > ? and issue = coalesce(?, issue)"
-                " and not (? and status = 'unknown') order by position limit 500",
-                position,
-                issue,
-                hold_unknown,
-            )
-            if not rows:
-                return
-            self._line = {row[1]: row[7] for row in rows}
-            for row in rows:
-                yield _delivery(row[1:])
+        while rows := self._database.rows(
+            "select position, id, issue, after, recipient, keywords, format, status, attempts"
+            " from worked cross join outstanding on id = delivery"
+            " where position > ? and issue = coalesce(?, issue)"
+            " and not (? and status = 'unknown') order by position limit 500",
+            position,
+            issue,
+            hold_unknown,
+        ):
+            yield [_delivery(row[1:]) for row in rows]
             position = rows[-1][0]
 
+    @property
+    def hurried(self) -> bool:
+        """Whether the last intent is so recent that waiting for the disk at each takes too long."""
+        return self._database.hurried
+
     def commit(
-        self, outcomes: Mapping[int, Outcome], intents: Collection[int], *, now: datetime
+        self,
+        outcomes: Mapping[int, Outcome],
+        intents: Collection[int],
+        *,
+        now: datetime,
+        never_left: Collection[int] = (),
     ) -> None:
         """Note outcomes, and what is about to leave, in one transaction.
 
-        When this returns no kill can undo it. A power cut cannot undo an intent either, but where
-        no intent had to be written it may undo the outcomes that came within `Database.hurry` of
-        the last sync, until the next one.
+        `never_left` has what was noted as an intent before and was not tried: its outcome is that
+        of no attempt. When this returns no kill can undo it. A power cut cannot undo an intent
+        either, but where there is none it may undo the outcomes that came within `Database.hurry`
+        of the last sync, until the next one.
         """
         changed = iso(now)
-        fresh = [delivery for delivery in intents if delivery not in self._ahead]
-        for delivery in (*outcomes, *intents):
-            self._line.pop(delivery, None)
-        ahead: dict[int, DeliveryStatus] = {}
-        if fresh and self._database.hurried:
-            coming = islice(self._line.items(), self._reach)
-            ahead = {id_: status for id_, status in coming if id_ not in self._ahead}
-        with self._database.transaction(lazy=not fresh) as db:
+        with self._database.transaction(lazy=not intents) as db:
             db.executemany(
                 "update deliveries set status = ?, attempts = attempts - ?, code = ?, reply = ?,"
                 " changed = ? where id = ?",
                 [
-                    (each.status, delivery in self._ahead, each.code, each.text, changed, delivery)
+                    (each.status, delivery in never_left, each.code, each.text, changed, delivery)
                     for delivery, each in outcomes.items()
                 ],
             )
             db.executemany(
                 "update deliveries set status = 'sending', attempts = attempts + 1, changed = ?"
                 " where id = ?",
-                [(changed, delivery) for delivery in (*fresh, *ahead)],
+                [(changed, delivery) for delivery in intents],
             )
-        self._ahead |= ahead
-        for delivery in (*outcomes, *intents):
-            self._ahead.pop(delivery, None)
 
-    def release(self) -> None:
-        """Take back the intents of what was noted ahead and did not leave; sync all outcomes."""
+    def take_back(self, intents: Mapping[int, DeliveryStatus]) -> None:
+        """Give those that never left the status they had before; sync what was committed lazily."""
         with self._database.transaction() as db:
             db.executemany(
                 "update deliveries set status = ?, attempts = attempts - 1 where id = ?",
-                [(status, delivery) for delivery, status in self._ahead.items()],
+                [(status, delivery) for delivery, status in intents.items()],
             )
-        self._ahead.clear()
         self._database.sync()
 
-    def failed_to_compose(self, delivery: int, reason: str, *, now: datetime) -> int:
+    def failed_to_compose(
+        self, delivery: int, reason: str, *, now: datetime, never_left: bool = False
+    ) -> int:
         """Count that a message could not be composed; return how often that happened."""
         with self._database.transaction() as db:
             ((failures,),) = db.execute(
                 "update deliveries set failures = failures + 1, status = 'deferred',"
                 " attempts = attempts - ?, reply = ?, changed = ? where id = ? returning failures",
-                (delivery in self._ahead, reason, iso(now), delivery),
+                (never_left, reason, iso(now), delivery),
             ).fetchall()
-        self._line.pop(delivery, None)
-        self._ahead.pop(delivery, None)
         return int(failures)
 
     def tally(self) -> Tally:

@@ -28,6 +28,7 @@ from newsletter.models import (
 )
 from newsletter.moments import iso, moment_of
 from newsletter.state import verify
+from newsletter.state.ahead import Ahead
 from newsletter.state.bounces import BounceBook
 from newsletter.state.database import Database, json_text
 from newsletter.state.deliveries import Deliveries, owe
@@ -192,7 +193,7 @@ class State:
             )
         )
 
-    def issues(self, *, after: int, upto: int) -> list[Issue]:
+    def issues(self, after: int, upto: int) -> list[Issue]:
         """Return the issues numbered after < number <= upto, oldest first, as they were opened."""
         rows = self.database.rows(
             "select number, date from issues where number > ? and number <= ? order by number",
@@ -228,6 +229,15 @@ class State:
                 issue,
             )
         )
+
+    # What is owed
+
+    def claim(self, *, issue: int | None = None, hold_unknown: bool = False) -> Ahead:
+        """Claim for one delivery run what was taken up, or what was of one issue.
+
+        What `hold_unknown` holds back is not claimed.
+        """
+        return Ahead(self.deliveries, issue=issue, hold_unknown=hold_unknown)
 
     # People
 

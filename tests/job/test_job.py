@@ -120,9 +120,9 @@ def test_everyone_gets_their_keywords_only(room: Newsroom) -> None:
 
 def test_an_issue_is_read_once_for_all_its_editions(room: Newsroom) -> None:
     class Counting(State):
-        def issues(self, *, after: int, upto: int) -> list[Issue]:
+        def issues(self, after: int, upto: int) -> list[Issue]:
             read.append((after, upto))
-            return super().issues(after=after, upto=upto)
+            return super().issues(after, upto)
 
     read: list[tuple[int, int]] = []
     room.open_state = Counting.open
@@ -239,7 +239,7 @@ def test_a_refused_recipient_stops_nobody_and_stays_on_record(room: Newsroom) ->
     assert (tally.accepted, tally.rejected, tally.planned, tally.outstanding) == (1, 1, 2, 0)
     with State.open(room.folder / "state.sqlite3") as state:
         state.deliveries.take_up(now=NOW, max_age=DAY)
-        assert list(state.deliveries.outstanding()) == []
+        assert list(state.claim()) == []
 
 
 def test_what_is_deferred_goes_out_with_the_next_run_and_the_same_message_id(

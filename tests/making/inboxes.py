@@ -147,7 +147,7 @@ class Office:
         outcome = Outcome(status="accepted", code=250)
         if refused:
             outcome = Outcome(status="rejected", code=int(refused[:3]), text=refused[4:])
-        ids = [each.id for each in self.state.deliveries.outstanding()]
+        ids = [each.id for each in self.state.claim()]
         self.state.deliveries.commit(dict.fromkeys(ids, outcome), [], now=opened)
         return self.number
 

@@ -85,8 +85,8 @@ class Newsroom:
                 per_keyword=self.per_keyword,
             )
             mailroom = Mailroom(
-                deliveries=state.deliveries,
-                press=Press(state, renderer, composer),
+                state=state,
+                press=Press(state.issues, renderer, composer),
                 transport=self.transport or Outbox(self.folder / "outbox"),
                 suppressions=Suppressions(self.folder / "suppressions.csv"),
                 clock=lambda: now,

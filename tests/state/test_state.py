@@ -133,7 +133,7 @@ def test_deliveries_end_in_one_status_and_the_tally_adds_up(path: Path) -> None:
     with State.open(path) as state:
         publish(state, 1, "2611.00001", to=recipients)
         state.deliveries.take_up(now=NOW, max_age=2 * DAY)
-        ids = [each.id for each in state.deliveries.outstanding()]
+        ids = [each.id for each in state.claim()]
         state.deliveries.commit({}, ids[:5], now=NOW)
         statuses: list[DeliveryStatus] = ["accepted", "rejected", "deferred", "unknown"]
         outcomes = {id_: Outcome(status=status) for id_, status in zip(ids, statuses, strict=False)}
@@ -141,19 +141,19 @@ def test_deliveries_end_in_one_status_and_the_tally_adds_up(path: Path) -> None:
         tally = state.deliveries.tally()
         assert (tally.accepted, tally.rejected, tally.deferred, tally.unknown) == (1, 1, 1, 1)
         assert (tally.outstanding, tally.planned) == (4, 6)
-        assert {each.id for each in state.deliveries.outstanding()} == set(ids[2:])
-        assert ids[3] not in {each.id for each in state.deliveries.outstanding(hold_unknown=True)}
+        assert {each.id for each in state.claim()} == set(ids[2:])
+        assert ids[3] not in {each.id for each in state.claim(hold_unknown=True)}
 
 
 def test_what_was_under_way_when_a_run_ended_is_unknown_in_the_next(path: Path) -> None:
     with State.open(path) as state:
         publish(state, 1, "2611.00001", to=("ada@example.org",))
         state.deliveries.take_up(now=NOW, max_age=2 * DAY)
-        (delivery,) = state.deliveries.outstanding()
+        (delivery,) = state.claim()
         state.deliveries.commit({}, [delivery.id], now=NOW)
     with State.open(path) as state:
         state.deliveries.take_up(now=NOW, max_age=2 * DAY)
-        (again,) = state.deliveries.outstanding()
+        (again,) = state.claim()
         assert (again.status, again.attempts, again.id) == ("unknown", 1, delivery.id)
 
 
@@ -168,18 +168,19 @@ def test_intents_in_a_hurry_are_noted_ahead_and_taken_back(path: Path) -> None:
         state.database.hurry = inf
         publish(state, 1, "2611.00001", to=tuple(f"r{n}@example.org" for n in range(90)))
         state.deliveries.take_up(now=NOW, max_age=DAY)
-        coming = state.deliveries.outstanding()
+        claim = state.claim()
+        coming = iter(claim)
         first = next(coming).id
-        state.deliveries.commit({}, [first], now=NOW)
+        claim.commit({}, [first], now=NOW)
         noted = statuses(path).count(("sending", 1))
         assert 10 < noted < 80
         second = next(coming).id
-        state.deliveries.commit({first: ACCEPTED}, [second], now=NOW)
+        claim.commit({first: ACCEPTED}, [second], now=NOW)
         third = next(coming).id
-        state.deliveries.commit({second: ACCEPTED}, [third], now=NOW)
-        state.deliveries.failed_to_compose(next(coming).id, "broken", now=NOW)
+        claim.commit({second: ACCEPTED}, [third], now=NOW)
+        claim.failed_to_compose(next(coming).id, "broken", now=NOW)
         assert statuses(path).count(("sending", 1)) == noted - 3
-        state.deliveries.release()
+        claim.release()
         found = statuses(path)
         assert found[:3] == [("accepted", 1), ("accepted", 1), ("sending", 1)]
         assert found[3][0] == "deferred"
@@ -191,14 +192,15 @@ def test_what_has_left_is_not_noted_ahead_while_only_others_are_tried_again(path
         state.database.hurry = inf
         publish(state, 1, "2611.00001", to=tuple(f"r{n}@example.org" for n in range(9)))
         state.deliveries.take_up(now=NOW, max_age=DAY)
-        coming = state.deliveries.outstanding()
+        claim = state.claim()
+        coming = iter(claim)
         first, second = next(coming).id, next(coming).id
-        state.deliveries.commit({}, [first, second], now=NOW)
+        claim.commit({}, [first, second], now=NOW)
         later = {first: Outcome(status="deferred", code=450), second: ACCEPTED}
-        state.deliveries.commit(later, [], now=NOW)
-        state.deliveries.commit({}, [first], now=NOW)
-        state.deliveries.commit({first: ACCEPTED}, [], now=NOW)
-        state.deliveries.release()
+        claim.commit(later, [], now=NOW)
+        claim.commit({}, [first], now=NOW)
+        claim.commit({first: ACCEPTED}, [], now=NOW)
+        claim.release()
         assert statuses(path)[:2] == [("accepted", 2), ("accepted", 1)]
         assert set(statuses(path)[2:]) == {("untried", 0)}
 
@@ -208,13 +210,14 @@ def test_what_was_noted_ahead_and_never_left_was_not_attempted(path: Path) -> No
         state.database.hurry = inf
         publish(state, 1, "2611.00001", to=tuple(f"r{n}@example.org" for n in range(5)))
         state.deliveries.take_up(now=NOW, max_age=DAY)
-        first, second, third, *_ = state.deliveries.outstanding()
-        state.deliveries.commit({}, [first.id], now=NOW)
-        state.deliveries.commit({second.id: Outcome(status="suppressed")}, [], now=NOW)
-        state.deliveries.failed_to_compose(third.id, "broken", now=NOW)
+        claim = state.claim()
+        first, second, third, *_ = claim
+        claim.commit({}, [first.id], now=NOW)
+        claim.commit({second.id: Outcome(status="suppressed")}, [], now=NOW)
+        claim.failed_to_compose(third.id, "broken", now=NOW)
         assert statuses(path)[:3] == [("sending", 1), ("suppressed", 0), ("deferred", 0)]
-        state.deliveries.commit({}, [first.id], now=NOW)
-        state.deliveries.release()
+        claim.commit({}, [first.id], now=NOW)
+        claim.release()
         assert statuses(path)[2] == ("deferred", 0)
 
 
@@ -226,10 +229,11 @@ def test_nothing_is_noted_ahead_without_hurry_or_where_it_would_be_held(
         state.database.hurry = hurry
         publish(state, 1, "2611.00001", to=tuple(f"r{n}@example.org" for n in range(9)))
         state.deliveries.take_up(now=NOW, max_age=DAY)
-        for delivery in state.deliveries.outstanding(hold_unknown=hold_unknown):
-            state.deliveries.commit({}, [delivery.id], now=NOW)
+        claim = state.claim(hold_unknown=hold_unknown)
+        for delivery in claim:
+            claim.commit({}, [delivery.id], now=NOW)
             assert statuses(path).count(("sending", 1)) == 1
-            state.deliveries.commit({delivery.id: ACCEPTED}, [], now=NOW)
+            claim.commit({delivery.id: ACCEPTED}, [], now=NOW)
 
 
 def test_after_the_last_mail_the_disk_has_every_outcome(path: Path) -> None:
@@ -237,10 +241,11 @@ def test_after_the_last_mail_the_disk_has_every_outcome(path: Path) -> None:
         state.database.hurry = inf
         publish(state, 1, "2611.00001", to=("ada@example.org",))
         state.deliveries.take_up(now=NOW, max_age=DAY)
-        (delivery,) = state.deliveries.outstanding()
-        state.deliveries.commit({}, [delivery.id], now=NOW)
-        state.deliveries.commit({delivery.id: ACCEPTED}, [], now=NOW)
-        state.deliveries.release()
+        claim = state.claim()
+        (delivery,) = claim
+        claim.commit({}, [delivery.id], now=NOW)
+        claim.commit({delivery.id: ACCEPTED}, [], now=NOW)
+        claim.release()
         # The log is synced before it is carried over; else a power cut leaves nothing of it.
         without_log = path.with_name("without-log.sqlite3")
         without_log.write_bytes(path.read_bytes())
@@ -251,7 +256,7 @@ def test_what_is_too_old_expires_and_is_counted(path: Path) -> None:
     with State.open(path) as state:
         publish(state, 1, "2611.00001", to=("ada@example.org",))
         state.deliveries.take_up(now=NOW + 3 * DAY, max_age=2 * DAY)
-        assert list(state.deliveries.outstanding()) == []
+        assert list(state.claim()) == []
         assert state.deliveries.tally().expired == 1
 
 
@@ -260,7 +265,7 @@ def test_outstanding_deliveries_can_be_worked_on_while_they_are_read(path: Path)
         publish(state, 1, "2611.00001", to=tuple(f"r{n}@example.org" for n in range(1203)))
         state.deliveries.take_up(now=NOW, max_age=DAY)
         seen = []
-        for delivery in state.deliveries.outstanding(issue=1):
+        for delivery in state.claim(issue=1):
             state.deliveries.commit({delivery.id: ACCEPTED}, [], now=NOW)
             seen.append(delivery.recipient)
         assert len(set(seen)) == len(seen) == 1203

@@ -101,10 +101,15 @@ class DyingDeliveries(Deliveries):
         self._fuse = fuse
 
     def commit(
-        self, outcomes: Mapping[int, Outcome], intents: Collection[int], *, now: datetime
+        self,
+        outcomes: Mapping[int, Outcome],
+        intents: Collection[int],
+        *,
+        now: datetime,
+        never_left: Collection[int] = (),
     ) -> None:
         self._fuse.reach("before-commit")
-        super().commit(outcomes, intents, now=now)
+        super().commit(outcomes, intents, now=now, never_left=never_left)
         self._fuse.reach("after-commit")
 
 

@@ -280,7 +280,7 @@ def test_what_was_committed_survives_a_torn_journal(room: Newsroom, tail: bytes)
     torn.mkdir()
     with State.open(state) as opened:
         opened.deliveries.take_up(now=NOW, max_age=DAY)
-        for delivery in list(opened.deliveries.outstanding()):
+        for delivery in list(opened.claim()):
             opened.deliveries.commit({}, [delivery.id], now=NOW)
         # As a power cut leaves it: the journal is beside the file, and something is behind it.
         for suffix in ("", "-wal"):

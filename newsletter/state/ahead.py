@@ -1,0 +1,85 @@
+"""What one delivery run has claimed of all that is owed; what is owed, the book knows.
+
+An intent must be durable before the final dot, and making it so takes longer than a server nearby
+takes for a message. So a run claims deliveries before their turn comes, and gives back those that
+never left. How it claims them is its ledger's affair: this one, which no other run can write to,
+notes the next in line along with an intent that had to be written anyway; one that many senders
+share has to lease them.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from datetime import datetime
+from itertools import islice
+from typing import Self
+
+from newsletter.models import Delivery, DeliveryStatus, Outcome
+from newsletter.state.deliveries import Deliveries
+
+_REACH = 64  # how many intents are noted ahead
+
+
+class Ahead:
+    """A claim on what was taken up, of one issue or of all, given back when the context ends.
+
+    Where intents follow each other in a hurry, one commit notes the intents of the next deliveries
+    in line as well, and the outcomes until then are left for the next sync.
+    """
+
+    def __init__(self, book: Deliveries, *, issue: int | None, hold_unknown: bool) -> None:
+        self._book = book
+        self._issue = issue
+        self._hold_unknown = hold_unknown
+        # What is noted and never leaves would be held back after a kill, for nothing.
+        self._reach = 0 if hold_unknown else _REACH
+        self._line: dict[int, DeliveryStatus] = {}  # what was not tried yet, with its status
+        self._noted: dict[int, DeliveryStatus] = {}  # noted ahead, with the status before
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.release()
+
+    def release(self) -> None:
+        """Take back the intents of what was noted ahead and did not leave; sync all outcomes."""
+        self._book.take_back(self._noted)
+        self._noted.clear()
+
+    def __iter__(self) -> Iterator[Delivery]:
+        """Yield what is claimed, those that share an edition together, each once.
+
+        Outcomes may be committed meanwhile.
+        """
+        for page in self._book.pages(issue=self._issue, hold_unknown=self._hold_unknown):
+            self._line = {each.id: each.status for each in page}
+            yield from page
+
+    def commit(
+        self, outcomes: Mapping[int, Outcome], intents: Collection[int], *, now: datetime
+    ) -> frozenset[int]:
+        """Note outcomes, and what is about to leave, as `Deliveries.commit` does.
+
+        Returns those of `intents` that are granted: here all of them.
+        """
+        fresh = [delivery for delivery in intents if delivery not in self._noted]
+        touched = (*outcomes, *intents)
+        for delivery in touched:
+            self._line.pop(delivery, None)
+        ahead: dict[int, DeliveryStatus] = {}
+        if fresh and self._book.hurried:
+            coming = islice(self._line.items(), self._reach)
+            ahead = {id_: status for id_, status in coming if id_ not in self._noted}
+        self._book.commit(outcomes, (*fresh, *ahead), now=now, never_left=self._noted.keys())
+        self._noted |= ahead
+        for delivery in touched:
+            self._noted.pop(delivery, None)
+        return frozenset(intents)
+
+    def failed_to_compose(self, delivery: int, reason: str, *, now: datetime) -> int:
+        """Count that a message could not be composed; return how often that happened."""
+        failures = self._book.failed_to_compose(
+            delivery, reason, now=now, never_left=delivery in self._noted
+        )
+        self._line.pop(delivery, None)
+        self._noted.pop(delivery, None)
+        return failures
