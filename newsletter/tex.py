@@ -8,9 +8,10 @@ from functools import cache, partial
 _MAX_PASSES = 4
 _MAX_DEPTH = 25
 _MAX_FORMULA = 500  # lexemes: dollars further apart than that have prose between them
+_SMALL = 3  # characters: `$ N $` is a formula though blanks stand inside its dollars
 _MAX_BRACKETS = 50  # lexemes between `[` and `]`
 
-_SIGN_OF_TEX = re.compile(r"[\\$~]|[_^]\{|--|``")
+_SIGN_OF_TEX = re.compile(r"[\\$~]|[_^]\{|--|``|\'\'|[\w)\]}]\^|\{[^\s{}]\}|\w\{\}")
 _LEXEME = re.compile(
     r"https?://(?:[^\s{}\\$<>]|\\[_%#&~])+"
     r"|\\[A-Za-z]+"
@@ -56,12 +57,17 @@ class _Reader:
         self.ends = frozenset(self.closer.values())
         self.at = 0
         self.depth = 0
+        self.rows = 0  # how many matrices this is in
         self.quotes = 0
+        self.straight = False  # a plain " is open
+        self.last_quote = max((at for at, each in enumerate(lexemes) if each == "''"), default=-1)
 
     def read(self, end: int, *, math: bool) -> str:
         """Read up to the lexeme at `end`."""
         pieces = [""]
         while self.at < end:
+            if math and self.lexemes[self.at] in _INFIX and self.depth < _MAX_DEPTH:
+                return self.infix("".join(pieces), end)
             piece = self.piece(pieces[-1], math=math)
             if _is_ascii_letter(piece[:1]) and _ENDS_IN_MACRO.search(pieces[-1]):
                 pieces.append(" ")  # `{\em our \ours}is`: what is unwrapped must not make `\oursis`
@@ -69,28 +75,44 @@ class _Reader:
                 pieces.append(piece)
         return "".join(pieces)
 
+    def infix(self, left: str, end: int) -> str:
+        r"""Read what stands between two operands: `{1 \over n}`."""
+        macro = self.lexemes[self.at]
+        self.at += 1
+        self.depth += 1
+        right = self.read(end, math=True)
+        self.depth -= 1
+        made = _INFIX[macro](left.strip(), right.strip())
+        return f"{left}{macro}{right}" if made is None else made
+
     def piece(self, before: str, *, math: bool) -> str:
         """Read a lexeme with all that belongs to it; `before` is the piece to its left."""
         start, lexeme = self.at, self.lexemes[self.at]
         self.at += 1
+        if self.rows and (lexeme == "&" or lexeme.isspace()):
+            return self.between_cells(lexeme)
         if start in self.closer:
-            return self.group(start, lexeme, math=math)
+            return self.group(start, lexeme, before, math=math)
         if lexeme[0] == "\\":
             name = lexeme[1:]
             return (self.word if name.isalpha() else self.sign)(name, before, math=math)
         if lexeme in {"^", "_"}:
-            return self.script(lexeme, math=math)
+            return self.script(lexeme, before, math=math)
         if lexeme in {"~", "``", '"'} or lexeme[0] == "'" or lexeme[:2] == "--":
             return self.typed(lexeme, before, math=math)
         return _unescaped(lexeme) if lexeme.startswith(("http://", "https://")) else lexeme
 
-    def group(self, start: int, lexeme: str, *, math: bool) -> str:
+    def group(self, start: int, lexeme: str, before: str, *, math: bool) -> str:
         if self.depth >= _MAX_DEPTH:
             return lexeme
         if lexeme != "{":
             return " ".join(self.inside(start, math=True).split())
         bare = math or self.lexemes[start + 1][0] == "\\"
         content = self.inside(start, math=math)
+        if not math and before[-1:].isalnum():
+            following = self.peek()[:1]
+            number = before[-1].isdigit() and content in {",", "."} and following.isdigit()
+            bare = bare or not content or number or (len(content) == 1 and content.isalpha())
         return content if bare and not content.startswith("\\") else f"{{{content}}}"
 
     def inside(self, start: int, *, math: bool) -> str:
@@ -103,6 +125,9 @@ class _Reader:
 
     def word(self, name: str, before: str, *, math: bool) -> str:
         r"""Read a control word such as `\alpha`, and its arguments."""
+        special = self.special(name)
+        if special is not None:
+            return special
         if name in _FORMS:
             return self.form(name, math=math)
         if _SWITCH.fullmatch(name):
@@ -111,15 +136,52 @@ class _Reader:
             return self.accented(name)
         symbol = _symbols().get(name)
         if symbol is None:
-            return f"\\{name}"
+            return self.unknown(name, math=math)
         return "°" if name == "deg" and not math else self.symbol(symbol, before, math=math)
+
+    def special(self, name: str) -> str | None:
+        """Read a control word whose argument stands bare, is an environment or has no end."""
+        if name == "footnote" and self.peek() == "{" and self.at not in self.closer:
+            self.at += 1  # the abstract was cut off inside it
+            return " ("
+        if name in _MEASURED and (found := self.ahead(_MEASURED[name][0])):
+            self.take(len(found[0]))
+            self.skip_space()
+            return _MEASURED[name][1](found[1])
+        if name in {"begin", "end"} and (found := self.ahead(_MATRIX)):
+            self.take(len(found[0]))
+            return self.matrix(name, found[1])
+        return None
+
+    def matrix(self, edge: str, kind: str) -> str:
+        """Begin or end a matrix: its cells are parted by commas, its rows by semicolons."""
+        self.skip_space()
+        self.rows = max(0, self.rows + (1 if edge == "begin" else -1))
+        opening, closing = _BRACKETS.get(kind, ("(", ")"))
+        return opening if edge == "begin" else closing
+
+    def between_cells(self, lexeme: str) -> str:
+        if lexeme == "&":
+            self.skip_space()
+            return ", "
+        return "" if self.peek() in {"&", "\\\\", "\\end"} else lexeme
+
+    def unknown(self, name: str, *, math: bool) -> str:
+        r"""Leave an author's own macro, with its arguments: `\bi{3k}`; `\ours{}` is `\ours`."""
+        shown = f"\\{name}"
+        while self.peek() == "{" and self.at in self.closer and self.depth < _MAX_DEPTH:
+            content = self.inside(self.at, math=math)
+            shown += f"{{{content}}}" if content else ""
+        return shown
 
     def symbol(self, symbol: str, before: str, *, math: bool) -> str:
         if self.closer.get(self.at) == self.at + 1 and self.peek() == "{":
             self.at += 2
         elif len(symbol) > 1 and symbol.isascii():
             return self.function(symbol, before)
-        elif not before[-1:].isspace() and (math or _is_latin(before[-1:] + symbol)):
+        elif not before[-1:].isspace() and (
+            math or symbol == "/" or _is_latin(before[-1:] + symbol)
+        ):
             self.skip_space()  # it only ends the name: `2\times 3`, `M\o ller`
         return symbol
 
@@ -158,7 +220,10 @@ class _Reader:
             return self.raw() if braced else None
         following = "".join(self.lexemes[self.at : self.at + 2]).lstrip()[:1]
         loose = (math or kind != "m") and (following.isalnum() or following in {"=", "<", ">"})
-        return self.argument(math={"m": True, "t": False}.get(kind, math), loose=loose)
+        value = self.argument(math={"m": True, "t": False}.get(kind, math), loose=loose)
+        if not (math or braced) and value and self.lexemes[self.at - 1].isspace():
+            self.at -= 1  # outside a formula it parts two words: `\nu\bar\nu flux`
+        return value
 
     def argument(self, *, math: bool, loose: bool) -> str | None:
         """Read a group, a macro or, if `loose`, a single character; None if none follows."""
@@ -204,8 +269,11 @@ class _Reader:
             self.at += 1
         return ""
 
-    def script(self, mark: str, *, math: bool) -> str:
+    def script(self, mark: str, before: str, *, math: bool) -> str:
         following = self.peek()
+        raised = self.ahead(_TYPED_POWER)
+        if mark == "^" and not math and raised and _CARRIES_POWER.search(before):
+            return self.power(raised[0])
         braced = following == "{" and self.at in self.closer
         if math or braced or (following[:1] == "\\" and following[1:] in _symbols()):
             content = self.argument(math=True, loose=True)
@@ -213,24 +281,38 @@ class _Reader:
                 return _script(mark, content, following=self.peek())
         return mark
 
+    def power(self, content: str) -> str:
+        """Raise what was typed without dollars: `O(n^2)`; what Unicode cannot raise stays."""
+        shown = _script("^", content)
+        if shown[0] == "^":
+            return "^"
+        self.take(len(content))
+        return shown
+
     def sign(self, name: str, before: str, *, math: bool) -> str:
         r"""Read a control symbol such as `\%`."""
-        if name in {"%", "&", "#", "_", "{", "}", "$"}:
+        following = self.peek()
+        if name == "-" or (name == "!" and math) or _shows_nothing(name, before, following):
+            return ""
+        if name in {"%", "&", "#", "_", "{", "}", "$", "/"}:
             return name
         if name in _ACCENTS:
             return self.accented(name)
+        if name == "\\" and self.rows:
+            self.skip_space()
+            return "; "
         line_end = name == "\\" and (
             before[-1:] in {".", ",", ";", ":"} or before.isspace() or self.peek().isspace()
         )
         if line_end or name in {",", ";", ":"} or name.isspace():
             self.skip_space()
             return "" if before[-1:].isspace() else " "
-        if name == "-" or (name == "!" and math):
-            return ""
         return "‖" if name == "|" else f"\\{name}"
 
     def accented(self, name: str) -> str:
         r"""Read `\'e`, `\"{\i}`, `\v{C}` or `\H o`; what has no single character stays."""
+        if name in _TYPED_ACCENTS and self.is_blank_before_vowel():
+            self.skip_space()  # `\" atze`
         mark, lexeme = _ACCENTS[name], self.peek()
         braced = lexeme == "{" and self.at in self.closer
         dotless = lexeme in {"\\i", "\\j"}
@@ -246,9 +328,14 @@ class _Reader:
             self.skip_space()
         if name.isalpha() and name + base in _symbols():
             return _symbols()[name + base]  # arXiv reads `\copyright` as `\c{opyright}`
+        if name == "b" and self.peek()[:1].isalpha():
+            return base  # a letter set off in a word: `\b{R}etrieval`
         if _is_composed(base[:1], mark):
             return _accent(mark, base[:1]) + base[1:]
         return f"\\{name}{{{base}}}" if braced else f"\\{name}{base}"
+
+    def is_blank_before_vowel(self) -> bool:
+        return self.ahead(_BLANK_AND_VOWEL) is not None
 
     def typed(self, lexeme: str, before: str, *, math: bool) -> str:
         """Read what TeX writes by typewriter signs: ties, quotes, primes, dashes."""
@@ -263,11 +350,38 @@ class _Reader:
         if lexeme in {"''", '"'} and self.quotes and not math:
             self.quotes -= 1
             return "”"
+        if lexeme == "''" and not math:
+            return self.double_prime(left, right)
+        self.straight ^= lexeme == '"'
         if lexeme[0] in "'\"":
             return lexeme.replace("'", "′") if math else lexeme
         option = not left.strip() and right.strip()  # `use --verbose`
         arrow = left in {"<", "!"} or right == ">"
         return lexeme if math or option or arrow else _DASHES.get(lexeme, lexeme)
+
+    def double_prime(self, left: str, right: str) -> str:
+        """Read two apostrophes that no `` opened: quotation marks, but those of 5''."""
+        if not left.strip() or left in {"(", "["}:
+            if (right.isalnum() or right in {"$", "\\"}) and self.at <= self.last_quote:
+                self.quotes += 1
+                return "“"
+        elif self.straight and not left.isdigit() and not right.isalnum():
+            self.straight = False
+            return '"'
+        return "''"
+
+    def take(self, length: int) -> None:
+        """Go on by so many characters."""
+        while length:
+            lexeme = self.lexemes[self.at]
+            taken = min(length, len(lexeme))
+            self.lexemes[self.at] = lexeme[taken:]
+            self.at += taken == len(lexeme)
+            length -= taken
+
+    def ahead(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
+        """Match what comes next, as far as a few lexemes."""
+        return pattern.match("".join(self.lexemes[self.at : self.at + _MAX_AHEAD]))
 
     def peek(self) -> str:
         return self.lexemes[self.at] if self.at < len(self.lexemes) else ""
@@ -318,7 +432,16 @@ def _is_formula(lexemes: Sequence[str], start: int, end: int) -> bool:
         _LETTERS.search(content) is not None
         or (end + 1 < len(lexemes) and lexemes[end + 1][0].isdigit())
     )
-    return not (spaced or amount)
+    padded = content[0].isspace() and content[-1].isspace()
+    small = padded and len(content) <= _SMALL + 2 and not _WORD_OF_PROSE.fullmatch(content.strip())
+    return small or not (spaced or amount)
+
+
+def _shows_nothing(name: str, before: str, following: str) -> bool:
+    r"""Tell signs that only adjust space: `\@`, an italic correction, one escaped twice (`\\%`)."""
+    if name == "/":  # but `and\/or` is a slash
+        return not (before[-1:].isalnum() and following[:1].isalnum())
+    return name == "@" or (name == "\\" and following in _ESCAPED_TWICE)
 
 
 def _joins(left: str, right: str) -> bool:
@@ -416,6 +539,56 @@ def _blackboard(letter: str) -> str:
     return unicodedata.lookup(f"DOUBLE-STRUCK CAPITAL {letter}") if known else letter
 
 
+def _above(mark: str, small: str, base: str) -> str:
+    return base.strip() + _script(mark, small) if small.strip() else base
+
+
+def _roman(number: str) -> str:
+    left, shown = int(number), ""
+    for value, letters in _ROMAN:
+        shown += letters * (left // value)
+        left %= value
+    return shown
+
+
+def _dingbat(number: str) -> str | None:
+    r"""Return a character of Zapf Dingbats by its number: `\ding{51}` is a check mark."""
+    if not number.strip().isdecimal():
+        return None
+    code = int(number)
+    if code in _SUITS_AND_ARROWS:
+        return _SUITS_AND_ARROWS[code]
+    if 172 <= code <= 181:
+        return chr(0x2460 + code - 172)
+    if 33 <= code <= 126 or 161 <= code <= 254:
+        return chr(0x2700 + code - (32 if code < 127 else 64))
+    return None
+
+
+def _quantity(number: str) -> str:
+    """Return a number of siunitx or numprint: `1e-3` is 1×10⁻³."""
+    return re.sub(r"[eE]([+-]?\d+)\Z", lambda power: "×10" + _script("^", power[1]), number.strip())
+
+
+def _unit(text: str) -> str:
+    """Return a unit of siunitx; names that are not known stay."""
+    shown = re.sub(r"\\([A-Za-z]+)\s*", lambda macro: _UNITS.get(macro[1], macro[0]), text.strip())
+    return re.sub(r"(?<=[\w²³])\.(?=\w)", " ", shown.replace("~", " "))
+
+
+def _measured(number: str, unit: str) -> str:
+    return f"{_quantity(number)} {_unit(unit)}"
+
+
+def _chemical(formula: str) -> str | None:
+    """Return a formula of mhchem: counts lowered, charges raised."""
+    if "\\" in formula or "$" in formula:
+        return None
+    shown = re.sub(r"\^\{?([\d+\-]+)\}?", lambda charge: _script("^", charge[1]), formula)
+    shown = re.sub(r"(?<=[A-Za-z)\]])_?\{?(\d+)\}?", lambda count: _script("_", count[1]), shown)
+    return shown.replace("->", "→")
+
+
 @cache
 def _symbols() -> dict[str, str]:
     """Return what control words stand for, by name: pylatexenc's table without its words."""
@@ -442,8 +615,23 @@ def _script_characters() -> dict[str, dict[str, str]]:
 
 # The tables. What TeX calls things is pylatexenc's to know, but for what it lacks.
 
+_MAX_AHEAD = 8  # lexemes
+
 _FORMULA = {"$": "$", "\\(": "\\)", "\\[": "\\]"}
 _MATH_ONLY = re.compile(r"[\\^_{}=<>]")
+_TYPED_POWER = re.compile(r"[+\-−]?\d{1,4}(?!\d)|[^\W\d_]{1,2}(?!\w)|[*+]")
+_CARRIES_POWER = re.compile(r"[^\W_]\Z|[)\]}]\Z")
+_ESCAPED_TWICE = frozenset("%&#/@")
+_TYPED_ACCENTS = frozenset("\"'`^")
+_BLANK_AND_VOWEL = re.compile(r" [aeiouAEIOU]")
+_WORD_OF_PROSE = re.compile(r"[a-z]{2,}")
+_MATRIX = re.compile(r"\{([pbvBV]?matrix|smallmatrix)\}")
+_BRACKETS = {
+    "bmatrix": ("[", "]"),
+    "Bmatrix": ("{", "}"),
+    "vmatrix": ("|", "|"),
+    "Vmatrix": ("‖", "‖"),
+}
 _PROSE = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}[\s,.;:]+[A-Za-z]{2,}")
 _LETTERS = re.compile(r"[A-Za-z]{2}|\s[A-Za-z]")
 _COMPOUND = re.compile(r"[\s+\-−±/=<>,·×]")
@@ -493,9 +681,43 @@ _WORD = re.compile(
     "|smile|frown|because|aries|taurus|gemini|cancer|leo|virgo|libra|scorpio|sagittarius"
     "|capricornus|aquarius|pisces|mercury|venus|jupiter|saturn|uranus|neptune|pluto"
 )
+_ROMAN = (
+    (1000, "m"), (900, "cm"), (500, "d"), (400, "cd"), (100, "c"), (90, "xc"), (50, "l"),
+    (40, "xl"), (10, "x"), (9, "ix"), (5, "v"), (4, "iv"), (1, "i"),
+)  # fmt: skip
+_LENGTH = re.compile(r"\s*(-?\d*\.?\d+)\s*(?:mu|pt|em|ex|cm|mm|in)")
+# Macros whose argument stands bare behind them: how it is read, and what it becomes.
+_MEASURED: dict[str, tuple[re.Pattern[str], Callable[[str], str]]] = {
+    "romannumeral": (re.compile(r"\s*(\d{1,4})(?!\d)"), _roman)
+} | {name: (_LENGTH, lambda _length: "") for name in ("mkern", "kern", "mskip", "hskip")}
+_INFIX: dict[str, Callable[[str, str], str | None]] = {
+    "\\over": _fraction,
+    "\\atop": "{}, {}".format,
+    "\\choose": "({} choose {})".format,
+}
+_SUITS_AND_ARROWS = {168: "♣", 169: "♦", 170: "♥", 171: "♠", 213: "→", 214: "↔", 215: "↕"}
+_UNITS = {
+    "per": "/", "squared": "²", "cubed": "³", "percent": "%", "degree": "°", "celsius": "°C",
+    "degreeCelsius": "°C", "kilo": "k", "mega": "M", "giga": "G", "tera": "T", "milli": "m",
+    "micro": "μ", "nano": "n", "pico": "p", "femto": "f", "centi": "c", "metre": "m", "meter": "m",
+    "second": "s", "gram": "g", "kelvin": "K", "ampere": "A", "mole": "mol", "hertz": "Hz",
+    "newton": "N", "pascal": "Pa", "joule": "J", "watt": "W", "volt": "V", "ohm": "Ω",
+    "tesla": "T", "electronvolt": "eV", "litre": "L", "liter": "L", "minute": "min", "hour": "h",
+    "day": "d", "byte": "B", "bit": "bit", "decibel": "dB", "kg": "kg", "km": "km", "cm": "cm",
+    "mm": "mm", "um": "μm", "nm": "nm", "ms": "ms", "us": "μs", "ns": "ns", "kHz": "kHz",
+    "MHz": "MHz", "GHz": "GHz", "eV": "eV", "keV": "keV", "MeV": "MeV", "GeV": "GeV", "TeV": "TeV",
+}  # fmt: skip
+
 _FUNCTIONS = "arg argmax argmin cot coth csc deg det dim gcd hom ker lg Pr sec sgn tr Tr"
 _MORE_SYMBOLS = {name: name for name in _FUNCTIONS.split()} | {
     "sqrt": "√",
+    "Box": "□",
+    "vDash": "⊨",
+    "lt": "<",
+    "gt": ">",
+    "textless": "<",
+    "textgreater": ">",
+    "slash": "/",
     "prime": "′",  # pylatexenc has a plain apostrophe
     "ast": "*",
     "eth": "ð",
@@ -524,7 +746,7 @@ _FORMS: dict[str, tuple[str, Callable[..., str | None]]] = {
     name: (kinds, make)
     for names, kinds, make in (
         ("textbf textit emph texttt textsc textsf textrm textsl textup", "t", str),
-        ("textmd textnormal text mbox hbox", "t", str),
+        ("textmd textnormal text mbox hbox highlight hl", "t", str),
         ("mathrm mathbf mathit mathsf mathtt mathcal mathscr mathfrak mathnormal", "m", str),
         ("boldsymbol bm pmb operatorname ensuremath", "m", str),
         ("mathbb mathbbm", "m", _blackboard),
@@ -538,6 +760,17 @@ _FORMS: dict[str, tuple[str, Callable[..., str | None]]] = {
         ("bra", "m", "⟨{}|".format),
         ("braket", "mm", "⟨{}|{}⟩".format),
         ("ketbra", "mm", "|{}⟩⟨{}|".format),
+        ("smash", "bs", lambda _part, content: content),
+        ("overset stackrel", "mm", partial(_above, "^")),
+        ("underset", "mm", partial(_above, "_")),
+        ("enquote say textquote", "t", "“{}”".format),
+        ("ding", "r", _dingbat),
+        ("num numprint", "r", _quantity),
+        ("SI qty", "rr", _measured),
+        ("si unit", "r", _unit),
+        ("ce ch", "r", _chemical),
+        ("gls glspl Gls ac acs acf acl acrshort acrlong acrfull", "r", str),
+        ("hyperlink", "rt", lambda _target, text: text),
         ("url", "r", str),
         ("href", "ro", _link),
         ("cite citet citep citealp citeauthor", "br", _citation),
@@ -550,4 +783,9 @@ _FORMS: dict[str, tuple[str, Callable[..., str | None]]] = {
         ("unicode", "r", _character),
     )
     for name in names.split()
-} | {name: ("m", partial(_hat, mark, name.removeprefix("wide"))) for name, mark in _HATS.items()}
+} | {
+    name: ("m", partial(_hat, mark, name.lower().removeprefix("wide")))
+    for each, mark in _HATS.items()
+    for name in (each, each.capitalize())
+    if name != "Not"
+}
