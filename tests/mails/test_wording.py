@@ -158,14 +158,21 @@ def test_a_replacement_says_which_version_and_when() -> None:
         ("12 pages", "This article has been withdrawn.", True),
         ("12 pages", "Patients were withdrawn from the study.", False),
         ("About withdrawals at cash machines", "", False),
+        ("Withdrawn from the workshop, now under review elsewhere", "", False),
+        ("v2: the claim of Section 3 is withdrawn", "", False),
+        ("We withdraw our Theorem 2; the rest stands", "", False),
+        ("On opioid withdrawal", "", False),
+        ("Theorem 2 is withdrawn, and so this paper has been withdrawn", "", True),
         ("", "", False),
     ],
 )
 def test_a_withdrawn_paper_is_recognised_by_its_words(
     comment: str, abstract: str, withdrawn: bool
 ) -> None:
-    label = wording.label(Announcement(paper=paper(comment=comment, abstract=abstract)), late=False)
-    assert (label == "Withdrawn") is withdrawn
+    second = paper(version=2, comment=comment, abstract=abstract)
+    first = replace(second, version=1)
+    assert (wording.label(Announcement(paper=second), late=False) == "Withdrawn") is withdrawn
+    assert wording.label(Announcement(paper=first), late=False) != "Withdrawn"
 
 
 @pytest.mark.slow

@@ -172,3 +172,9 @@ def test_recorded_answers_are_read() -> None:
                 parse(body)
     assert max(len(feed.papers) for feed in read.values()) == 100
     assert all(paper.submitted <= paper.updated for feed in read.values() for paper in feed.papers)
+
+
+def test_a_name_without_a_letter_or_digit_is_no_author() -> None:
+    signs = "<author><name>:</name></author><author><name> - </name></author>"
+    read = parse(answer(ENTRY.replace("<author>", f"{signs}<author>", 1)))
+    assert read.papers[0].authors == ("Ada Quill", "Bo Ångström")

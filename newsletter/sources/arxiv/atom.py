@@ -119,7 +119,9 @@ def _paper(entry: Any) -> Paper:  # noqa: ANN401  (a feedparser entry)
         title=title,
         abstract=_line(entry.get("summary", "")),
         authors=tuple(
-            name for author in entry.get("authors", []) if (name := _line(author.get("name", "")))
+            name
+            for author in entry.get("authors", [])
+            if any(map(str.isalnum, name := _line(author.get("name", ""))))  # two records have ":"
         ),
         categories=tuple(dict.fromkeys(name for term in terms if (name := _line(term)))),
         submitted=_time(entry, "published", arxiv_id),
