@@ -4,21 +4,32 @@ Above `publish` everything may be repeated freely; below it everything can be re
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import chain
+from typing import ParamSpec
 from zoneinfo import ZoneInfo
 
 from newsletter.addresses import folded
-from newsletter.errors import TEMPORARY, InboxError, NewsletterError, StateError
+from newsletter.errors import TEMPORARY, NewsletterError, StateError
 from newsletter.issues.diff import news
 from newsletter.issues.issue import compile_issue
 from newsletter.issues.owing import changes, owed, readers_after
 from newsletter.job.inbox import Returns, summary
 from newsletter.job.mailroom import Mailroom
 from newsletter.job.report import PublishedIssue, Report, as_json
-from newsletter.models import Day, Frequency, Issue, Keyword, Scope, Source, Subscriber
+from newsletter.models import (
+    Day,
+    Frequency,
+    Issue,
+    Keyword,
+    Memory,
+    Reader,
+    Scope,
+    Source,
+    Subscriber,
+)
 from newsletter.moments import iso
 from newsletter.sources.window import window_start
 from newsletter.state.state import State
@@ -26,6 +37,7 @@ from newsletter.state.state import State
 _ARXIV_BEGAN = datetime(1991, 8, 14, tzinfo=UTC)
 _CLOCKS_DIFFER = timedelta(hours=1)
 
+_P = ParamSpec("_P")
 _log = logging.getLogger(__name__)
 
 
@@ -44,6 +56,7 @@ def run(
     keywords: Sequence[Keyword],
     subscribers: Sequence[Subscriber],
     *,
+    before: Mapping[str, Reader],
     source: Source,
     state: State,
     mailroom: Mailroom,
@@ -53,21 +66,26 @@ def run(
 ) -> Report:
     """Run the daily job once, as of `now`. Its troubles are in the report, not raised.
 
-    Only what makes the whole run pointless is raised: a StateError, or a clock that was never set.
+    `before` has the readers as the run before left them, by folded address. Only what
+    makes the whole run pointless is raised: a StateError, or a clock that was never set.
     """
     require_set_clock(now, state)
     state.deliveries.take_up(now=now, max_age=rules.max_age)
     gone = those_gone(state.deliveries.awaiting(), subscribers)
     state.deliveries.withdraw(gone, "no longer on the list, or paused", now=now)
-    troubles = delivered(mailroom, issue=None)
-    unheard = heard(returns, now=now)
-    subscribers = [x for x in subscribers if not mailroom.suppressions.reason_for(x.email)]
+    troubles = tried(mailroom.deliver)
+    unheard = tried(hear, returns, now=now)
+    mailable = [each for each in subscribers if not mailroom.suppressions.reason_for(each.email)]
 
-    scopes = tuple(scope(keyword, state, rules, now=now) for keyword in keywords)
+    memories = [state.memory(each) for each in keywords]
+    scopes = tuple(
+        scope(each, memory, state, rules, now=now)
+        for each, memory in zip(keywords, memories, strict=True)
+    )
     fetched = source.fetch(scopes, now=now)
     found = [
-        news(each, listing, state.memory(each), now=now, baseline_days=rules.baseline_days)
-        for each, listing in zip(keywords, fetched.listings, strict=True)
+        news(each, listing, memory, now=now, baseline_days=rules.baseline_days)
+        for each, listing, memory in zip(keywords, fetched.listings, memories, strict=True)
     ]
 
     day = Day(
@@ -76,13 +94,12 @@ def run(
         windows={each.keyword.name: each.start for each in scopes},
         held=[each.keyword for each in fetched.listings if each.held],
     )
-    list_changes = changes(subscribers, state.readers())
-    issue = publish(day, subscribers, state=state, rules=rules)
+    issue = publish(day, mailable, before, state=state, rules=rules)
 
     state.deliveries.take_up(now=now, max_age=rules.max_age)
     if issue and not troubles:
-        troubles = delivered(mailroom, issue=issue.number)
-    unheard += judged(returns, now=now)
+        troubles = tried(mailroom.deliver, issue=issue.number)
+    unheard += tried(judge, returns, now=now)
 
     report = Report(
         run=now,
@@ -91,7 +108,7 @@ def run(
         issue=issue,
         deliveries=state.deliveries.tally(),
         requests=fetched.requests,
-        list_changes=list_changes,
+        list_changes=changes(mailable, before),
         troubles=troubles + unheard,
     )
     state.history.record_run(as_json(report))
@@ -124,9 +141,9 @@ def those_gone(awaiting: Sequence[str], subscribers: Sequence[Subscriber]) -> li
     return [each for each in awaiting if folded(each) not in reading]
 
 
-def scope(keyword: Keyword, state: State, rules: Rules, *, now: datetime) -> Scope:
+def scope(keyword: Keyword, memory: Memory, state: State, rules: Rules, *, now: datetime) -> Scope:
     """Return what the source must know to answer for one keyword."""
-    memory, trail = state.memory(keyword), state.trail(keyword.name)
+    trail = state.trail(keyword.name)
     start = window_start(
         now=now,
         last_good=memory.last_good,
@@ -147,13 +164,17 @@ def scope(keyword: Keyword, state: State, rules: Rules, *, now: datetime) -> Sco
 
 
 def publish(
-    day: Day, subscribers: Sequence[Subscriber], *, state: State, rules: Rules
+    day: Day,
+    subscribers: Sequence[Subscriber],
+    before: Mapping[str, Reader],
+    *,
+    state: State,
+    rules: Rules,
 ) -> PublishedIssue | None:
     """Commit the day: what was announced and what is owed, together. Nothing to say, no issue."""
     number = state.newest_issue() + 1
     today = day.now.astimezone(rules.timezone).date()
     served = frequencies_due(today, state.last_weekly())
-    before = state.readers()
     issue = compile_issue(number, today, day.news)
     fresh = {each.keyword.name: number for each in day.news if each.announcements}
     plan = owed(
@@ -176,36 +197,27 @@ def publish(
     return PublishedIssue(number=number, date=today, papers=papers_in(covered))
 
 
-def delivered(mailroom: Mailroom, *, issue: int | None) -> tuple[NewsletterError, ...]:
-    """Deliver, and return what stopped it, if anything."""
+def tried(
+    action: Callable[_P, object], *args: _P.args, **kwargs: _P.kwargs
+) -> tuple[NewsletterError, ...]:
+    """Do what need not end the day when it fails, and return what was in the way, if anything."""
     try:
-        mailroom.deliver(issue=issue)
+        action(*args, **kwargs)
     except NewsletterError as error:
         return (error,)
     return ()
 
 
-def heard(returns: Returns | None, *, now: datetime) -> tuple[InboxError, ...]:
-    """Read the inbox and act on it, and return what was in the way, if anything."""
-    if returns is None:
-        return ()
-    try:
-        reading = returns.read(now=now)
-    except InboxError as error:
-        return (error,)
-    if reading.kinds:
+def hear(returns: Returns | None, *, now: datetime) -> None:
+    """Read the inbox and act on it."""
+    if returns and (reading := returns.read(now=now)).kinds:
         _log.info("inbox: %s", summary(reading))
-    return ()
 
 
-def judged(returns: Returns | None, *, now: datetime) -> tuple[InboxError, ...]:
-    """Act on what servers refused in this run, and return what was in the way, if anything."""
-    try:
-        if returns:
-            returns.judge(now=now)
-    except InboxError as error:
-        return (error,)
-    return ()
+def judge(returns: Returns | None, *, now: datetime) -> None:
+    """Act on what servers refused in this run."""
+    if returns:
+        returns.judge(now=now)
 
 
 def frequencies_due(today: date, last_weekly: date | None) -> tuple[Frequency, ...]:

@@ -1,7 +1,7 @@
 """Put the parts of the daily job together as the configuration says, and run it."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -26,7 +26,6 @@ from newsletter.sources.arxiv.client import Manners
 from newsletter.sources.arxiv.saved import FileSource
 from newsletter.sources.arxiv.source import ArxivSource
 from newsletter.sources.interruptible import Interruptible
-from newsletter.state.deliveries import Deliveries
 from newsletter.state.state import State
 from newsletter.subscribers.reading import SubscriberList, read
 from newsletter.subscribers.suppressions import Suppressions
@@ -35,7 +34,12 @@ from newsletter.subscribers.tokens import Tokens
 
 
 def returns(
-    config: Config, state: State, suppressions: Suppressions, listed: Iterable[str]
+    config: Config,
+    state: State,
+    suppressions: Suppressions,
+    listed: Iterable[str],
+    *,
+    keys: Sequence[bytes],
 ) -> Returns:
     """Return what hears of people who leave; a token can name who is listed or was ever mailed."""
     return Returns(
@@ -44,7 +48,7 @@ def returns(
         suppressions=suppressions,
         clerk=Clerk(
             config.masthead,
-            keys=token_keys(config),
+            keys=keys,
             addresses=lambda: [*listed, *state.recipients()],
         ),
         opener=inbox(config),
@@ -81,13 +85,16 @@ def rules(config: Config) -> daily.Rules:
 
 
 def subscribers(
-    config: Config, state: State | None, suppressions: Suppressions, *, accept_list: bool
+    config: Config, before: Collection[str], suppressions: Suppressions, *, accept_list: bool
 ) -> SubscriberList:
-    """Read the list; raises SubscribersError when it cannot be trusted as a whole."""
+    """Read the list; raises SubscribersError when it cannot be trusted as a whole.
+
+    `before` has the folded addresses of the readers of the run before.
+    """
     return read(
         config.subscribers.file,
         keywords=[each.name for each in config.keywords],
-        previous=state.readers() if state else (),
+        previous=before,
         kept_off=suppressions.reason_for,
         accept=accept_list,
     )
@@ -100,9 +107,9 @@ def everybody(config: Config) -> SubscriberList:
     )
 
 
-def press(config: Config, state: State, *, now: datetime) -> Press:
-    """Return what turns deliveries into messages."""
-    tokens = Tokens(token_keys(config), config.newsletter.id)
+def press(config: Config, state: State, *, keys: Sequence[bytes], now: datetime) -> Press:
+    """Return what turns deliveries into messages, with tokens signed by the first of `keys`."""
+    tokens = Tokens(keys, config.newsletter.id)
     return Press(
         state.issues,
         renderer(config),
@@ -152,16 +159,17 @@ def arxiv_source(config: Config, *, attempts: int) -> ArxivSource:
     return ArxivSource(requests.Session(), url=config.source.url, manners=manners)
 
 
-def transport(config: Config, deliveries: Deliveries, *, stop: Event, now: datetime) -> Transport:
-    """Return how messages leave: by SMTP, or into the outbox where no server is configured."""
+def transport(config: Config, *, accepted_lately: int, stop: Event) -> Transport:
+    """Return how messages leave: by SMTP, or into the outbox where no server is configured.
+
+    `accepted_lately` is what the last minute's runs took of the rate, where there is one.
+    """
     server = mail_server(config)
     if server is None:
         return Outbox(config.outbox.directory)
     credit = 0.0
     if server.rate_per_minute:
-        # What the last minute's runs took of the rate is not there to be used again.
-        recent = deliveries.accepted_since(now - timedelta(minutes=1), upto=now)
-        credit = max(0.0, server.rate_per_minute - recent)
+        credit = max(0.0, server.rate_per_minute - accepted_lately)
     return SmtpTransport(server, stop=stop, credit=credit)
 
 

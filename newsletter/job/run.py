@@ -49,16 +49,18 @@ def run(
     path = config.state.file
     stop = stop or Event()
     with nullcontext() if dry_run else only_run(path), _opened(path, dry_run=dry_run) as state:
-        suppressions = Suppressions(config.subscribers.suppressions, keys=token_keys(config))
-        people = subscribers(config, state, suppressions, accept_list=accept_list)
+        keys = token_keys(config)
+        suppressions = Suppressions(config.subscribers.suppressions, keys=keys)
+        before = state.readers()
+        people = subscribers(config, before, suppressions, accept_list=accept_list)
         for problem in (*people.problems, *suppressions.problems):
             warn(problem)
         mailroom = Mailroom(
             state=state,
-            press=press(config, state, now=now),
+            press=press(config, state, keys=keys, now=now),
             transport=preview_outbox(config)
             if dry_run
-            else transport(config, state.deliveries, stop=stop, now=now),
+            else transport(config, accepted_lately=_accepted_lately(config, state, now), stop=stop),
             suppressions=suppressions,
             clock=clock_from(now),
             hold_unknown=config.smtp is not None and config.smtp.unknown == "hold",
@@ -70,12 +72,15 @@ def run(
             report = daily.run(
                 config.keywords,
                 people.subscribers,
+                before=before,
                 source=source(config, stop=stop),
                 state=state,
                 mailroom=mailroom,
                 rules=rules(config),
                 now=now,
-                returns=None if dry_run else returns(config, state, suppressions, listed),
+                returns=None
+                if dry_run
+                else returns(config, state, suppressions, listed, keys=keys),
             )
         except StoppedError as error:
             return Report(
@@ -104,9 +109,10 @@ def read_inbox(config: Config, *, now: datetime) -> Reading:
         )
     path = config.state.file
     with only_run(path), State.open(path) as state:
-        suppressions = Suppressions(config.subscribers.suppressions, keys=token_keys(config))
+        keys = token_keys(config)
+        suppressions = Suppressions(config.subscribers.suppressions, keys=keys)
         listed = (each.email for each in everybody(config).subscribers)
-        return returns(config, state, suppressions, listed).read(now=now)
+        return returns(config, state, suppressions, listed, keys=keys).read(now=now)
 
 
 def preview_outbox(config: Config) -> Outbox:
@@ -120,6 +126,13 @@ def clock_from(now: datetime) -> Callable[[], datetime]:
     """Return a clock that starts at `now` and goes on with the machine's monotonic one."""
     start = time.monotonic()
     return lambda: now + timedelta(seconds=time.monotonic() - start)
+
+
+def _accepted_lately(config: Config, state: State, now: datetime) -> int:
+    """Return what the last minute's runs took of the rate: it is not there to be used again."""
+    if config.smtp is None or not config.smtp.rate_per_minute:
+        return 0  # nobody asks, and it is a walk through all deliveries
+    return state.deliveries.accepted_since(now - timedelta(minutes=1), upto=now)
 
 
 @contextmanager

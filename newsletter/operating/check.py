@@ -99,7 +99,7 @@ def _configuration(config: Config) -> Iterator[Finding]:
 def _list(config: Config) -> Iterator[Finding]:
     suppressions = Suppressions(config.subscribers.suppressions)
     with _remembered(config) as state:
-        found = parts.subscribers(config, state, suppressions, accept_list=False)
+        found = parts.subscribers(config, state.readers(), suppressions, accept_list=False)
     for problem in (*found.problems, *suppressions.problems):
         yield Finding(what="list", text=problem, mark="note")
     paused = sum(each.paused for each in found.subscribers)
@@ -146,7 +146,9 @@ def _arxiv(config: Config, now: datetime) -> Iterator[Finding]:
     arxiv = parts.arxiv_source(config, attempts=1)  # whoever checks is waiting
     rules = parts.rules(config)
     with _remembered(config) as state:
-        scopes = tuple(daily.scope(each, state, rules, now=now) for each in config.keywords)
+        scopes = tuple(
+            daily.scope(each, state.memory(each), state, rules, now=now) for each in config.keywords
+        )
     urls = arxiv.queries(scopes, now=now)
     for url in urls:
         _log.debug("today's query: %s", url)

@@ -13,7 +13,6 @@ from newsletter.mails.message import Composer
 from newsletter.models import Announcement, Delivery, Digest, Edition, Issue, Keyword, Outcome
 from newsletter.moments import iso
 from newsletter.sources.arxiv import atom
-from newsletter.state.state import State
 from newsletter.subscribers.tokens import LENGTH
 
 SHOWN_PAPERS = 5
@@ -39,9 +38,8 @@ def send(config: Config, recipient: str, *, now: datetime) -> Outcome:
     )
     test = replace(rendered, subject=f"Test: {rendered.subject}")
     aside = Aside()
-    with State.blank() as state:
-        transport = parts.transport(config, state.deliveries, stop=Event(), now=now)
-        transport.send(iter([composer.outgoing(delivery, test)]), aside)
+    transport = parts.transport(config, accepted_lately=0, stop=Event())
+    transport.send(iter([composer.outgoing(delivery, test)]), aside)
     return aside.outcome
 
 

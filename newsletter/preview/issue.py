@@ -36,7 +36,7 @@ def write(
         if not number:
             raise StateError(config.state.file, "no issue was opened yet; there is nothing to show")
         reader = _reader(config, subscriber)
-        press = parts.press(config, state, now=now)
+        press = parts.press(config, state, keys=parts.token_keys(config), now=now)
         delivery = Delivery(
             id=0,
             issue=number,

@@ -95,6 +95,7 @@ class Newsroom:
             return daily.run(
                 self.keywords,
                 self.subscribers,
+                before=state.readers(),
                 source=self.source or self.told,
                 state=state,
                 mailroom=mailroom,
