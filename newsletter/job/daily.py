@@ -31,7 +31,7 @@ from newsletter.models import (
     Subscriber,
 )
 from newsletter.moments import iso
-from newsletter.sources.window import window_start
+from newsletter.sources.window import is_sweep, window_start
 from newsletter.state.state import State
 
 _ARXIV_BEGAN = datetime(1991, 8, 14, tzinfo=UTC)
@@ -92,6 +92,7 @@ def run(
         now=now,
         news=found,
         windows={each.keyword.name: each.start for each in scopes},
+        swept=[each.keyword.name for each in scopes if is_sweep(each.start, now=now)],
         held=[each.keyword for each in fetched.listings if each.held],
     )
     issue = publish(day, mailable, before, state=state, rules=rules)
@@ -174,7 +175,7 @@ def publish(
     """Commit the day: what was announced and what is owed, together. Nothing to say, no issue."""
     number = state.newest_issue() + 1
     today = day.now.astimezone(rules.timezone).date()
-    served = frequencies_due(today, state.last_weekly())
+    served = frequencies_due(today, weekly_served(state.last_weekly(), state.first_day()))
     issue = compile_issue(number, today, day.news)
     fresh = {each.keyword.name: number for each in day.news if each.announcements}
     plan = owed(
@@ -218,6 +219,14 @@ def judge(returns: Returns | None, *, now: datetime) -> None:
     """Act on what servers refused in this run."""
     if returns:
         returns.judge(now=now)
+
+
+def weekly_served(last_weekly: date | None, first_day: date | None) -> date | None:
+    """Return up to which day weekly subscribers have had everything; None where nothing was said.
+
+    Before their first issue it is the day before the first of all.
+    """
+    return last_weekly or (first_day and first_day - timedelta(days=1))
 
 
 def frequencies_due(today: date, last_weekly: date | None) -> tuple[Frequency, ...]:

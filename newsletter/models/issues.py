@@ -130,11 +130,12 @@ class Trail:
 class Day:
     """What a run learned from arXiv.
 
-    `windows` is where each keyword's window opened; `held` names the keywords whose surge waits
-    for a later answer to confirm it.
+    `windows` is where each keyword's window opened; `swept` names the keywords whose window was a
+    sweep, `held` those whose surge waits for a later answer to confirm it.
     """
 
     now: datetime
     news: Sequence[News]
     windows: Mapping[str, datetime]
+    swept: Collection[str] = ()
     held: Collection[str] = ()

@@ -13,8 +13,9 @@ from newsletter.models import Keyword
 from newsletter.moments import iso
 from newsletter.operating.logs import masked
 from newsletter.phrases import counted
+from newsletter.sources.window import SWEEP
 from newsletter.state.lock import holder
-from newsletter.state.state import SWEEP, State
+from newsletter.state.state import State
 
 SHOWN_RUNS = 5
 

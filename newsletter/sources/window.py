@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+SWEEP = timedelta(days=90)
 SWEEP_EVERY = timedelta(days=7)
 
 
@@ -26,4 +27,6 @@ def window_start(
     return start if baseline_start is None else max(start, baseline_start)
 
 
-SWEEP = timedelta(days=90)
+def is_sweep(start: datetime, *, now: datetime) -> bool:
+    """Return whether a window that opened at `start` reached back 90 days."""
+    return start <= now - SWEEP

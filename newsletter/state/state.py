@@ -34,7 +34,8 @@ from newsletter.state.database import Database, json_text
 from newsletter.state.deliveries import Deliveries, owe
 from newsletter.state.runs import History
 
-SWEEP = timedelta(days=90)
+KEPT_DELIVERIES = timedelta(days=90)
+KEPT_RUNS = timedelta(days=365)
 
 
 class State:
@@ -165,14 +166,16 @@ class State:
         return int(number)
 
     def last_weekly(self) -> date | None:
-        """Return the date of the last issue that weekly subscribers got.
+        """Return the date of the last issue that weekly subscribers got, None before one."""
+        for (day,) in self.database.rows(
+            "select date from issues where weekly order by number desc limit 1"
+        ):
+            return date.fromisoformat(day)
+        return None
 
-        Before the first one it is the day before the first issue, None where there is no issue.
-        """
-        ((day,),) = self.database.rows(
-            "select coalesce((select date from issues where weekly order by number desc limit 1),"
-            " (select date(min(date), '-1 day') from issues))"
-        )
+    def first_day(self) -> date | None:
+        """Return the date of the first issue, None before it."""
+        ((day,),) = self.database.rows("select min(date) from issues")
         return date.fromisoformat(day) if day else None
 
     def announced_since(self, name: str, moment: datetime) -> int:
@@ -282,9 +285,25 @@ class State:
             return verify.problems(db)
 
     def prune(self, *, now: datetime) -> None:
-        """Turn the ended deliveries of issues older than 90 days into totals; drop old runs."""
+        """Turn the ended deliveries of issues older than 90 days into totals; drop runs of a year.
+
+        What was announced stays, and so does what is outstanding.
+        """
+        before = iso(now - KEPT_DELIVERIES)
         with self.database.transaction() as db:
-            prune(db, now)
+            db.execute(
+                "insert into totals select issue, status, count(*) from ended"
+                " where issue in (select number from issues where opened < ?)"
+                " group by issue, status"
+                " on conflict do update set deliveries = deliveries + excluded.deliveries",
+                (before,),
+            )
+            db.execute(
+                "delete from deliveries where id in (select id from ended"
+                " where issue in (select number from issues where opened < ?))",
+                (before,),
+            )
+            db.execute("delete from runs where finished < ?", (iso(now - KEPT_RUNS),))
 
 
 def _note_day(
@@ -292,7 +311,7 @@ def _note_day(
 ) -> None:
     for each in day.news:
         if each.outcome != "unknown":
-            _note_answer(db, each, day.windows[each.keyword.name], issue=issue, now=day.now)
+            _note_answer(db, each, day, issue=issue)
     db.executemany(
         "insert into held values (?, ?)"
         " on conflict do update set since = min(since, excluded.since)",
@@ -305,9 +324,7 @@ def _note_day(
     )
 
 
-def _note_answer(
-    db: sqlite3.Connection, news: News, start: datetime, *, issue: int | None, now: datetime
-) -> None:
+def _note_answer(db: sqlite3.Connection, news: News, day: Day, *, issue: int | None) -> None:
     name = news.keyword.name
     db.execute(
         "insert into keywords values (:name, :definition, :start, :now, :now)"
@@ -318,9 +335,9 @@ def _note_answer(
         {
             "name": name,
             "definition": json_text(asdict(news.keyword)),
-            "start": iso(start),
-            "now": iso(now),
-            "swept": start <= now - SWEEP,
+            "start": iso(day.windows[name]),
+            "now": iso(day.now),
+            "swept": name in day.swept,
         },
     )
     db.execute("delete from held where keyword = ?", (name,))
@@ -363,27 +380,3 @@ def _paper(text: str) -> Paper:
     lists = {name: tuple(fields[name]) for name in ("authors", "categories")}
     times = {name: moment_of(fields[name]) for name in ("submitted", "updated")}
     return Paper(**fields | lists | times)
-
-
-KEPT_DELIVERIES = timedelta(days=90)
-KEPT_RUNS = timedelta(days=365)
-
-
-def prune(db: sqlite3.Connection, now: datetime) -> None:
-    """Count the ended deliveries of issues older than 90 days, and drop them; runs after a year.
-
-    What was announced stays, and so does what is outstanding.
-    """
-    before = iso(now - KEPT_DELIVERIES)
-    db.execute(
-        "insert into totals select issue, status, count(*) from ended"
-        " where issue in (select number from issues where opened < ?) group by issue, status"
-        " on conflict do update set deliveries = deliveries + excluded.deliveries",
-        (before,),
-    )
-    db.execute(
-        "delete from deliveries where id in (select id from ended"
-        " where issue in (select number from issues where opened < ?))",
-        (before,),
-    )
-    db.execute("delete from runs where finished < ?", (iso(now - KEPT_RUNS),))

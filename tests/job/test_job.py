@@ -1,6 +1,6 @@
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from email.message import EmailMessage
 from itertools import repeat
 from pathlib import Path
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from newsletter.errors import TransportError
+from newsletter.job.daily import weekly_served
 from newsletter.models import Issue, Keyword, Outcome, Subscriber
 from newsletter.sending.smtp import Server, SmtpTransport
 from newsletter.state.state import State
@@ -176,6 +177,17 @@ def test_weekly_subscribers_get_the_week_on_the_next_run_after_monday(room: News
     assert "2611.00001" in body(weekly)
     assert "2611.00002" in body(weekly)
     assert room.run(now=NOW + 6 * DAY).issue is None
+
+
+@pytest.mark.parametrize(
+    ("last_weekly", "first_day", "upto"),
+    [(None, None, None), (None, 9, 8), (16, 9, 16), (9, 9, 9)],
+)
+def test_weekly_subscribers_have_had_what_was_before_the_first_issue(
+    last_weekly: int | None, first_day: int | None, upto: int | None
+) -> None:
+    november = {n: date(2026, 11, n) for n in (8, 9, 16)} | {None: None}
+    assert weekly_served(november[last_weekly], november[first_day]) == november[upto]
 
 
 def test_an_address_spelled_anew_loses_a_weekly_subscriber_no_day(room: Newsroom) -> None:

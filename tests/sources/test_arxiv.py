@@ -20,7 +20,7 @@ from newsletter.models import Fetched, Keyword, Listing, Paper, Scope
 from newsletter.sources.arxiv.client import Client, Manners
 from newsletter.sources.arxiv.saved import FileSource
 from newsletter.sources.arxiv.source import ArxivSource
-from newsletter.sources.window import window_start
+from newsletter.sources.window import is_sweep, window_start
 from tests.making.papers import NOW, paper
 from tests.peers.replica import Clock, Fault, Record, Replica, faults, record_of
 
@@ -671,6 +671,11 @@ def test_windows_overlap_and_grow_after_failed_days(
         lookback_days=30,
     )
     assert (NOW - start) / DAY == days
+
+
+@pytest.mark.parametrize(("days", "sweep"), [(31, False), (89.9, False), (90, True), (102, True)])
+def test_a_window_of_ninety_days_is_a_sweep(days: float, sweep: bool) -> None:
+    assert is_sweep(NOW - days * DAY, now=NOW) is sweep
 
 
 def _ago(days: float | None) -> datetime | None:

@@ -111,6 +111,17 @@ def test_a_keyword_that_means_something_else_now_needs_a_baseline(path: Path) ->
         assert state.memory(Keyword(name="mri", categories=("eess.IV",))).former is None
 
 
+def test_a_sweep_is_one_where_the_day_says_so(path: Path) -> None:
+    with State.open(path) as state:
+        sweeps = []
+        for days, swept in enumerate([["mri"], [], ["pet"], ["mri"]]):
+            state.note(day(now=NOW + days * DAY, swept=swept), [])
+            trail = state.trail("mri")
+            assert trail
+            sweeps.append((trail.last_sweep - NOW).days)
+        assert sweeps == [0, 0, 0, 3]
+
+
 def test_an_unknown_outcome_changes_nothing(path: Path) -> None:
     with State.open(path) as state:
         publish(state, 1, "2611.00001")
