@@ -1,18 +1,23 @@
 """What every test may ask for."""
 
 import logging
+import os
 import signal
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from importlib.resources import files
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
 
 from newsletter.commands.main import main
 from tests.making.commands import Command, Ended
+from tests.making.disks import mounted
+from tests.making.tools import TOOLS, not_tried
 
 # A busy machine is no defect; pytest's own time-out ends what hangs.
 hypothesis.settings.register_profile("patient", deadline=None)
@@ -27,6 +32,56 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="write what the program makes today into tests/mails/golden, to be read as a diff",
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for marker, tool in TOOLS.items():
+        config.addinivalue_line("markers", f"{marker}: needs {tool.name}")
+    sys.addaudithook(_only_what_is_marked)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for marker, tool in TOOLS.items():
+        if tool.missing and item.get_closest_marker(marker):
+            pytest.skip(tool.missing)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    _running.append(item)
+    try:
+        return (yield)
+    finally:
+        _running.pop()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    skipped = terminalreporter.getreports("skipped")
+    reasons = Counter(str(each.longrepr[-1]).removeprefix("Skipped: ") for each in skipped)
+    if reasons:
+        terminalreporter.write_line(not_tried(reasons))
+
+
+_running: list[pytest.Item] = []
+_STARTS = {"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn"}
+# setpriv takes rights from root where it is there; elsewhere its tests are skipped.
+_UNMARKED = {sys.executable, "setpriv"}
+
+
+def _only_what_is_marked(event: str, arguments: tuple[Any, ...]) -> None:
+    """Let no test start a program that a bare machine may lack, but under its marker."""
+    if event not in _STARTS or not _running or arguments[0] in _UNMARKED:
+        return
+    if not any(map(_running[-1].get_closest_marker, TOOLS)):
+        program = os.fsdecode(arguments[0])
+        raise AssertionError(f"{program} may not be here: mark the test (tests/making/tools.py)")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of one megabyte; what asks for it is marked `mount`."""
+    yield from mounted(tmp_path / "small", "-t", "tmpfs", "-o", "size=1m", "tmpfs")
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """What a browser, a screen reader and two validators find wrong with our mails: nothing."""
 
 import json
-import os
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -11,16 +9,12 @@ import html5lib
 import pytest
 
 from tests.making.samples import kinds
+from tests.making.tools import VALIDATOR
 
 HERE = Path(__file__).parent / "browser"
-MODULES = HERE / "node_modules"
-VALIDATOR = MODULES / "vnu-jar" / "build" / "dist" / "vnu.jar"
-CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 
 # Kinds that differ to the eye; "text" has no HTML.
 LOOKED_AT = ["combined", "everything", "quiet", "outage", "five-hundred-papers", "hostile"]
-
-pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
@@ -36,10 +30,6 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.fixture(scope="module")
 def seen(pages: dict[str, Path]) -> dict[str, Any]:
     """Return what tests/mails/browser/look.mjs reports of each page."""
-    if not Path(CHROMIUM).exists():
-        pytest.skip(f"Chromium is not installed at {CHROMIUM}")
-    if not shutil.which("node") or not (MODULES / "playwright-core").exists():
-        pytest.skip("node packages are missing: run npm ci --prefix tests/mails/browser")
     report = json.loads(_printed("node", HERE / "look.mjs", *pages.values()))
     return {kind: report[str(file)] for kind, file in pages.items()}
 
@@ -47,10 +37,6 @@ def seen(pages: dict[str, Path]) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def remarks(pages: dict[str, Path]) -> list[dict[str, Any]]:
     """Return what the Nu Html Checker remarks on all pages."""
-    if not shutil.which("java"):
-        pytest.skip("Java is not installed")
-    if not VALIDATOR.exists():
-        pytest.skip("the validator is missing: run npm ci --prefix tests/mails/browser")
     options = ("--format", "json", "--stdout", "--exit-zero-always")
     report = json.loads(_printed("java", "-jar", VALIDATOR, *options, *pages.values()))
     return list(report["messages"])
@@ -60,6 +46,7 @@ def _printed(*command: str | Path) -> bytes:
     return subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=200).stdout
 
 
+@pytest.mark.browser
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", LOOKED_AT)
 def test_nobody_is_shut_out_on_desktop_or_phone_by_day_or_night(
@@ -68,24 +55,28 @@ def test_nobody_is_shut_out_on_desktop_or_phone_by_day_or_night(
     assert seen[kind]["violations"] == []
 
 
+@pytest.mark.browser
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", LOOKED_AT)
 def test_nothing_sticks_out_of_the_narrowest_phone(kind: str, seen: dict[str, Any]) -> None:
     assert seen[kind]["overflowing"] == []
 
 
+@pytest.mark.browser
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", LOOKED_AT)
 def test_a_mail_asks_nobody_for_anything(kind: str, seen: dict[str, Any]) -> None:
     assert seen[kind]["requests"] == []
 
 
+@pytest.mark.browser
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", LOOKED_AT)
 def test_a_mail_is_laid_out_in_standards_mode(kind: str, seen: dict[str, Any]) -> None:
     assert seen[kind]["mode"] == "CSS1Compat"
 
 
+@pytest.mark.validator
 @pytest.mark.slow
 def test_the_html_is_valid(remarks: list[dict[str, Any]]) -> None:
     assert remarks == []

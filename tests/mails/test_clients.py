@@ -12,8 +12,8 @@ import html5lib
 import pytest
 
 from tests.making.samples import kinds
+from tests.making.tools import CANIEMAIL
 
-DATA = Path(__file__).parent / "browser/node_modules/caniemail/data/caniemail.json"
 DOCUMENT = Path(__file__).parents[2] / "docs" / "clients.md"
 
 CLIENTS = {
@@ -68,9 +68,7 @@ NAMES = {
 }
 SELECTORS = {"class": " .", "attribute": "[", "grouping": ", .", "descendant": "] ."}
 
-pytestmark = pytest.mark.skipif(
-    not DATA.exists(), reason="caniemail is missing: run npm ci --prefix tests/mails/browser"
-)
+pytestmark = pytest.mark.caniemail
 
 
 def test_what_a_mail_program_cannot_do_degrades_in_a_way_that_we_know() -> None:
@@ -198,5 +196,5 @@ def _by_name() -> dict[str, dict[str, Any]]:
 
 @cache
 def _caniemail() -> dict[str, Any]:
-    data: dict[str, Any] = json.loads(DATA.read_text("utf-8"))
+    data: dict[str, Any] = json.loads(CANIEMAIL.read_text("utf-8"))
     return data

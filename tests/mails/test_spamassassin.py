@@ -3,7 +3,6 @@
 import mailbox
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,11 +22,7 @@ PREFERENCES = (
     "use_bayes 0\nskip_rbl_checks 1\ndns_available no\nadd_header all Status _SCORE_ _TESTS_\n"
 )
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.spamassassin,
-    pytest.mark.skipif(not shutil.which("spamassassin"), reason="SpamAssassin is not installed"),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.spamassassin]
 
 
 @pytest.fixture(scope="module")

@@ -2,22 +2,17 @@
 
 import gzip
 import json
-import os
 import re
 import time
 import unicodedata
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from newsletter.tex import readable
-
-SHARED_DATA = Path(
-    os.environ.get("NEWSLETTER_SHARED_DATA", Path(__file__).parents[2].parent / "shared" / "data")
-)
+from tests.making.shared_data import shared_data
 
 # The strings on which pylatexenc, unicodeit and flatlatex fail, one way or another.
 HARD = [
@@ -251,13 +246,12 @@ def _seconds(text: str) -> float:
 
 
 def _real_texts() -> Iterator[str]:
-    folder = SHARED_DATA / "arxiv" / "metadata"
+    folder = shared_data("arxiv", "metadata")
     with gzip.open(folder / "cs.AI_2025-06-01_2025-06-30.jsonl.gz", "rt", encoding="utf-8") as rows:
         for row in map(json.loads, rows):
             yield from (row["title"], row["abstract"])
 
 
-@pytest.mark.skipif(not SHARED_DATA.is_dir(), reason="the recorded arXiv data is not here")
 def test_real_titles_and_abstracts_keep_hardly_any_tex() -> None:
     shown = [readable(text) for text in _real_texts()]
     # What is left are the authors' own macros (`\ours`) and dollars that are money.

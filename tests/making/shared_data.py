@@ -20,6 +20,7 @@ from tests.peers.replica import Author, Record
 from tests.peers.replica.atom import Page
 
 _BESIDE = Path(__file__).parents[2].parent / "shared" / "data"
+NOT_HERE = "no recorded arXiv data here (point NEWSLETTER_SHARED_DATA at it)"
 _ATOM = "{http://www.w3.org/2005/Atom}"
 _ARXIV = "{http://arxiv.org/schemas/atom}"
 _OPENSEARCH = "{http://a9.com/-/spec/opensearch/1.1/}"
@@ -45,7 +46,7 @@ def shared_data(*parts: str) -> Path:
     """Return a file or folder of the shared data, or skip the test."""
     path = Path(os.environ.get("NEWSLETTER_SHARED_DATA", _BESIDE)).joinpath(*parts)
     if not path.exists():
-        pytest.skip(f"no {'/'.join(parts)} in the shared data: point NEWSLETTER_SHARED_DATA at it")
+        pytest.skip(NOT_HERE)
     return path
 
 

@@ -1,6 +1,5 @@
 """The preflight: each thing that a run needs is looked at, and says what to do."""
 
-import os
 import re
 import socket
 from collections.abc import Iterator
@@ -149,6 +148,7 @@ def test_free_disk_is_told(sample: Path) -> None:
     assert "MB free" in disk.text
 
 
+@pytest.mark.mount
 def test_little_room_is_pointed_out(newsletter: Command, sample: Path, small_disk: Path) -> None:
     text = (sample / "newsletter.toml").read_text()
     (sample / "newsletter.toml").write_text(text.replace("state.sqlite3", f"{small_disk}/s"))
@@ -156,16 +156,6 @@ def test_little_room_is_pointed_out(newsletter: Command, sample: Path, small_dis
     assert ended.code == 0
     assert "note disk:" in ended.out
     assert "make room" in ended.out
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "small"
-    folder.mkdir()
-    if os.system(f"mount -t tmpfs -o size=1m tmpfs {folder} 2>/dev/null"):
-        pytest.skip("a file system of its own may not be mounted here")
-    yield folder
-    os.system(f"umount {folder}")
 
 
 def test_an_inbox_is_opened_and_its_mails_counted(sample: Path) -> None:

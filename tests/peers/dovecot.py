@@ -4,7 +4,6 @@ import grp
 import imaplib
 import os
 import pwd
-import shutil
 import socket
 import ssl
 import subprocess
@@ -17,8 +16,9 @@ from pathlib import Path
 
 import trustme
 
+from tests.making.tools import found
+
 PASSWORD = "correct-horse-battery"
-BINARY = shutil.which("dovecot", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 
 _CONFIG = """
 protocols = imap
@@ -118,7 +118,7 @@ def dovecot() -> Iterator[Dovecot]:
             os.chown(path, owner.pw_uid, owner.pw_gid)
         with (folder / "output").open("wb") as output:
             process = subprocess.Popen(
-                [BINARY or "dovecot", "-F", "-c", str(config)],
+                [found("dovecot") or "dovecot", "-F", "-c", str(config)],
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 user=owner.pw_uid if root else None,
@@ -140,7 +140,7 @@ def _free_port() -> int:
 
 
 def _wait_for(port: int, folder: Path, process: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
         with suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port), 1):
             return

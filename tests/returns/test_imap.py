@@ -13,13 +13,9 @@ import pytest
 from newsletter.errors import InboxError
 from newsletter.returns.mailboxes import imap
 from tests.making.inboxes import ADA, ImapBox, Office, dsn, mail, offices, token
-from tests.peers.dovecot import BINARY, PASSWORD, Dovecot, dovecot
+from tests.peers.dovecot import PASSWORD, Dovecot, dovecot
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.dovecot,
-    pytest.mark.skipif(BINARY is None, reason="Dovecot is not installed"),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.dovecot]
 
 
 @pytest.fixture(scope="module")

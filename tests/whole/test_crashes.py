@@ -185,18 +185,16 @@ def test_a_second_run_leaves_at_once_even_if_the_first_is_stopped(tmp_path: Path
 @pytest.fixture(scope="module")
 def power_cut(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a library that keeps, beside the files of a run, what of them was synced."""
-    compiler = shutil.which("cc")
-    if compiler is None:
-        pytest.skip("no C compiler is installed")
     library = tmp_path_factory.mktemp("power_cut") / "power_cut.so"
     source = CHECKOUT / "tests/whole/power_cut.c"
     subprocess.run(
-        [compiler, "-shared", "-fPIC", "-Wall", "-Werror", str(source), "-o", str(library), "-ldl"],
+        ["cc", "-shared", "-fPIC", "-Wall", "-Werror", str(source), "-o", str(library), "-ldl"],
         check=True,
     )
     return library
 
 
+@pytest.mark.compiler
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("pace", "most"),

@@ -245,6 +245,7 @@ def runner(tmp_path: Path) -> Runner:
     return Runner(tmp_path)
 
 
+@pytest.mark.git
 def test_on_github_the_state_of_one_run_is_there_in_the_next(runner: Runner) -> None:
     first = runner.clone()
     assert runner.step("Fetch the state", first)
@@ -263,6 +264,7 @@ def test_on_github_the_state_of_one_run_is_there_in_the_next(runner: Runner) -> 
     assert (third / "data" / "state.sqlite3").read_text() == "issue 2"
 
 
+@pytest.mark.git
 def test_on_github_a_run_that_changed_nothing_is_no_failure(runner: Runner) -> None:
     for _ in range(2):
         clone = runner.clone()
@@ -271,6 +273,7 @@ def test_on_github_a_run_that_changed_nothing_is_no_failure(runner: Runner) -> N
         assert runner.step("Keep the state", clone)
 
 
+@pytest.mark.git
 def test_on_github_an_outage_does_not_look_like_a_first_run(runner: Runner) -> None:
     clone = runner.clone()
     runner.origin.rename(runner.folder / "gone.git")

@@ -44,6 +44,7 @@ def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.bash
 @pytest.mark.slow
 @each_page
 def test_the_commands_of_a_page_work_one_after_the_other(page: Path, demo_folder: Path) -> None:

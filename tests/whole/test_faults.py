@@ -20,6 +20,7 @@ from newsletter.models import Fetched, Scope, Subscriber
 from newsletter.state.state import State
 from newsletter.subscribers.suppressions import Suppressions
 from tests.making.commands import DAY_ONE, DAY_TWO, Command, rewrite
+from tests.making.disks import mounted
 from tests.making.mailing import Refusing
 from tests.making.newsroom import Newsroom
 from tests.making.papers import DAY, NOW, paper
@@ -34,22 +35,6 @@ def room(tmp_path: Path) -> Newsroom:
     newsroom = Newsroom(tmp_path, subscribers=[ADA, BOB])
     newsroom.run(now=NOW - DAY)
     return newsroom
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of one megabyte."""
-    yield from mounted(tmp_path / "small", "-t", "tmpfs", "-o", "size=1m", "tmpfs")
-
-
-def mounted(folder: Path, *options: str) -> Iterator[Path]:
-    folder.mkdir()
-    if subprocess.run(
-        ["mount", *options, folder], stderr=subprocess.DEVNULL, check=False
-    ).returncode:
-        pytest.skip("nothing may be mounted here: that needs root")
-    yield folder
-    subprocess.run(["umount", folder], check=True)
 
 
 def fill(disk: Path, *, but: int = 0) -> None:
@@ -77,6 +62,7 @@ def statuses(state: Path) -> dict[str, str]:
 # Row 37: a full disk
 
 
+@pytest.mark.mount
 def test_a_full_disk_at_the_outbox_stops_the_run_and_the_next_one_finishes(
     newsletter: Command, sample: Path, small_disk: Path
 ) -> None:
@@ -93,6 +79,7 @@ def test_a_full_disk_at_the_outbox_stops_the_run_and_the_next_one_finishes(
     assert set(statuses(sample / "state.sqlite3").values()) == {"accepted"}
 
 
+@pytest.mark.mount
 @pytest.mark.parametrize("free", [*range(0, 40_000, 4096), 80_000, 160_000])
 def test_a_full_disk_at_the_state_stops_the_sending_wherever_it_strikes(
     newsletter: Command, sample: Path, small_disk: Path, free: int
@@ -119,6 +106,7 @@ def test_a_full_disk_at_the_state_stops_the_sending_wherever_it_strikes(
         assert len({mail.message_id for mail in server.mails}) == len(after)
 
 
+@pytest.mark.mount
 def test_a_full_disk_at_the_metrics_is_a_warning(
     newsletter: Command, sample: Path, small_disk: Path
 ) -> None:
@@ -209,6 +197,7 @@ def test_an_outbox_that_may_not_be_written_leaves_everything_outstanding(
     assert len(list((sample / "outbox" / "new").iterdir())) == 4
 
 
+@pytest.mark.mount
 def test_a_read_only_volume_ends_the_run_at_once(
     newsletter: Command, sample: Path, small_disk: Path
 ) -> None:
@@ -555,6 +544,7 @@ def second_container(sample: Path, tmp_path: Path) -> Iterator[Path]:
     yield from mounted(tmp_path / "volume", "--bind", str(sample))
 
 
+@pytest.mark.mount
 @pytest.mark.slow
 def test_two_containers_on_one_volume_are_one_run(sample: Path, second_container: Path) -> None:
     with SmtpServer(script={"dot": slowly()}) as server:
