@@ -27,7 +27,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from newsletter.models import Day, Envelope, Issue, Outcome, Outgoing, Owed
-from newsletter.sending.smtp import Server, SmtpTransport
+from newsletter.sending.smtp import Conduct, Server, SmtpTransport
 from newsletter.state.state import State
 
 LINE = b"Some line of a digest, as long as quoted-printable allows it to be, no lon=\r\n"
@@ -78,19 +78,14 @@ def measure(port: int, *, count: int, size: int, sessions: int, rounds: int) -> 
 
 
 def ours(port: int, count: int, size: int, sessions: int) -> float:
-    server = Server(
-        host="127.0.0.1",
-        port=port,
-        security="none",
-        connections=sessions,
-        messages_per_connection=count,
-    )
+    server = Server(host="127.0.0.1", port=port, security="none")
+    conduct = Conduct(connections=sessions, messages_per_connection=count)
     with tempfile.TemporaryDirectory() as folder:
         state = State.open(Path(folder) / "state.sqlite3")
         with state:
             ledger = Ledger(state, count)
             started = time.perf_counter()
-            SmtpTransport(server).send(ledger.messages(size), ledger)
+            SmtpTransport(server, conduct).send(ledger.messages(size), ledger)
             seconds = time.perf_counter() - started
             if ledger.accepted != count:
                 raise SystemExit(f"only {ledger.accepted} of {count} messages were accepted")

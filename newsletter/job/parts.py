@@ -21,7 +21,7 @@ from newsletter.models import Source, Transport
 from newsletter.returns.mailboxes import Opener, imap, maildir, mbox
 from newsletter.returns.meaning import Clerk
 from newsletter.sending.outbox import Outbox
-from newsletter.sending.smtp import Server, SmtpTransport
+from newsletter.sending.smtp import Conduct, Server, SmtpTransport
 from newsletter.sources.arxiv.client import Manners
 from newsletter.sources.arxiv.saved import FileSource
 from newsletter.sources.arxiv.source import ArxivSource
@@ -164,13 +164,17 @@ def transport(config: Config, *, accepted_lately: int, stop: Event) -> Transport
 
     `accepted_lately` is what the last minute's runs took of the rate, where there is one.
     """
-    server = mail_server(config)
-    if server is None:
+    server, smtp = mail_server(config), config.smtp
+    if server is None or smtp is None:
         return Outbox(config.outbox.directory)
-    credit = 0.0
-    if server.rate_per_minute:
-        credit = max(0.0, server.rate_per_minute - accepted_lately)
-    return SmtpTransport(server, stop=stop, credit=credit)
+    conduct = Conduct(
+        connections=smtp.connections,
+        rate_per_minute=smtp.rate_per_minute,
+        messages_per_connection=smtp.messages_per_connection,
+        attempts=smtp.attempts,
+    )
+    credit = max(0.0, smtp.rate_per_minute - accepted_lately)
+    return SmtpTransport(server, conduct, stop=stop, credit=credit)
 
 
 def mail_server(config: Config) -> Server | None:
@@ -190,10 +194,6 @@ def mail_server(config: Config) -> Server | None:
         password=smtp.password.get_secret_value() if smtp.password else "",
         ehlo_name=smtp.ehlo_name or "",
         ca_file=smtp.ca_file,
-        connections=smtp.connections,
-        rate_per_minute=smtp.rate_per_minute,
-        messages_per_connection=smtp.messages_per_connection,
-        attempts=smtp.attempts,
     )
 
 

@@ -1,11 +1,55 @@
-"""Opening connections beside the work: a name look-up and a greeting may take their time."""
+"""Opening connections beside the work: a name look-up and a greeting may take their time.
 
+A connection is set up through smtplib, TLS and login included, and handed over as a session.
+"""
+
+import base64
+import smtplib
 import socket
+import ssl
+import time
 from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
 from queue import SimpleQueue
 from threading import Lock, Thread
+from typing import Literal
 
-from newsletter.sending.session import LostError, Patience, Server, Session, connect, tls_context
+from newsletter.errors import CONFIG, UNAVAILABLE, TransportError
+from newsletter.sending.replies import ProtocolError, Reply, ReplyReader
+from newsletter.sending.session import Patience, Session
+
+Security = Literal["tls", "starttls", "none"]
+
+_CHUNK = 65536
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """Where mail is handed in, and what it takes to be let in."""
+
+    host: str
+    port: int
+    security: Security = "starttls"
+    username: str = ""
+    password: str = field(default="", repr=False)
+    ehlo_name: str = ""
+    ca_file: Path | None = None
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+class LostError(Exception):
+    """There is no connection; another try may fare better.
+
+    `busy` is whether the server itself asked for that, by a 4yz reply.
+    """
+
+    def __init__(self, reason: str, *, busy: bool = False) -> None:
+        super().__init__(reason)
+        self.busy = busy
 
 
 class Doors:
@@ -70,6 +114,179 @@ class Doors:
                 self._bell.send(b".")
 
 
+def tls_context(server: Server) -> ssl.SSLContext | None:
+    """Return the one context for all connections to a server: reading the system's CAs is slow.
+
+    Raises TransportError (78) where `ca_file` cannot be used.
+    """
+    if server.security == "none":
+        return None
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if server.ca_file:
+        try:
+            context.load_verify_locations(cafile=server.ca_file)
+        except OSError as error:
+            raise TransportError(
+                f"{server.ca_file}: no CA certificates can be read from it ({error}): check"
+                " smtp.ca_file",
+                exit_code=CONFIG,
+            ) from error
+    return context
+
+
+def connect(server: Server, patience: Patience, context: ssl.SSLContext | None) -> Session:
+    """Open a connection, TLS and login included; blocks for as long as `patience` allows.
+
+    `context` is that of `tls_context`.
+
+    Raises LostError where another try may help, TransportError where it does not: TLS that is
+    missing or not to be trusted and a server that wants nothing from us (69), the login (78).
+    """
+    try:
+        client = _client(server, patience, context)
+    except ssl.SSLEOFError as error:
+        raise LostError(f"{server} hung up during the TLS handshake") from error
+    except ssl.SSLError as error:
+        reason = getattr(error, "verify_message", "") or error.reason or str(error)
+        raise TransportError(
+            f"{server}: TLS is not to be trusted ({reason}): check smtp.host, security and ca_file",
+            exit_code=UNAVAILABLE,
+        ) from error
+    except smtplib.SMTPNotSupportedError as error:
+        raise TransportError(
+            f"{server} does not offer STARTTLS, so nothing was said to it: try port 465 with"
+            ' smtp.security = "tls"',
+            exit_code=UNAVAILABLE,
+        ) from error
+    except smtplib.SMTPResponseException as error:
+        reply = _reply(error.smtp_code, error.smtp_error)
+        if reply.code < 500:
+            raise LostError(f"{server} said {reply}", busy=True) from error
+        raise TransportError(f"{server} said {reply}", exit_code=UNAVAILABLE) from error
+    except ProtocolError as error:
+        raise LostError(f"{server} does not talk SMTP: {error}") from error
+    except OSError as error:
+        raise LostError(f"{server} cannot be reached: {error}") from error
+    return Session(client.opened, client.esmtp_features, patience)
+
+
 def _dismiss(result: Session | Exception) -> None:
     if isinstance(result, Session):
         result.abandon("the run is over")
+
+
+def _client(server: Server, patience: Patience, context: ssl.SSLContext | None) -> "_Client":
+    """Return a connection that has said EHLO, under TLS if asked for, and is logged in."""
+    where = (server.host, server.port, server.ehlo_name or None)
+    if server.security == "tls":
+        client: _Client = _TlsClient(*where, timeout=patience.connect, context=context)
+    else:
+        client = _Client(*where, timeout=patience.connect)
+    try:
+        client.timeout = patience.command
+        _greet(client)
+        if server.security == "starttls":
+            client.starttls(context=context)
+            _greet(client)
+        if server.username:
+            _log_in(client, server)
+    except BaseException:
+        client.close()
+        raise
+    return client
+
+
+def _greet(client: "_Client") -> None:
+    code, said = client.ehlo()
+    if 500 <= code < 600:
+        code, said = client.helo()
+    if code != 250:
+        raise smtplib.SMTPHeloError(code, said)
+
+
+def _log_in(client: "_Client", server: Server) -> None:
+    """Try one mechanism, once: a wrong password is not hammered at the server."""
+    if not isinstance(client.sock, ssl.SSLSocket):
+        raise TransportError(
+            f"{server}: a password is never sent without TLS: set smtp.security, or leave out"
+            " smtp.username",
+            exit_code=CONFIG,
+        )
+    offered = client.esmtp_features.get("auth", "").upper().split()
+    user, password = server.username.encode(), server.password.encode()
+    if "PLAIN" in offered:
+        secret = b"\0" + user + b"\0" + password
+        code, said = client.docmd("AUTH", f"PLAIN {_base64(secret)}")
+    elif "LOGIN" in offered:
+        code, said = client.docmd("AUTH", f"LOGIN {_base64(user)}")
+        if code == 334:
+            code, said = client.docmd(_base64(password))
+    else:
+        raise TransportError(
+            f"{server} offers no login we know ({' '.join(offered) or 'none at all'}; PLAIN or"
+            " LOGIN is needed): check smtp.port, or leave out smtp.username",
+            exit_code=CONFIG,
+        )
+    if code != 235:
+        reply = _reply(code, said)
+        if 400 <= code < 500 and code != 432:
+            raise LostError(f"{server} puts the login off ({code} {reply.status})", busy=True)
+        # Not the text: servers have been seen to repeat what was sent.
+        raise TransportError(
+            f"{server} refuses the login of {server.username} ({code} {reply.status}): check"
+            " smtp.username and the password; many providers want an app password",
+            exit_code=CONFIG,
+        )
+
+
+class _Client(smtplib.SMTP):
+    """smtplib's connection, but no reply is longer or takes longer than it should."""
+
+    @cached_property
+    def _reader(self) -> ReplyReader:
+        return ReplyReader()
+
+    @property
+    def opened(self) -> socket.socket:
+        """The open socket; raises SMTPServerDisconnected where there is none."""
+        if self.sock is None:
+            raise smtplib.SMTPServerDisconnected("not connected")
+        return self.sock
+
+    def getreply(self) -> tuple[int, bytes]:
+        """Return the next reply; raises ProtocolError, or OSError where none comes."""
+        try:
+            reply = self._next_reply()
+        except (OSError, ProtocolError):
+            self.close()
+            raise
+        return reply.code, reply.raw
+
+    def _next_reply(self) -> Reply:
+        deadline = time.monotonic() + self.timeout
+        replies: list[Reply] = []
+        while not replies:
+            self.opened.settimeout(max(deadline - time.monotonic(), 0.001))
+            data = self.opened.recv(_CHUNK)
+            if not data:
+                raise smtplib.SMTPServerDisconnected("the server hung up")
+            replies = self._reader.feed(data)
+        # Nothing may follow unasked; least of all after STARTTLS, where it would be taken for
+        # something said under TLS (CVE-2011-0411).
+        if len(replies) > 1 or self._reader.pending:
+            raise ProtocolError("more than one reply to one command")
+        self.opened.settimeout(self.timeout)
+        return replies[0]
+
+
+class _TlsClient(_Client, smtplib.SMTP_SSL):
+    """The same, with TLS from the first byte on."""
+
+
+def _base64(secret: bytes) -> str:
+    return base64.b64encode(secret).decode()
+
+
+def _reply(code: int, said: bytes | str) -> Reply:
+    return Reply(code, said if isinstance(said, bytes) else said.encode())

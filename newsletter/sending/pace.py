@@ -1,6 +1,30 @@
-"""How many messages a minute may leave."""
+"""How much may leave at once, and when to rest. It reads no clock; moments are given to it."""
+
+import logging
+from dataclasses import dataclass
+from math import inf
+from random import SystemRandom
+
+from newsletter.errors import UNAVAILABLE, TransportError
 
 LONGEST_BACKOFF = 60.0
+
+_BUSY_TRIES = 8  # back-offs in a row that a server may ask for: more than two minutes in all
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conduct:
+    """How a run behaves towards the server.
+
+    `rate_per_minute` 0 is as fast as the server takes it; `attempts` are per run and recipient.
+    """
+
+    connections: int = 4
+    rate_per_minute: float = 0
+    messages_per_connection: int = 100
+    attempts: int = 3
 
 
 class Pace:
@@ -23,3 +47,55 @@ class Pace:
     def spend(self) -> None:
         """Note that one leaves."""
         self._credit -= 1
+
+
+class Rest:
+    """When everybody waits because the server cannot be used, and for how long.
+
+    `until` is the end of the rest, `connections` how many may be open after it: half as many after
+    each. A server that is `busy` said so itself; it is waited for longer than one that does not
+    answer, which `attempts` rests in a row are enough for.
+    """
+
+    def __init__(self, name: str, *, connections: int, attempts: int, backoff: float) -> None:
+        self.until = -inf
+        self.connections = connections
+        self._name = name
+        self._attempts = attempts
+        self._backoff = backoff
+        self._troubles = 0
+        self._random = SystemRandom()
+
+    def over(self, now: float) -> bool:
+        """Return whether there is no rest, or not any more."""
+        return now >= self.until
+
+    def worked(self) -> None:
+        """Note that the server did what it is there for, so that no row of troubles is left."""
+        self._troubles = 0
+
+    def begin(self, reason: str, now: float, *, busy: bool) -> TransportError | None:
+        """Let the server rest; return the error instead where it has had enough of that.
+
+        Several connections that meet the same trouble before the rest is over count once.
+        """
+        if not self.over(now):
+            return None
+        self.connections = max(1, self.connections // 2)
+        self.until = now + self.pause(self._troubles)
+        self._troubles += 1
+        log.info("%s: waiting %.1f s", reason, self.until - now)
+        if busy and self._troubles >= _BUSY_TRIES:
+            return TransportError(f"{reason}; it stays busy: the rest waits for a later run")
+        if not busy and self._troubles >= self._attempts:
+            return TransportError(
+                f"{reason} ({self._troubles} times in a row): is {self._name} the right"
+                " smtp.host and port, and is it up?",
+                exit_code=UNAVAILABLE,
+            )
+        return None
+
+    def pause(self, before: int) -> float:
+        """Return 1 s, 2 s, 4 s ... and some more, so that not everybody comes back at once."""
+        pause = self._backoff * 2.0**before
+        return min(LONGEST_BACKOFF, pause * self._random.uniform(1, 1.25))

@@ -2,15 +2,16 @@
 
 import ssl
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from threading import Event
+from typing import Any
 
 import trustme
 
 from newsletter.errors import TransportError
 from newsletter.models import FINAL, DeliveryStatus, Envelope, Ledger, Outcome, Outgoing
-from newsletter.sending.smtp import Patience, Server, SmtpTransport
+from newsletter.sending.smtp import Conduct, Patience, Server, SmtpTransport
 from tests.peers.smtp_server import SmtpServer
 
 # Everything a real server may take minutes for, in fractions of a second.
@@ -62,10 +63,36 @@ class Books:
         return sorted(delivery for delivery, each in self.states.items() if each == status)
 
 
-def settings(server: SmtpServer, **changes: object) -> Server:
-    """Return how to reach a scripted server, one connection and no TLS unless told otherwise."""
-    defaults = {"host": "127.0.0.1", "port": server.port, "security": "none", "connections": 1}
-    return Server(**{**defaults, **changes})  # type: ignore[arg-type]
+def transport_to(
+    server: SmtpServer,
+    *,
+    patience: Patience = HURRY,
+    stop: Event | None = None,
+    credit: float = 1,
+    **changes: Any,
+) -> SmtpTransport:
+    """Return a transport to a scripted server: one connection and no TLS unless told otherwise.
+
+    `changes` are to the fields of Server and Conduct.
+    """
+    of_conduct = {each.name for each in fields(Conduct)} & changes.keys()
+    behaving: dict[str, Any] = {
+        "connections": 1,
+        **{name: changes.pop(name) for name in of_conduct},
+    }
+    reaching: dict[str, Any] = {
+        "host": "127.0.0.1",
+        "port": server.port,
+        "security": "none",
+        **changes,
+    }
+    return SmtpTransport(
+        Server(**reaching),
+        Conduct(**behaving),
+        patience=patience,
+        stop=stop,
+        credit=credit,
+    )
 
 
 def send(
@@ -75,11 +102,11 @@ def send(
     books: Books | None = None,
     patience: Patience = HURRY,
     stop: Event | None = None,
-    **changes: object,
+    **changes: Any,
 ) -> Books:
     """Send everything through a scripted server, and return the books; raises what `send` does."""
     books = books or Books()
-    transport = SmtpTransport(settings(server, **changes), patience=patience, stop=stop)
+    transport = transport_to(server, patience=patience, stop=stop, **changes)
     transport.send(iter(outgoing), books)
     assert not server.violations
     return books

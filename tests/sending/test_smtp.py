@@ -13,7 +13,7 @@ from benchmarks.send import sink
 from newsletter.errors import RenderError, StateError
 from newsletter.models import Outcome, Outgoing
 from newsletter.sending.smtp import Server, SmtpTransport, probe
-from tests.making.mailing import HURRY, Books, message, messages, send, server_tls, settings
+from tests.making.mailing import HURRY, Books, message, messages, send, server_tls, transport_to
 from tests.peers.smtp_server import OFFERED, SmtpServer
 
 PLAIN = tuple(each for each in OFFERED if each != "PIPELINING")
@@ -131,9 +131,7 @@ def test_without_messages_the_server_is_left_alone() -> None:
 
 def test_the_rate_holds_and_starts_with_what_credit_is_left() -> None:
     with SmtpServer() as server:
-        transport = SmtpTransport(
-            settings(server, connections=2, rate_per_minute=1200), patience=HURRY, credit=0
-        )
+        transport = transport_to(server, connections=2, rate_per_minute=1200, credit=0)
         started = time.monotonic()
         transport.send(messages(8), Books())
     assert server.mails[0].at - started >= 0.05
@@ -260,6 +258,6 @@ def test_a_password_stays_out_of_the_representation() -> None:
 def test_postfix_takes_everything() -> None:
     with sink() as port:
         books = Books()
-        server = Server(host="127.0.0.1", port=port, security="none", messages_per_connection=100)
+        server = Server(host="127.0.0.1", port=port, security="none")
         SmtpTransport(server).send(messages(2000), books)
     assert len(books.having("accepted")) == 2000

@@ -16,7 +16,7 @@ from typing import Any
 
 from newsletter.errors import LockedError
 from newsletter.models import Day, Fetched, Issue, Outcome, Owed, Reader, Scope, Subscriber
-from newsletter.sending.smtp import Server, SmtpTransport
+from newsletter.sending.smtp import Conduct, Server, SmtpTransport
 from newsletter.state.database import Database
 from newsletter.state.deliveries import Deliveries
 from newsletter.state.lock import only_run
@@ -128,12 +128,12 @@ def newsroom(folder: Path, port: int, point: str, *, stop: Event) -> Newsroom:
     fuse = Fuse(point)
     source = DyingSource(fuse)
     source.papers = {"mri": (paper("2611.00001"),), "pet": (paper("2611.00002"),)}
-    server = Server(host="127.0.0.1", port=port, security="none", connections=CONNECTIONS)
+    server = Server(host="127.0.0.1", port=port, security="none")
     return Newsroom(
         folder,
         subscribers=[Subscriber(email=f"r{n}@example.org") for n in range(READERS)],
         source=source,
-        transport=SmtpTransport(server, stop=stop),
+        transport=SmtpTransport(server, Conduct(connections=CONNECTIONS), stop=stop),
         open_state=lambda path: DyingState(Database.open(path), fuse),
         on_compose=lambda: fuse.reach("composing"),
     )

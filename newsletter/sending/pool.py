@@ -1,0 +1,86 @@
+"""The open connections of a run: waiting for what they have to tell, and for new ones.
+
+It knows nothing of what is said on them.
+"""
+
+import selectors
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from newsletter.sending.doors import Doors
+from newsletter.sending.session import Session
+
+_MAX_ERRORS = 18  # on a connection: Postfix hangs up at 20, and EHLO may have been one
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """What has happened: which connections have something to tell, and what doors opened.
+
+    In place of a session there is the exception that kept it from being set up.
+    """
+
+    telling: tuple[Session, ...]
+    opened: tuple[Session | Exception, ...]
+
+
+class Pool:
+    """Sessions that are set up, those that are on the way, and what is heard of either.
+
+    None of them carries more than `messages` messages.
+    """
+
+    def __init__(self, doors: Doors, *, messages: int) -> None:
+        self._messages = messages
+        self._doors = doors
+        self._sessions: list[Session] = []
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(doors, selectors.EVENT_READ)
+
+    def __iter__(self) -> Iterator[Session]:
+        return iter(tuple(self._sessions))
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def close(self) -> None:
+        """Abandon everything."""
+        self._selector.close()
+        self._doors.close()
+        for session in self._sessions:
+            session.abandon("the run is over")
+
+    def fill(self, limit: int) -> None:
+        """Begin to open what is missing of `limit` connections."""
+        while len(self._sessions) + self._doors.pending < limit:
+            self._doors.open()
+
+    def worn(self, session: Session, limit: int) -> bool:
+        """Return whether a session should be left: it has done its share, or is one too many."""
+        return (
+            session.taken >= self._messages
+            or session.errors + session.at_stake > _MAX_ERRORS
+            or self._sessions.index(session) >= limit
+        )
+
+    def wait(self, seconds: float) -> Events:
+        """Wait until something happens, at most `seconds`; sessions that opened are in the pool."""
+        ready = {key.fileobj for key, _ in self._selector.select(seconds)}
+        telling = tuple(each for each in self._sessions if each.sock in ready)
+        opened = tuple(self._doors.results()) if self._doors in ready else ()
+        for result in opened:
+            if isinstance(result, Session):
+                self._sessions.append(result)
+                self._selector.register(result.sock, selectors.EVENT_READ)
+        return Events(telling, opened)
+
+    def watch(self, session: Session) -> None:
+        """Wait for replies, and for room in the socket where there are bytes left to write."""
+        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if session.writing else 0)
+        if self._selector.get_key(session.sock).events != events:
+            self._selector.modify(session.sock, events)
+
+    def drop(self, session: Session) -> None:
+        """Forget a session that is lost."""
+        self._selector.unregister(session.sock)
+        self._sessions.remove(session)
