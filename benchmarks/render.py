@@ -22,6 +22,7 @@ from premailer import Premailer
 from newsletter.mails.message import Composer
 from newsletter.mails.render import Renderer, filled
 from newsletter.models import Announcement, Delivery, Digest, Edition, Keyword, Masthead, Paper
+from newsletter.sources.arxiv import identity
 
 NOW = datetime(2026, 11, 19, 10, tzinfo=UTC)
 KEYWORDS = ("federated", "graph", "imaging", "attention", "optics", "folding", "planning")
@@ -121,6 +122,7 @@ def edition_of(papers: Sequence[Paper], order: Sequence[str]) -> Edition:
     digests = tuple(
         Digest(
             keyword=Keyword(name=name),
+            source=identity.SOURCE,
             outcome="new",
             announcements=tuple(
                 Announcement(paper=each) for each in papers if name in each.comment
@@ -133,7 +135,7 @@ def edition_of(papers: Sequence[Paper], order: Sequence[str]) -> Edition:
     shown_in: dict[str, str] = {}
     for digest in digests:
         for announcement in digest.announcements:
-            shown_in.setdefault(announcement.paper.arxiv_id, digest.keyword.name)
+            shown_in.setdefault(announcement.paper.id, digest.keyword.name)
     return Edition(issue=1, date=date(2026, 11, 19), digests=digests, shown_in=shown_in)
 
 
@@ -141,8 +143,11 @@ def paper(number: int) -> Paper:
     one, other = KEYWORDS[number % len(KEYWORDS)], KEYWORDS[(number + 1) % len(KEYWORDS)]
     topics = f"{one} {other}" if number % 5 == 0 else one
     sentence = "They look at the sample that was at hand, and report at length what they found. "
+    arxiv_id = f"2611.{number:05}"
     return Paper(
-        arxiv_id=f"2611.{number:05}",
+        id=identity.paper_id(arxiv_id),
+        source=identity.SOURCE,
+        links=identity.links(arxiv_id),
         version=1,
         title=f"On {topics}, part {number}",
         abstract=f"We study {topics}. {sentence * 15}",

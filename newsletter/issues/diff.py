@@ -20,24 +20,30 @@ def news(
     """
     if not listing.complete:
         return News(
-            keyword=keyword, outcome="unknown", since=memory.last_good, reason=listing.reason
+            keyword=keyword,
+            source=listing.source,
+            outcome="unknown",
+            since=memory.last_good,
+            reason=listing.reason,
         )
     found = announcements(keyword, listing.papers, memory)
     if memory.needs_baseline:
         opening = min(now, memory.last_good or now) - timedelta(days=baseline_days)
         was_due = _due_before(keyword, memory.former)
         fresh = tuple(each for each in found if each.paper.submitted >= opening or was_due(each))
-        ids = {each.paper.arxiv_id for each in fresh}
+        ids = {each.paper.id for each in fresh}
         return News(
             keyword=keyword,
+            source=listing.source,
             outcome="baseline",
             announcements=fresh,
-            recorded=tuple(paper for paper in listing.papers if paper.arxiv_id not in ids),
+            recorded=tuple(paper for paper in listing.papers if paper.id not in ids),
             listed=len(listing.papers),
             since=memory.last_good,
         )
     return News(
         keyword=keyword,
+        source=listing.source,
         outcome=_outcome(listing, found),
         announcements=found,
         listed=len(listing.papers),
@@ -69,7 +75,7 @@ def _due_before(keyword: Keyword, former: Keyword | None) -> Callable[[Announcem
 
 
 def _announcement(keyword: Keyword, paper: Paper, memory: Memory) -> Announcement | None:
-    before = memory.announced.get(paper.arxiv_id)
+    before = memory.announced.get(paper.id)
     if before is None and not _is_old_paper_revised(keyword, paper, memory):
         return Announcement(paper=paper)
     if keyword.replacements and paper.version > (before or 0):
@@ -99,4 +105,4 @@ def _newest_first(announcement: Announcement) -> tuple[bool, float, str]:
     paper = announcement.paper
     replaced = announcement.kind == "replacement"
     moment = paper.updated if replaced else paper.submitted
-    return (replaced, -moment.timestamp(), paper.arxiv_id)
+    return (replaced, -moment.timestamp(), paper.id)

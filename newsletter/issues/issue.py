@@ -19,6 +19,7 @@ def compile_issue(number: int, day: date, news: Iterable[News]) -> Issue:
     digests = tuple(
         Digest(
             keyword=each.keyword,
+            source=each.source,
             outcome=each.outcome,
             announcements=each.announcements,
             listed=each.listed,
@@ -48,7 +49,7 @@ def edition_for(issues: Sequence[Issue], keywords: Sequence[str]) -> Edition:
     shown_in: dict[str, str] = {}
     for digest in digests:
         for announcement in digest.announcements:
-            shown_in.setdefault(announcement.paper.arxiv_id, digest.keyword.name)
+            shown_in.setdefault(announcement.paper.id, digest.keyword.name)
     last = issues[-1]
     return Edition(issue=last.number, date=last.date, digests=digests, shown_in=shown_in)
 
@@ -59,8 +60,8 @@ def _merged(digests: list[Digest]) -> Digest:
         return digests[0]
     latest: dict[str, Announcement] = {}
     for announcement in chain.from_iterable(each.announcements for each in reversed(digests)):
-        later = latest.setdefault(announcement.paper.arxiv_id, announcement)
-        latest[announcement.paper.arxiv_id] = replace(announcement, paper=later.paper)
+        later = latest.setdefault(announcement.paper.id, announcement)
+        latest[announcement.paper.id] = replace(announcement, paper=later.paper)
     newest = digests[-1]
     return replace(
         newest,

@@ -242,4 +242,4 @@ def frequencies_due(today: date, last_weekly: date | None) -> tuple[Frequency, .
 def papers_in(issues: Sequence[Issue]) -> int:
     """Count the papers announced in some issues, each once."""
     digests = chain.from_iterable(each.digests for each in issues)
-    return len({found.paper.arxiv_id for digest in digests for found in digest.announcements})
+    return len({found.paper.id for digest in digests for found in digest.announcements})

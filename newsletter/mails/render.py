@@ -34,7 +34,7 @@ class Renderer:
     """Renders the editions of one run. Opening it takes 0.2 s, an edition next to nothing.
 
     `templates` is a folder whose files take the place of the shipped ones of the same name;
-    `bibtex` adds a link to arXiv's BibTeX entry of each paper; `timezone` is that of the dates of
+    `bibtex` adds a link to the BibTeX entry of each paper; `timezone` is that of the dates of
     the issues.
     Raises RenderError with file and line where a template cannot be used.
     """
@@ -72,6 +72,7 @@ class Renderer:
             "number": edition.issue,
             "count": wording.count(edition),
             "contents": headings,
+            "sources": list(dict.fromkeys(plain(d.source) for d in edition.digests)),
             "unsubscribe": UNSUBSCRIBE,
         }
         opening, closing = self._both("opening", **frame), self._both("closing", **frame)
@@ -110,12 +111,11 @@ class Renderer:
         cards: list[_Card] = []
         failed: list[str] = []
         for each in digest.announcements:
-            arxiv_id = each.paper.arxiv_id
-            card = self._card(each, digest, edition, matched[arxiv_id])
+            card = self._card(each, digest, edition, matched[each.paper.id])
             if card:
                 cards.append(card)
             else:
-                failed.append(arxiv_id)
+                failed.append(each.paper.local_id)
         return _Section(
             heading=self._headed(heading),
             cards=cards,
@@ -136,7 +136,7 @@ class Renderer:
     ) -> "_Card | None":
         """Return the card of a paper in a digest, None if there is no showing it."""
         paper = announcement.paper
-        shown = edition.shown_in[paper.arxiv_id]
+        shown = edition.shown_in[paper.id]
         here = shown == digest.keyword.name
         key = (announcement, tuple(keywords), shown, here, digest.since, edition.date)
         if key not in self._cards:
@@ -145,7 +145,7 @@ class Renderer:
             except OSError:
                 raise  # no paper's fault
             except Exception as e:  # noqa: BLE001 (one bad paper costs a line, not the mail)
-                logger.warning("paper %r cannot be shown: %r", paper.arxiv_id, e)
+                logger.warning("paper %r cannot be shown: %r", paper.id, e)
                 self._cards[key] = None
             else:
                 self._cards[key] = self._filled(seen, here=here)

@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 from newsletter.keywords.matching import marks
 from newsletter.mails import wording
-from newsletter.models import Announcement, Digest, Edition, Keyword
+from newsletter.models import Announcement, Digest, Edition, Keyword, Link
 from newsletter.prose import plain, prose
 
-_ARXIV_ID = pattern(r"(\d{4})\.\d{4,5}|[a-z-]+(\.[A-Z]{2})?/\d{7}")
+_ADDRESS = pattern(r"https://(?!\S*/\.\.?/)[!-~]+")
 
 
 class Run(NamedTuple):
@@ -33,7 +33,7 @@ class Name(NamedTuple):
 class Heading(NamedTuple):
     """A digest as its heading and its line in the contents show it.
 
-    `news` is empty without any; `missing` where arXiv gave no answer to be trusted.
+    `news` is empty without any; `missing` where there was no answer to be trusted.
     """
 
     name: str
@@ -47,11 +47,9 @@ class Heading(NamedTuple):
 class View:
     """A paper as the templates see it."""
 
-    arxiv_id: str
+    id: str
     url: str
-    pdf: str
-    html: str
-    bibtex: str
+    links: list[Link]
     title: list[Run]
     plain_title: str
     short_title: str
@@ -74,13 +72,13 @@ def view(
     *,
     bibtex: bool,
 ) -> View:
-    """Prepare a paper for the templates. Raises ValueError if its id is none."""
+    """Prepare a paper for the templates. Raises ValueError if it has no address."""
     paper = announcement.paper
-    known = _ARXIV_ID.fullmatch(paper.arxiv_id)
-    if not known:
-        raise ValueError(f"{paper.arxiv_id!r} is no arXiv id")
-    shown = edition.shown_in[paper.arxiv_id]
-    title = prose(paper.title) or f"arXiv:{paper.arxiv_id}"
+    if not paper.links or not all(_ADDRESS.fullmatch(link.url) for link in paper.links):
+        raise ValueError(f"its addresses are none: {paper.links}")
+    shown = edition.shown_in[paper.id]
+    name = plain(paper.local_id)
+    title = prose(paper.title) or f"{plain(paper.source)}:{name}"
     abstract = prose(paper.abstract)
     in_title = {each.name: marks(each, title) for each in keywords}
     in_abstract = {each.name: marks(each, abstract) for each in keywords}
@@ -88,12 +86,9 @@ def view(
     places = [place for place, spans in found.items() if spans]
     late = wording.is_late(paper, digest, edition.date)
     return View(
-        arxiv_id=paper.arxiv_id,
-        url=paper.abstract_url,
-        pdf=paper.pdf_url,
-        # arXiv makes HTML of what was submitted since December 2023.
-        html=paper.html_url if known[1] and known[1] >= "2312" else "",
-        bibtex=paper.bibtex_url if bibtex else "",
+        id=name,
+        url=paper.links[0].url,
+        links=[link for link in paper.links if bibtex or link.label != "BibTeX"],
         title=_runs(title, in_title.values()),
         plain_title=title,
         short_title=wording.shortened(title, 60),
@@ -148,5 +143,5 @@ def matched(edition: Edition) -> dict[str, list[Keyword]]:
     found: dict[str, list[Keyword]] = {}
     for digest in edition.digests:
         for announcement in digest.announcements:
-            found.setdefault(announcement.paper.arxiv_id, []).append(digest.keyword)
+            found.setdefault(announcement.paper.id, []).append(digest.keyword)
     return found

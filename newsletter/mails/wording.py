@@ -48,7 +48,7 @@ def count(edition: Edition) -> str:
     kinds: dict[str, str] = {}
     for digest in edition.digests:
         for each in digest.announcements:
-            kinds.setdefault(each.paper.arxiv_id, each.kind)
+            kinds.setdefault(each.paper.id, each.kind)
     new = sum(kind == "new" for kind in kinds.values())
     replaced = len(kinds) - new
     counts = [f"{new} new paper{'s' if new > 1 else ''}"] if new else []
@@ -74,7 +74,8 @@ def coverage(digest: Digest, day: date) -> str:
         case "new":
             return f"{digest.listed} listed{span}, {news(digest)}; {reason or 'complete'}{covers}"
         case "none":
-            return f"arXiv confirmed nothing new{span}; {digest.listed} listed{covers}"
+            source = plain(digest.source)
+            return f"{source} confirmed nothing new{span}; {digest.listed} listed{covers}"
         case "not-scheduled":
             return f"no announcement was due{span}"
         case "baseline":
@@ -91,7 +92,7 @@ def coverage(digest: Digest, day: date) -> str:
 def is_late(paper: Paper, digest: Digest, day: date) -> bool:
     """Return whether a paper was submitted more than a week before the days a digest covers.
 
-    At the baseline none counts as late: nobody knows when arXiv announced it.
+    At the baseline none counts as late: nobody knows when it was announced.
     """
     if digest.since is None:
         return False

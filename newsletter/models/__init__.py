@@ -33,7 +33,7 @@ from newsletter.models.issues import (
     News,
     Trail,
 )
-from newsletter.models.papers import Fetched, Keyword, Listing, Match, Paper, Scope, Source
+from newsletter.models.papers import Fetched, Keyword, Link, Listing, Match, Paper, Scope, Source
 from newsletter.models.people import Changes, Format, Frequency, Reader, Subscriber
 
 __all__ = [
@@ -56,6 +56,7 @@ __all__ = [
     "KeywordOutcome",
     "Kind",
     "Ledger",
+    "Link",
     "Listing",
     "Mailing",
     "Masthead",

@@ -44,12 +44,13 @@ class Announcement:
 class Digest:
     """The announcements of one keyword in one issue, newest first.
 
-    A keyword with nothing to announce has a digest too: it says why. `listed` counts the papers
-    arXiv returned for the keyword's window; `since` is the last good answer before this one, None
-    at the baseline.
+    A keyword with nothing to announce has a digest too: it says why. `source` is what people call
+    where it was looked for; `listed` counts the papers returned for the keyword's window; `since`
+    is the last good answer before this one, None at the baseline.
     """
 
     keyword: Keyword
+    source: str
     outcome: KeywordOutcome
     announcements: tuple[Announcement, ...] = ()
     listed: int = 0
@@ -70,8 +71,8 @@ class Issue:
 class Edition:
     """An issue as one subscriber gets it: their keywords, each paper once in full.
 
-    `shown_in` maps an arXiv id to the keyword under which the paper appears in full; under its
-    other keywords it is only named. Subscribers with the same keywords share one edition.
+    `shown_in` maps the id of a paper to the keyword under which it appears in full; under its other
+    keywords it is only named. Subscribers with the same keywords share one edition.
     """
 
     issue: int
@@ -84,8 +85,8 @@ class Edition:
 class Memory:
     """What the state remembers about one keyword.
 
-    `announced` maps each arXiv id ever announced (or recorded by a baseline) to its highest
-    version. `since` is where the first window opened, `last_good` when arXiv last answered; both
+    `announced` maps the id of each paper ever announced (or recorded by a baseline) to its highest
+    version. `since` is where the first window opened, `last_good` when it was last answered; both
     are None for a keyword never answered before. `former` is what the keyword meant at its last
     good answer, None when it means the same now.
     """
@@ -109,6 +110,7 @@ class News:
     """
 
     keyword: Keyword
+    source: str
     outcome: KeywordOutcome
     announcements: tuple[Announcement, ...] = ()
     recorded: tuple[Paper, ...] = ()
@@ -128,7 +130,7 @@ class Trail:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Day:
-    """What a run learned from arXiv.
+    """What a run learned from its source.
 
     `windows` is where each keyword's window opened; `swept` names the keywords whose window was a
     sweep, `held` those whose surge waits for a later answer to confirm it.

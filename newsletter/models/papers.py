@@ -26,15 +26,27 @@ class Keyword:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Paper:
-    """One e-print as arXiv lists it; texts are as arXiv sends them, TeX included.
+class Link:
+    """Where something of a paper can be read: "Abstract", "PDF", "HTML", "BibTeX"."""
 
-    `arxiv_id` has no version (`2401.01234`, `hep-th/9901001`). `categories` has the primary
-    category first. `submitted` is when v1 was submitted, `updated` when this version was; both in
-    UTC. Neither says when the paper was announced.
+    label: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paper:
+    """One e-print as its source lists it; texts are as the source sends them, TeX included.
+
+    `id` is the source's scheme and the paper's name there, without a version (`arxiv:2401.01234`).
+    `source` is what people call where it comes from ("arXiv"). `links` has the page people should
+    land on first. `categories` has the primary category first. `submitted` is when v1 was
+    submitted, `updated` when this version was; both in UTC. Neither says when the paper was
+    announced.
     """
 
-    arxiv_id: str
+    id: str
+    source: str
+    links: tuple[Link, ...]
     version: int
     title: str
     abstract: str
@@ -47,24 +59,9 @@ class Paper:
     doi: str = ""
 
     @property
-    def abstract_url(self) -> str:
-        """The page people should land on: built from the id, never copied from a feed."""
-        return f"https://arxiv.org/abs/{self.arxiv_id}"
-
-    @property
-    def pdf_url(self) -> str:
-        """The full text; always the current version."""
-        return f"https://arxiv.org/pdf/{self.arxiv_id}"
-
-    @property
-    def html_url(self) -> str:
-        """The HTML edition, which arXiv has for most papers since December 2023."""
-        return f"https://arxiv.org/html/{self.arxiv_id}"
-
-    @property
-    def bibtex_url(self) -> str:
-        """The entry for a bibliography."""
-        return f"https://arxiv.org/bibtex/{self.arxiv_id}"
+    def local_id(self) -> str:
+        """What the source itself calls the paper: `2401.01234`, `hep-th/9901001`."""
+        return self.id.partition(":")[2]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +70,7 @@ class Scope:
 
     `start` is where the window of submission times opens (it closes after `now`). `known` maps
     the ids announced before to their submission time: those inside the window must come back,
-    else the answer is not to be trusted. `last_good` is when arXiv last answered for this keyword,
+    else the answer is not to be trusted. `last_good` is when it last answered for this keyword,
     None before the baseline. `held_since` is when a listing was first held because of a surge that
     no later listing has confirmed yet.
     """
@@ -87,17 +84,19 @@ class Scope:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """What arXiv returned for one keyword over its window.
+    """What a source returned for one keyword over its window.
 
-    With replacements on, `papers` also has what was lately updated, whenever it was submitted.
-    `complete` is False when the answer cannot be trusted; `papers` is then empty. `current` is
-    False when the index did not yet hold the last announcement: what is listed can be trusted, its
-    silence cannot. `reason` explains either in plain words. `due` says whether an announcement was
-    scheduled since the keyword's last good answer. `held` marks an incomplete listing that waits
-    for a later one to confirm how much is new.
+    `source` is what people call it ("arXiv"). With replacements on, `papers` also has what was
+    lately updated, whenever it was submitted. `complete` is False when the answer cannot be
+    trusted; `papers` is then empty. `current` is False when the index did not yet hold the last
+    announcement: what is listed can be trusted, its silence cannot. `reason` explains either in
+    plain words. `due` says whether an announcement was scheduled since the keyword's last good
+    answer. `held` marks an incomplete listing that waits for a later one to confirm how much is
+    new.
     """
 
     keyword: str
+    source: str
     papers: tuple[Paper, ...]
     complete: bool
     reason: str = ""

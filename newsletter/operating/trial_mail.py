@@ -48,6 +48,7 @@ def edition(now: datetime) -> Edition:
     papers = atom.parse((files("newsletter.preview") / "sample" / "day2.xml").read_bytes()).papers
     digest = Digest(
         keyword=Keyword(name=_KEYWORD),
+        source=papers[0].source,
         outcome="new",
         announcements=tuple(Announcement(paper=each) for each in papers[:SHOWN_PAPERS]),
         listed=len(papers),

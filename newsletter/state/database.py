@@ -22,6 +22,10 @@ APPLICATION_ID = 0x61724E4C  # "arNL": tells our files from other programs' SQLi
 _MAGIC = b"SQLite format 3\x00"
 
 
+def _script(name: str) -> str:
+    return resources.files("newsletter.state").joinpath(name).read_text("utf-8")
+
+
 class Database:
     """The open file. Methods raise StateError when it cannot be read or written.
 
@@ -30,7 +34,7 @@ class Database:
     `hurry` is for how many seconds after a sync a lazy commit does without one.
     """
 
-    migrations: ClassVar[Sequence[str]] = ()
+    migrations: ClassVar[Sequence[str]] = (_script("1-to-2.sql"),)
     hurry = 0.01
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
@@ -211,10 +215,9 @@ def _temporary() -> sqlite3.Connection:
 
 
 def _schema() -> str:
-    tables = resources.files("newsletter.state").joinpath("schema.sql").read_text("utf-8")
     version = 1 + len(Database.migrations)
     marks = f"pragma application_id = {APPLICATION_ID}; pragma user_version = {version};"
-    return f"begin; {tables} {marks} commit;"
+    return f"begin; {_script('schema.sql')} {marks} commit;"
 
 
 def _damaged(path: Path, what: str) -> StateError:

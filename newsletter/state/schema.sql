@@ -1,11 +1,11 @@
--- The state file, version 1. It only grows: what was announced is never taken back.
+-- The state file, version 2. It only grows: what was announced is never taken back.
 -- Times are ISO 8601 in UTC, to the second.
 
-create table keywords (                -- one row a keyword that arXiv has answered for
+create table keywords (                -- one row a keyword that has been answered for
     name       text primary key,
     definition text not null,          -- the keyword as JSON, as of the last good answer
     since      text not null,          -- where the first window opened
-    last_good  text not null,          -- when arXiv last gave a trustworthy answer
+    last_good  text not null,          -- when the last trustworthy answer came
     last_sweep text not null           -- when the window last reached back 90 days
 ) strict, without rowid;
 
@@ -27,6 +27,7 @@ create table digests (                 -- what an issue says of each keyword
     position   integer not null,
     keyword    text not null,
     definition text not null,
+    source     text not null,          -- what people call where it was looked for
     outcome    text not null,
     listed     integer not null,
     since      text,
@@ -34,23 +35,29 @@ create table digests (                 -- what an issue says of each keyword
     primary key (issue, position)
 ) strict, without rowid;
 
-create table papers (                  -- papers as they were when announced
-    arxiv_id text not null,
-    version  integer not null,
-    data     text not null,            -- the paper as JSON
-    primary key (arxiv_id, version)
+create table papers (                  -- papers as they were when announced or recorded
+    id      text not null,             -- with its source's scheme, without a version
+    version integer not null,
+    data    text not null,             -- the paper as JSON
+    primary key (id, version)
+) strict, without rowid;
+
+create table lacking (                 -- papers recorded before their data were kept: to be fetched
+    paper text primary key,
+    asked integer not null default 0   -- how many good answers did not have it
 ) strict, without rowid;
 
 create table announced (               -- the ledger of what is no longer news
     keyword   text not null,
-    arxiv_id  text not null,
+    paper     text not null,
     version   integer not null,
     submitted text not null,           -- of v1
     kind      text not null check (kind in ('baseline', 'new', 'replacement')),
     replaces  integer,
     issue     integer references issues,  -- null for a baseline
     position  integer,                 -- in its digest
-    primary key (keyword, arxiv_id, version)
+    recorded  text not null,           -- when it became known: by its issue, or the baseline
+    primary key (keyword, paper, version)
 ) strict, without rowid;
 create index announced_by_issue on announced (issue, keyword, position) where issue is not null;
 create index announced_by_date on announced (keyword, submitted);

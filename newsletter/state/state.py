@@ -22,7 +22,6 @@ from newsletter.models import (
     Memory,
     News,
     Owed,
-    Paper,
     Reader,
     Trail,
 )
@@ -32,6 +31,7 @@ from newsletter.state.ahead import Ahead
 from newsletter.state.bounces import BounceBook
 from newsletter.state.database import Database, json_text
 from newsletter.state.deliveries import Deliveries, owe
+from newsletter.state.papers import PaperBook, keep, paper_from
 from newsletter.state.runs import History
 
 KEPT_DELIVERIES = timedelta(days=90)
@@ -49,6 +49,7 @@ class State:
         self.deliveries = Deliveries(database)
         self.bounces = BounceBook(database)
         self.history = History(database)
+        self.papers = PaperBook(database)
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -76,7 +77,7 @@ class State:
         """Return what was announced for a keyword so far."""
         announced = dict(
             self.database.rows(
-                "select arxiv_id, max(version) from announced where keyword = ? group by arxiv_id",
+                "select paper, max(version) from announced where keyword = ? group by paper",
                 keyword.name,
             )
         )
@@ -104,11 +105,11 @@ class State:
     def known(self, name: str, start: datetime) -> dict[str, datetime]:
         """Return the ids announced for a keyword and submitted from `start` on, with that time."""
         rows = self.database.rows(
-            "select arxiv_id, submitted from announced where keyword = ? and submitted >= ?",
+            "select paper, submitted from announced where keyword = ? and submitted >= ?",
             name,
             iso(start),
         )
-        return {arxiv_id: moment_of(submitted) for arxiv_id, submitted in rows}
+        return {paper: moment_of(submitted) for paper, submitted in rows}
 
     def held_since(self, name: str) -> datetime | None:
         """Return since when a surge of this keyword waits for confirmation."""
@@ -137,13 +138,14 @@ class State:
                 (issue.number, issue.date.isoformat(), iso(day.now), int(weekly)),
             )
             db.executemany(
-                "insert into digests values (?, ?, ?, ?, ?, ?, ?, ?)",
+                "insert into digests values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [
                     (
                         issue.number,
                         position,
                         digest.keyword.name,
                         json_text(asdict(digest.keyword)),
+                        digest.source,
                         digest.outcome,
                         digest.listed,
                         digest.since and iso(digest.since),
@@ -156,7 +158,7 @@ class State:
             owe(db, issue.number, owed, opened=day.now)
 
     def note(self, day: Day, readers: Iterable[Reader]) -> None:
-        """Commit a day with nothing to publish: baselines, and that arXiv answered."""
+        """Commit a day with nothing to publish: baselines, and that the source answered."""
         with self.database.transaction() as db:
             _note_day(db, day, readers, issue=None)
 
@@ -212,22 +214,24 @@ class State:
         announcements: dict[str, list[Announcement]] = {}
         for keyword, kind, replaces, data in self.database.rows(
             "select keyword, kind, replaces, data from announced join papers"
-            " using (arxiv_id, version) where issue = ? order by keyword, position",
+            " on id = paper and papers.version = announced.version where issue = ?"
+            " order by keyword, position",
             issue,
         ):
-            found = Announcement(paper=_paper(data), kind=kind, replaces=replaces)
+            found = Announcement(paper=paper_from(data), kind=kind, replaces=replaces)
             announcements.setdefault(keyword, []).append(found)
         return tuple(
             Digest(
                 keyword=_keyword(definition),
+                source=source,
                 outcome=outcome,
                 announcements=tuple(announcements.get(name, ())),
                 listed=listed,
                 since=moment_of(since) if since else None,
                 reason=reason,
             )
-            for name, definition, outcome, listed, since, reason in self.database.rows(
-                "select keyword, definition, outcome, listed, since, reason from digests"
+            for name, definition, source, outcome, listed, since, reason in self.database.rows(
+                "select keyword, definition, source, outcome, listed, since, reason from digests"
                 " where issue = ? order by position",
                 issue,
             )
@@ -341,25 +345,26 @@ def _note_answer(db: sqlite3.Connection, news: News, day: Day, *, issue: int | N
         },
     )
     db.execute("delete from held where keyword = ?", (name,))
+    keep(db, [*news.recorded, *(each.paper for each in news.announcements)])
     db.executemany(
-        "insert or ignore into announced (keyword, arxiv_id, version, submitted, kind)"
-        " values (?, ?, ?, ?, 'baseline')",
-        [(name, p.arxiv_id, p.version, iso(p.submitted)) for p in news.recorded],
+        "insert or ignore into announced (keyword, paper, version, submitted, kind, recorded)"
+        " values (?, ?, ?, ?, 'baseline', ?)",
+        [(name, p.id, p.version, iso(p.submitted), iso(day.now)) for p in news.recorded],
     )
     for position, announcement in enumerate(news.announcements):
         paper = announcement.paper
-        key = (paper.arxiv_id, paper.version)
-        db.execute("insert or ignore into papers values (?, ?, ?)", (*key, _paper_json(paper)))
         db.execute(
-            "insert into announced values (?, ?, ?, ?, ?, ?, ?, ?)",
+            "insert into announced values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 name,
-                *key,
+                paper.id,
+                paper.version,
                 iso(paper.submitted),
                 announcement.kind,
                 announcement.replaces,
                 issue,
                 position,
+                iso(day.now),
             ),
         )
 
@@ -367,16 +372,3 @@ def _note_answer(db: sqlite3.Connection, news: News, day: Day, *, issue: int | N
 def _keyword(text: str) -> Keyword:
     fields = json.loads(text)
     return Keyword(**fields | {name: tuple(fields[name]) for name in ("categories", "authors")})
-
-
-def _paper_json(paper: Paper) -> str:
-    return json_text(
-        asdict(paper) | {"submitted": iso(paper.submitted), "updated": iso(paper.updated)}
-    )
-
-
-def _paper(text: str) -> Paper:
-    fields = json.loads(text)
-    lists = {name: tuple(fields[name]) for name in ("authors", "categories")}
-    times = {name: moment_of(fields[name]) for name in ("submitted", "updated")}
-    return Paper(**fields | lists | times)

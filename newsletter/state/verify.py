@@ -26,7 +26,8 @@ _DOUBTS = {
         select coalesce(max(number) - count(*), 0) from issues
     """,
     "announcements have lost their paper": """
-        select count(*) from announced left join papers using (arxiv_id, version)
+        select count(*) from announced
+        left join papers on id = paper and papers.version = announced.version
         where issue is not null and data is null
     """,
     "digests do not count their announcements from 0 without a gap": """

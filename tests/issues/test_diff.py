@@ -13,17 +13,18 @@ YESTERDAY = NOW - timedelta(days=1)
 
 
 def memory(**announced: int) -> Memory:
-    ids = {key.replace("_", ".").removeprefix("p"): value for key, value in announced.items()}
+    ids = {f"arxiv:{key[1:].replace('_', '.')}": value for key, value in announced.items()}
     return Memory(announced=ids, since=NOW - timedelta(days=90), last_good=YESTERDAY)
 
 
 def listing(*papers: object, **fields: object) -> Listing:
-    return Listing(**({"keyword": GNN.name, "papers": papers, "complete": True} | fields))  # type: ignore[arg-type]
+    plain = {"keyword": GNN.name, "source": "arXiv", "papers": papers, "complete": True}
+    return Listing(**(plain | fields))  # type: ignore[arg-type]
 
 
 def judged(found: Listing, before: Memory, keyword: Keyword = GNN) -> tuple[str, list[str]]:
     result = news(keyword, found, before, now=NOW, baseline_days=1)
-    return result.outcome, [each.paper.arxiv_id for each in result.announcements]
+    return result.outcome, [each.paper.local_id for each in result.announcements]
 
 
 def test_what_was_not_announced_before_is_new_newest_first() -> None:
@@ -90,7 +91,7 @@ def test_the_first_answer_lets_the_last_day_through_and_records_the_rest() -> No
 
 def test_a_redefined_keyword_floods_nobody_but_loses_no_day() -> None:
     before = Memory(
-        announced={"2611.00001": 1},
+        announced={"arxiv:2611.00001": 1},
         since=NOW - timedelta(days=90),
         last_good=NOW - timedelta(days=4),
         former=Keyword(name="paint"),

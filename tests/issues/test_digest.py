@@ -41,7 +41,9 @@ def reader(subscriber: Subscriber, covered: int | None) -> dict[str, Reader]:
 
 
 def test_an_issue_says_of_every_keyword_what_became_of_it() -> None:
-    silent = News(keyword=Keyword(name="mri"), outcome="unknown", reason="arXiv was down")
+    silent = News(
+        keyword=Keyword(name="mri"), source="arXiv", outcome="unknown", reason="arXiv was down"
+    )
     compiled = compile_issue(3, NOW.date(), [silent])
     assert compiled.digests[0].reason == "arXiv was down"
     assert compiled.number == 3
@@ -53,7 +55,7 @@ def test_a_paper_of_two_keywords_is_shown_in_full_under_the_first() -> None:
         [issue(1, digest("mri", shared), digest("pet", shared, own))], ["pet", "mri"]
     )
     assert [each.keyword.name for each in edition.digests] == ["pet", "mri"]
-    assert edition.shown_in == {"2611.00001": "pet", "2611.00002": "pet"}
+    assert edition.shown_in == {"arxiv:2611.00001": "pet", "arxiv:2611.00002": "pet"}
 
 
 def test_an_edition_leaves_out_keywords_that_its_issue_does_not_know() -> None:
@@ -69,7 +71,7 @@ def test_an_edition_over_several_issues_has_each_paper_once_newest_issue_first()
     tuesday = replace(tuesday, announcements=(*tuesday.announcements, revised), since=NOW)
     monday = replace(digest("mri", first), since=NOW - timedelta(days=7))
     (merged,) = edition_for([issue(1, monday), issue(2, tuesday)], ["mri"]).digests
-    assert [(a.paper.arxiv_id, a.paper.version, a.kind) for a in merged.announcements] == [
+    assert [(a.paper.local_id, a.paper.version, a.kind) for a in merged.announcements] == [
         ("2611.00002", 1, "new"),
         ("2611.00001", 2, "new"),
     ]
@@ -77,7 +79,7 @@ def test_an_edition_over_several_issues_has_each_paper_once_newest_issue_first()
 
 
 def test_news_of_a_week_does_not_hide_that_its_last_day_is_unknown() -> None:
-    down = replace(digest("mri"), outcome="unknown", reason="arXiv answered 503")
+    down = replace(digest("mri"), source="arXiv", outcome="unknown", reason="arXiv answered 503")
     days = [issue(1, digest("mri", paper())), issue(2, down)]
     (merged,) = edition_for(days, ["mri"]).digests
     assert (merged.outcome, len(merged.announcements)) == ("unknown", 1)

@@ -74,7 +74,7 @@ def test_of_many_papers_some_are_shown_in_full_more_by_title_and_the_rest_counte
 def test_text_has_every_paper_whatever_their_number(renderer: Renderer) -> None:
     papers = many(500)
     text = "".join(renderer.render(edition(news("graph", papers))).text)
-    assert all(f"\n{each.abstract_url}\n{each.pdf_url}\n" in text for each in papers)
+    assert all(f"\n{each.links[0].url}\n{each.links[1].url}\n" in text for each in papers)
 
 
 def test_a_long_digest_does_not_starve_the_one_after_it(renderer: Renderer) -> None:
@@ -86,7 +86,7 @@ def test_a_long_digest_does_not_starve_the_one_after_it(renderer: Renderer) -> N
 
 @pytest.mark.parametrize("keywords", [50, 100, 300])
 def test_many_keywords_leave_room_for_papers(renderer: Renderer, keywords: int) -> None:
-    digests = [news(f"keyword {each.arxiv_id}", [each]) for each in many(keywords)]
+    digests = [news(f"keyword {each.local_id}", [each]) for each in many(keywords)]
     rendered = renderer.render(edition(*digests))
     root = page(rendered)
     shown = root.xpath("//h3/a/@href | //p[@class='brief']/a/@href")
@@ -137,7 +137,7 @@ def test_papers_keep_the_order_of_their_digest(renderer: Renderer) -> None:
     papers = many(60)
     root = page(renderer.render(edition(news("graph", papers))))
     shown = root.xpath("//h3/a/@href | //p[@class='brief']/a/@href")
-    assert shown == [each.abstract_url for each in papers]
+    assert shown == [each.links[0].url for each in papers]
 
 
 # Sharing
@@ -277,7 +277,7 @@ def test_the_matched_words_are_marked_in_both_parts(renderer: Renderer) -> None:
 
 
 def test_arxiv_is_thanked(renderer: Renderer) -> None:
-    rendered = renderer.render(edition())
+    rendered = renderer.render(edition(news("graph")))
     thanks = "Thank you to arXiv for use of its open access interoperability."
     assert thanks in said(rendered)
     assert thanks in "".join(rendered.text)
@@ -438,7 +438,7 @@ def test_four_hundred_authors_take_one_line(renderer: Renderer) -> None:
 )
 def test_a_paper_that_cannot_be_shown_costs_one_line(renderer: Renderer, broken: Any) -> None:
     rendered = renderer.render(edition(news("graph", [paper(), broken])))
-    line = f"1 paper could not be shown: {' '.join(broken.arxiv_id.split())}"
+    line = f"1 paper could not be shown: {' '.join(broken.local_id.split())}"
     assert line in said(rendered)
     assert line in "".join(rendered.text)
     assert "On the quiet life" in said(rendered)
@@ -500,7 +500,7 @@ def test_a_template_that_is_not_text_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["edition.html", "edition.txt"])
 def test_the_line_of_an_error_is_that_of_the_file(tmp_path: Path, name: str) -> None:
-    _override(tmp_path, name, lambda source: source.replace("{{ paper.pdf }}", "{{ x.y }}"))
+    _override(tmp_path, name, lambda source: source.replace("{{ link.url }}", "{{ x.y }}"))
     source = (tmp_path / name).read_text("utf-8")
     line = source[: source.index("{{ x.y }}")].count("\n") + 1
     with pytest.raises(RenderError, match=f"{name}:{line}: 'x' is undefined"):

@@ -26,6 +26,7 @@ def at(day: int, month: int = 11, year: int = 2026) -> datetime:
 def digest(outcome: str, *announcements: Announcement, **fields: object) -> Digest:
     plain: dict[str, object] = {"listed": 61, "since": at(18)}
     return Digest(
+        source="arXiv",
         keyword=Keyword(name="mri"),
         outcome=outcome,  # type: ignore[arg-type]
         announcements=announcements,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from newsletter.models import Announcement, Delivery, Digest, Edition, Keyword, Masthead, Paper
-from tests.making.papers import NOW, paper
+from tests.making.papers import NOW, SOURCE, paper
 
 TOKEN = "abcdefgh" * 5
 YESTERDAY = NOW - timedelta(days=1)
@@ -42,7 +42,7 @@ def edition(*digests: Digest) -> Edition:
     shown_in: dict[str, str] = {}
     for digest in digests:
         for announcement in digest.announcements:
-            shown_in.setdefault(announcement.paper.arxiv_id, digest.keyword.name)
+            shown_in.setdefault(announcement.paper.id, digest.keyword.name)
     return Edition(issue=12, date=NOW.date(), digests=digests, shown_in=shown_in)
 
 
@@ -56,6 +56,7 @@ def news(
     """Return a digest that announces these papers."""
     return Digest(
         keyword=Keyword(name=keyword) if isinstance(keyword, str) else keyword,
+        source=SOURCE,
         outcome="new" if papers else "none",
         announcements=tuple(
             each if isinstance(each, Announcement) else Announcement(paper=each) for each in papers
@@ -125,6 +126,7 @@ def rich() -> Edition:
         news(learning, [shared, followed], listed=12),
         Digest(
             keyword=Keyword(name="slow mail"),
+            source=SOURCE,
             outcome="unknown",
             reason="arXiv answered 503 to five requests",
             since=YESTERDAY,

@@ -132,7 +132,7 @@ class Office:
         self.number += 1
         mri = Keyword(name="mri")
         found = (Announcement(paper=paper(f"2611.{self.number:05}")),)
-        news = News(keyword=mri, outcome="new", announcements=found)
+        news = News(keyword=mri, source="arXiv", outcome="new", announcements=found)
         self.state.publish(
             compile_issue(self.number, opened.date(), [news]),
             Day(now=opened, news=[news], windows={"mri": opened}),

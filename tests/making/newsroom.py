@@ -54,8 +54,12 @@ class ToldSource:
 
     def _listing(self, name: str) -> Listing:
         if self.down:
-            return Listing(keyword=name, papers=(), complete=False, reason=self.down)
-        return Listing(keyword=name, papers=self.papers.get(name, ()), complete=True)
+            return Listing(
+                keyword=name, source="arXiv", papers=(), complete=False, reason=self.down
+            )
+        return Listing(
+            keyword=name, source="arXiv", papers=self.papers.get(name, ()), complete=True
+        )
 
 
 @dataclass

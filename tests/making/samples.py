@@ -101,14 +101,14 @@ def write(folder: Path) -> None:
 
 def _morning(*keywords: Keyword) -> Edition:
     """Return what the readers of the sample get on its second day."""
-    known = {paper.arxiv_id: paper.version for paper in _sample("day1.xml")}
+    known = {paper.id: paper.version for paper in _sample("day1.xml")}
     return _edition(*(_news(each, _sample("day2.xml"), known=known) for each in keywords))
 
 
 def _week(*keywords: Keyword) -> Edition:
     """Return a weekly edition, which is two issues in one."""
     first, second = _sample("day1.xml"), _sample("day2.xml")
-    known = {paper.arxiv_id: paper.version for paper in first}
+    known = {paper.id: paper.version for paper in first}
     week = [_news(each, first, since=TODAY - timedelta(days=7)) for each in keywords]
     today = [_news(each, second, known=known) for each in keywords]
     issues = [compile_issue(11, YESTERDAY.date(), week), compile_issue(12, TODAY.date(), today)]
@@ -118,7 +118,7 @@ def _week(*keywords: Keyword) -> Edition:
 def _silence(outcome: KeywordOutcome, *, reason: str = "") -> Edition:
     return _edition(
         *(
-            News(keyword=each, outcome=outcome, since=YESTERDAY, reason=reason)
+            News(keyword=each, source="arXiv", outcome=outcome, since=YESTERDAY, reason=reason)
             for each in (GRAPHS, PROTEINS, DIFFUSION)
         )
     )
@@ -132,7 +132,12 @@ def _news(
     since: datetime = YESTERDAY,
 ) -> News:
     matches = matcher(keyword) or (lambda _paper: True)
-    listing = Listing(keyword=keyword.name, papers=tuple(filter(matches, papers)), complete=True)
+    listing = Listing(
+        keyword=keyword.name,
+        source="arXiv",
+        papers=tuple(filter(matches, papers)),
+        complete=True,
+    )
     memory = Memory(announced=known or {}, since=since, last_good=since)
     return diff.news(keyword, listing, memory, now=TODAY, baseline_days=1)
 

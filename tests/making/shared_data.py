@@ -16,6 +16,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from newsletter.models import Paper
+from newsletter.sources.arxiv import identity
 from tests.peers.replica import Author, Record
 from tests.peers.replica.atom import Page
 
@@ -146,7 +147,9 @@ def _seed_paper(row: SeedRow) -> Paper:
     updated = datetime.combine(row.date, time(12), tzinfo=UTC)
     month = datetime(2000 + int(row.arxiv_id[:2]), int(row.arxiv_id[2:4]), 15, 12, tzinfo=UTC)
     return Paper(
-        arxiv_id=row.arxiv_id,
+        id=identity.paper_id(row.arxiv_id),
+        source=identity.SOURCE,
+        links=identity.links(row.arxiv_id),
         version=row.version,
         title=row.title,
         abstract=row.abstract,
@@ -166,7 +169,9 @@ def _json_lines(name: str) -> list[dict[str, Any]]:
 def _june_paper(row: dict[str, Any]) -> Paper:
     arxiv_id, _, version = row["arxiv_id"].rpartition("v")
     return Paper(
-        arxiv_id=arxiv_id,
+        id=identity.paper_id(arxiv_id),
+        source=identity.SOURCE,
+        links=identity.links(arxiv_id),
         version=int(version),
         title=_one_line(row["title"]),
         abstract=_one_line(row["abstract"]),

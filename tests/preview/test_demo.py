@@ -32,7 +32,7 @@ ENTRY = re.compile(
 
 
 def answer(day: str) -> dict[str, Paper]:
-    return {paper.arxiv_id: paper for paper in parse(SAMPLE.joinpath(day).read_bytes()).papers}
+    return {paper.local_id: paper for paper in parse(SAMPLE.joinpath(day).read_bytes()).papers}
 
 
 def shapes(body: bytes) -> Iterator[str]:
@@ -89,7 +89,7 @@ def test_arxiv_ids_follow_the_announcements_and_not_the_submissions() -> None:
     announced_later = [second[each] for each in second.keys() - first.keys()]
     held = min(announced_later, key=lambda paper: paper.submitted)
 
-    assert max(first) < min(paper.arxiv_id for paper in announced_later)
+    assert max(first) < min(paper.local_id for paper in announced_later)
     assert held.submitted < max(paper.submitted for paper in first.values())
 
 

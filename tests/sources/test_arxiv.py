@@ -41,7 +41,7 @@ def submitted(days_ago: float, number: int = 1, **fields: object) -> Paper:
 OLD = [submitted(2 + number % 20, 100 + number) for number in range(40)]
 # What shows that the index is up to date: submitted shortly before the last cut-off.
 FRESH = submitted(0.7, 900, title="Something else", categories=("cs.LG",))
-KNOWN = {each.arxiv_id: each.submitted for each in OLD}
+KNOWN = {each.id: each.submitted for each in OLD}
 
 
 def listed(*papers: Paper, delay: timedelta = timedelta()) -> list[Record]:
@@ -102,7 +102,7 @@ def scope(keyword: Keyword = GRAPH, **fields: Any) -> Scope:
 
 
 def new_in(listing: Listing) -> set[str]:
-    return {each.arxiv_id for each in listing.papers} - KNOWN.keys()
+    return {each.id for each in listing.papers} - KNOWN.keys()
 
 
 # A day
@@ -115,14 +115,14 @@ def test_a_new_paper_is_listed_with_those_known(world: World) -> None:
     (listing,) = found.listings
     assert listing.complete
     assert listing.current
-    assert new_in(listing) == {new.arxiv_id}
+    assert new_in(listing) == {new.id}
     assert len(listing.papers) == 41
     assert found.requests == len(world.replica.requests) == 1
 
 
 def test_papers_come_newest_first_and_as_arxiv_has_them(world: World) -> None:
     papers = world.listing(scope()).papers
-    assert list(papers) == sorted(OLD, key=lambda p: (p.submitted, p.arxiv_id), reverse=True)
+    assert list(papers) == sorted(OLD, key=lambda p: (p.submitted, p.id), reverse=True)
 
 
 def test_ten_keywords_cost_one_request(world: World) -> None:
@@ -139,15 +139,15 @@ def test_papers_go_to_the_keywords_they_match(world: World) -> None:
     quiet = submitted(1, 2, title="A quiet life")
     world.replica.records = listed(*OLD, FRESH, both, quiet)
     graph, other = world.fetch(scope(), scope(QUIET, known={})).listings
-    assert new_in(graph) == {both.arxiv_id}
-    assert new_in(other) == {both.arxiv_id, quiet.arxiv_id}
+    assert new_in(graph) == {both.id}
+    assert new_in(other) == {both.id, quiet.id}
 
 
 def test_a_raw_query_is_asked_on_its_own(world: World) -> None:
     fish = submitted(1, 3, title="Slow fishes")
     world.replica.records = listed(*OLD, FRESH, fish)
     _, raw = world.fetch(scope(), scope(RAW, known={})).listings
-    assert [each.arxiv_id for each in raw.papers] == [fish.arxiv_id]
+    assert [each.id for each in raw.papers] == [fish.id]
     assert len(world.paths) == 2
 
 
@@ -159,9 +159,9 @@ def test_exact_and_authors_are_decided_here_without_more_requests(world: World) 
     world.replica.records = listed(theirs, others, FRESH)
     fetched = world.fetch(scope(exact, known={}), scope(authors, known={}))
     first, second = fetched.listings
-    assert [each.arxiv_id for each in first.papers] == [others.arxiv_id]
-    assert theirs.arxiv_id in {each.arxiv_id for each in second.papers}
-    assert others.arxiv_id not in {each.arxiv_id for each in second.papers}
+    assert [each.id for each in first.papers] == [others.id]
+    assert theirs.id in {each.id for each in second.papers}
+    assert others.id not in {each.id for each in second.papers}
     assert fetched.requests == 1
 
 
@@ -222,7 +222,7 @@ def test_many_papers_are_analysed_once_for_all_keywords(world: World) -> None:
 def test_silence_is_believed_when_a_fresh_paper_came_back(world: World) -> None:
     fresh = submitted(0.7, 7, title="A quiet life")
     world.replica.records = listed(*OLD, fresh)
-    scopes = scope(), scope(QUIET, known={fresh.arxiv_id: fresh.submitted})
+    scopes = scope(), scope(QUIET, known={fresh.id: fresh.submitted})
     found = world.fetch(*scopes)
     assert all(each.complete and each.current and each.due for each in found.listings)
     assert found.requests == 1
@@ -238,8 +238,8 @@ def test_silence_without_a_fresh_paper_is_checked(world: World) -> None:
 def test_a_paper_indexed_while_we_asked_is_not_called_silence(world: World) -> None:
     new = submitted(1.2, 1)
     world.replica.records = listed(*OLD, FRESH, new)
-    world.breaks(faults.first(1, faults.missing(new.arxiv_id, new.arxiv_id)))
-    assert new_in(world.listing(scope())) == {new.arxiv_id}
+    world.breaks(faults.first(1, faults.missing(new.local_id, new.local_id)))
+    assert new_in(world.listing(scope())) == {new.id}
 
 
 def test_a_stale_index_is_not_silence(world: World) -> None:
@@ -278,7 +278,7 @@ def test_no_fault_passes_for_a_quiet_day(world: World, fault: Fault) -> None:
     world.breaks(fault)
     listing = world.listing(scope())
     if listing.complete:
-        assert new.arxiv_id in new_in(listing) or not listing.current
+        assert new.id in new_in(listing) or not listing.current
     else:
         assert listing.papers == ()
         assert listing.reason
@@ -293,7 +293,7 @@ def test_a_bad_answer_in_arxivs_cache_is_left_behind(world: World, fault: Fault)
     new = submitted(1.2, 1)
     world.replica.records = listed(*OLD, FRESH, new)
     world.breaks(faults.cached(fault))
-    assert new.arxiv_id in new_in(world.listing(scope()))
+    assert new.id in new_in(world.listing(scope()))
 
 
 @pytest.mark.slow
@@ -309,7 +309,7 @@ def test_no_pair_of_faults_passes_for_a_quiet_day(world: World) -> None:
         listing = world.listing(scope())
         names = [fault.name for fault in pair]
         if listing.complete and listing.current:
-            assert new.arxiv_id in new_in(listing), names
+            assert new.id in new_in(listing), names
         else:
             assert listing.reason, names
 
@@ -342,18 +342,18 @@ def test_a_paper_that_no_keyword_claims_is_asked_back_and_not_dropped(world: Wor
     world.replica.records = listed(*OLD, FRESH, odd)
 
     def changed(record: Record) -> Record:
-        return replace(record, title="?") if record.arxiv_id == odd.arxiv_id else record
+        return replace(record, title="?") if record.arxiv_id == odd.local_id else record
 
     world.breaks(faults.altered("a title that only arXiv can match", changed))
     alone = world.listing(scope())
     graph, quiet = world.fetch(scope(), scope(QUIET, known={})).listings
-    assert new_in(alone) == new_in(graph) == {odd.arxiv_id}
+    assert new_in(alone) == new_in(graph) == {odd.id}
     assert quiet.papers == ()
     assert sum("id_list=2611.00001" in path for path in world.paths) == 2
 
 
 def test_known_papers_that_stay_away_make_the_answer_doubtful(world: World) -> None:
-    hidden = sorted(KNOWN)[:3]
+    hidden = sorted(each.local_id for each in OLD)[:3]
     world.breaks(faults.missing(hidden[0], hidden[-1]))
     listing = world.listing(scope())
     assert not listing.complete
@@ -407,7 +407,7 @@ def test_new_versions_of_old_papers_are_found_when_wanted(world: World) -> None:
     old = submitted(400, 50)
     revised = replace(old, version=3, updated=NOW - 2 * DAY)
     world.replica.records = [*listed(*OLD, FRESH, old), record_of(revised)]
-    assert old.arxiv_id not in new_in(world.listing(scope()))
+    assert old.id not in new_in(world.listing(scope()))
     wants = scope(replace(GRAPH, replacements=True))
     assert revised in world.listing(wants).papers
     assert sum("lastUpdatedDate" in path for path in world.paths) == 1
@@ -420,7 +420,7 @@ def test_a_lost_sort_order_is_told_and_costs_no_new_paper(world: World) -> None:
     listing = world.listing(scope(replace(GRAPH, replacements=True)))
     assert listing.complete
     assert not listing.current
-    assert new_in(listing) == {new.arxiv_id}
+    assert new_in(listing) == {new.id}
     assert "new versions could not be looked for: arXiv ignored the sort order" in listing.reason
 
 
@@ -630,7 +630,7 @@ def test_a_saved_answer_is_taken_as_it_is(world: World, tmp_path: Path) -> None:
     graph, quiet, raw = (
         FileSource(saved).fetch((scope(), scope(QUIET), scope(RAW)), now=NOW + 900 * DAY).listings
     )
-    assert {each.arxiv_id for each in graph.papers} == KNOWN.keys()
+    assert {each.id for each in graph.papers} == KNOWN.keys()
     assert quiet.complete
     assert quiet.papers == ()
     assert "only arXiv can answer a raw query" in raw.reason

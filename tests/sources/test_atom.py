@@ -48,7 +48,7 @@ def test_everything_a_paper_has_is_read() -> None:
     assert (feed.total, feed.start) == (7, 5)
     assert feed.title == "arXiv Query: search_query=ti:quiet&id_list=&start=5&max_results=1"
     (paper,) = feed.papers
-    assert (paper.arxiv_id, paper.version) == ("2611.00001", 3)
+    assert (paper.local_id, paper.version) == ("2611.00001", 3)
     assert paper.title == "A quiet title & $x<y$"
     assert paper.abstract == "Two blanks before it."
     assert paper.authors == ("Ada Quill", "Bo Ångström")
@@ -71,7 +71,7 @@ def test_everything_a_paper_has_is_read() -> None:
 def test_ids_come_without_version(address: str, arxiv_id: str, version: int) -> None:
     entry = ENTRY.replace("http://arxiv.org/abs/2611.00001v3", address, 1)
     (paper,) = parse(answer(entry)).papers
-    assert (paper.arxiv_id, paper.version) == (arxiv_id, version)
+    assert (paper.local_id, paper.version) == (arxiv_id, version)
 
 
 def test_controls_and_overrides_do_not_reach_a_reader() -> None:

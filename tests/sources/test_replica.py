@@ -348,7 +348,7 @@ def test_ids_tell_how_long_papers_were_held() -> None:
     assert by_id == sorted(by_id)
     for days, measured in {1: 24.7, 2: 56.7, 3: 73.9, 4: 87.5, 7: 93, 14: 98.7, 30: 99.5}.items():
         seen = [
-            _next_run(announced[paper.arxiv_id]) - paper.submitted <= timedelta(days=days)
+            _next_run(announced[paper.local_id]) - paper.submitted <= timedelta(days=days)
             for paper in papers
         ]
         assert 100 * sum(seen) / len(seen) == pytest.approx(measured, abs=5), f"{days} days"

@@ -38,7 +38,7 @@ def test_the_job_announces_the_rows_that_fall_into_its_window(tmp_path: Path) ->
         replica.now = PAGE
         report = room.run(now=PAGE)
         announced = {
-            (each.keyword.name, found.paper.arxiv_id)
+            (each.keyword.name, found.paper.local_id)
             for each in report.news
             for found in each.announcements
         }

@@ -55,6 +55,7 @@ def path(tmp_path: Path) -> Path:
 
 def day(*arxiv_ids: str, **fields: object) -> Day:
     news = News(
+        source="arXiv",
         keyword=MRI,
         outcome="new" if arxiv_ids else "none",
         announcements=tuple(Announcement(paper=paper(each)) for each in arxiv_ids),
@@ -72,7 +73,13 @@ def publish(state: State, number: int, *arxiv_ids: str, to: tuple[str, ...] = ()
 
 def test_a_published_issue_reads_back_as_it_was(path: Path) -> None:
     hard = paper("2611.00002", title="Łódź <b>&\u202e", categories=("cs.CV",), comment="12 pages")
-    news = News(keyword=MRI, outcome="new", announcements=(Announcement(paper=hard),), since=NOW)
+    news = News(
+        keyword=MRI,
+        source="arXiv",
+        outcome="new",
+        announcements=(Announcement(paper=hard),),
+        since=NOW,
+    )
     issue = compile_issue(1, NOW.date(), [news])
     with State.open(path) as state:
         state.publish(issue, day(news=[news]), [], [], weekly=False)
@@ -95,11 +102,11 @@ def test_what_was_announced_is_remembered_by_keyword_and_id(path: Path) -> None:
         assert state.memory(MRI).needs_baseline
         publish(state, 1, "2611.00001")
         memory = state.memory(MRI)
-        assert memory.announced == {"2611.00001": 1}
+        assert memory.announced == {"arxiv:2611.00001": 1}
         assert memory.last_good == NOW
         assert not memory.needs_baseline
         assert state.memory(Keyword(name="pet")).needs_baseline
-        assert state.known("mri", NOW - 5 * DAY) == {"2611.00001": paper().submitted}
+        assert state.known("mri", NOW - 5 * DAY) == {"arxiv:2611.00001": paper().submitted}
         assert state.known("mri", NOW) == {}
 
 
@@ -126,7 +133,9 @@ def test_an_unknown_outcome_changes_nothing(path: Path) -> None:
     with State.open(path) as state:
         publish(state, 1, "2611.00001")
         before = state.memory(MRI), state.trail("mri")
-        state.note(day(news=[News(keyword=MRI, outcome="unknown")], now=NOW + DAY), [])
+        state.note(
+            day(news=[News(keyword=MRI, source="arXiv", outcome="unknown")], now=NOW + DAY), []
+        )
         assert (state.memory(MRI), state.trail("mri")) == before
 
 
@@ -378,7 +387,7 @@ def test_the_file_is_strict_and_write_ahead_logged(path: Path) -> None:
     assert len(tables) > 5
     assert all(strict for _name, strict in tables)
     assert db.execute("pragma journal_mode").fetchone() == ("wal",)
-    assert db.execute("pragma user_version").fetchone() == (1,)
+    assert db.execute("pragma user_version").fetchone() == (2,)
     db.close()
 
 

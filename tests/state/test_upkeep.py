@@ -34,12 +34,13 @@ class NextDatabase(Database):
     """The file of a later version of the program: a column more, and a table less."""
 
     migrations = (
+        *Database.migrations,
         "alter table issues add column mood text not null default 'fair'; drop table held;",
     )
 
 
 class BrokenDatabase(Database):
-    migrations = ("create table fine (x int); create table issues (y int);",)
+    migrations = (*Database.migrations, "create table fine (x int); create table issues (y int);")
 
 
 def columns(state_file: Path, table: str) -> list[str]:
@@ -53,7 +54,7 @@ def test_an_older_schema_is_copied_and_then_brought_up_to_date(room: Newsroom) -
     with State(NextDatabase.open(path(room))) as state:
         assert state.newest_issue() == 1
     assert "mood" in columns(path(room), "issues")
-    (backup,) = room.folder.glob("state.sqlite3.backup-v1-*")
+    (backup,) = room.folder.glob("state.sqlite3.backup-v2-*")
     assert "mood" not in columns(backup, "issues")
     with State.open(backup) as before:
         assert before.problems() == []
@@ -64,7 +65,7 @@ def test_an_older_schema_is_copied_and_then_brought_up_to_date(room: Newsroom) -
 
 def test_an_older_program_refuses_what_a_newer_one_has_changed(room: Newsroom) -> None:
     NextDatabase.open(path(room)).close()
-    with pytest.raises(StateError, match=r"schema 2, this one knows 1\); install that version"):
+    with pytest.raises(StateError, match=r"schema 3, this one knows 2\); install that version"):
         State.open(path(room))
 
 

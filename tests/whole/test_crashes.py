@@ -81,7 +81,7 @@ class Bench:
         """Compare the three books: what was owed, what the state says, what the server has."""
         db = sqlite3.connect(self.folder / "state.sqlite3")
         statuses = dict(db.execute("select recipient, status from deliveries"))
-        announced = Counter(db.execute("select keyword, arxiv_id from announced"))
+        announced = Counter(db.execute("select keyword, paper from announced"))
         db.close()
         arrived = self.copies()
         assert set(statuses) == {f"r{n}@example.org" for n in range(READERS)}

@@ -176,7 +176,7 @@ def the_job(
             Said(
                 keyword=each.keyword.name,
                 outcome=each.outcome,
-                announced=tuple(found.paper.arxiv_id for found in each.announcements),
+                announced=tuple(found.paper.local_id for found in each.announcements),
             )
             for each in room.run(now=now).news
         ]

@@ -13,13 +13,14 @@ from io import BytesIO
 from typing import Any
 
 from newsletter.models import Paper
+from newsletter.sources.arxiv.identity import SOURCE, links, paper_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feed:
     """One answer: `title` echoes the query, `total` counts all papers found, `start` is the offset.
 
-    `papers` are in the order of the answer, each arXiv id once.
+    `papers` are in the order of the answer, each paper once.
     """
 
     title: str
@@ -46,7 +47,7 @@ def parse(body: bytes) -> Feed:
         if "/api/errors" in entry.get("id", ""):
             raise AtomError(f"with an error: {_line(entry.get('summary', ''))[:200]}")
     papers = tuple(_paper(entry) for entry in feed.entries)
-    if len({paper.arxiv_id for paper in papers}) < len(papers):
+    if len({paper.id for paper in papers}) < len(papers):
         raise AtomError("with the same paper twice in one answer")
     return Feed(
         title=_line(feed.feed.get("title", "")),
@@ -114,7 +115,9 @@ def _paper(entry: Any) -> Paper:  # noqa: ANN401  (a feedparser entry)
     primary = entry.get("arxiv_primary_category", {}).get("term", "")
     terms = [primary, *(tag.get("term") or "" for tag in entry.get("tags", []))]
     return Paper(
-        arxiv_id=arxiv_id,
+        id=paper_id(arxiv_id),
+        source=SOURCE,
+        links=links(arxiv_id),
         version=int(found["version"] or 1),
         title=title,
         abstract=_line(entry.get("summary", "")),

@@ -14,6 +14,7 @@ from newsletter.models import Listing, Paper, Scope
 from newsletter.sources.arxiv import trust
 from newsletter.sources.arxiv.calendar import announcement_due
 from newsletter.sources.arxiv.client import Client, QueryError
+from newsletter.sources.arxiv.identity import SOURCE, arxiv_id
 from newsletter.sources.arxiv.pages import MAX_IDS, PAGE, Pages, Question, dated
 from newsletter.sources.arxiv.query import claimer, search_query
 from newsletter.sources.listings import incomplete, newest_first
@@ -125,7 +126,7 @@ class Inquiry:
             reason = f"keyword {group[0].keyword.name!r}: {error.reason}"
         except SourceError as error:
             reason = error.reason
-        return {scope.keyword.name: incomplete(scope, reason) for scope in group}
+        return {scope.keyword.name: incomplete(scope, SOURCE, reason) for scope in group}
 
     def _believed(self, group: Sequence[Scope], size: int) -> dict[str, Listing]:
         """Ask, and once more in another way where the answer is doubtful."""
@@ -139,7 +140,7 @@ class Inquiry:
         papers = self._pages.papers(_search(group), first, until, size=size)
         reason = trust.outside(papers.values(), first, until)
         if reason:
-            return {scope.keyword.name: incomplete(scope, reason) for scope in group}
+            return {scope.keyword.name: incomplete(scope, SOURCE, reason) for scope in group}
         shares = self._shares(group, papers.values())
         missing = {
             scope.keyword.name: trust.absent(scope, papers, now=self._now) for scope in group
@@ -161,16 +162,19 @@ class Inquiry:
         if missing:
             return incomplete(
                 scope,
+                SOURCE,
                 f"arXiv's index is incomplete: {len(missing)} of the papers known for this"
-                f" keyword did not come back, such as {missing[0]}",
+                f" keyword did not come back, such as {arxiv_id(missing[0])}",
             )
         papers = newest_first(paper for paper in share if paper.submitted >= scope.start)
         if trust.is_surge(scope, papers, now=self._now):
-            new = sum(paper.arxiv_id not in scope.known for paper in papers)
+            new = sum(paper.id not in scope.known for paper in papers)
             reason = f"{new} papers are new at once, far more than usual; held until tomorrow's"
-            return replace(incomplete(scope, f"{reason} answer confirms them"), held=True)
+            return replace(incomplete(scope, SOURCE, f"{reason} answer confirms them"), held=True)
         due = scope.last_good is None or announcement_due(scope.last_good, self._now)
-        return Listing(keyword=scope.keyword.name, papers=papers, complete=True, due=due)
+        return Listing(
+            keyword=scope.keyword.name, source=SOURCE, papers=papers, complete=True, due=due
+        )
 
     def _unexplained(
         self,
@@ -183,14 +187,14 @@ class Inquiry:
 
         Papers cease to match when they are revised, or when the keyword's definition is.
         """
-        each = MAX_IDS // len(group)
-        sample = {name: ids[:each] for name, ids in missing.items()}
+        share = MAX_IDS // len(group)
+        sample = {name: ids[:share] for name, ids in missing.items()}
         asked = sorted(set(chain.from_iterable(sample.values())))
-        present = {paper.arxiv_id: paper for paper in self._pages.by_id("", asked)}
+        present = {paper.id: paper for paper in self._pages.by_id("", asked)}
         unexplained: dict[str, Sequence[str]] = {}
         for scope in group:
             name = scope.keyword.name
-            here = [present[arxiv_id] for arxiv_id in sample[name] if arxiv_id in present]
+            here = [present[each] for each in sample[name] if each in present]
             claims = claimer(scope.keyword)
             matching = [paper for paper in here if claims(paper)]
             if scope.keyword.query is not None and returned:
@@ -216,13 +220,13 @@ class Inquiry:
             raise SourceError(
                 self.window_url(group),
                 f"arXiv answered another question: {len(strangers)} of {len(papers)} papers hold"
-                f" none of the keywords, such as {strangers[0].arxiv_id}",
+                f" none of the keywords, such as {strangers[0].local_id}",
             )
-        unknown = [p for p in strangers if not any(p.arxiv_id in s.known for s in group)]
-        ids = tuple(paper.arxiv_id for paper in unknown)
+        unknown = [p for p in strangers if not any(p.id in s.known for s in group)]
+        ids = tuple(paper.id for paper in unknown)
         for scope in group:
             share = shares[scope.keyword.name]
-            share += [paper for paper in strangers if paper.arxiv_id in scope.known]
+            share += [paper for paper in strangers if paper.id in scope.known]
             asked = search_query(scope.keyword)
             share += unknown if len(group) == 1 else self._pages.by_id(asked, ids)
         return shares
@@ -303,8 +307,7 @@ def revised(scopes: Iterable[Scope]) -> list[Scope]:
 
 def _is_silent(scope: Scope, listing: Listing) -> bool:
     new = any(
-        paper.arxiv_id not in scope.known and paper.submitted >= scope.start
-        for paper in listing.papers
+        paper.id not in scope.known and paper.submitted >= scope.start for paper in listing.papers
     )
     return listing.complete and listing.current and listing.due and not new
 
@@ -319,5 +322,5 @@ def _joined(before: Listing, again: Listing) -> Listing:
 def _unsure(scope: Scope, listing: Listing, reason: str) -> Listing:
     """Doubt a silence. One at the baseline would let in everything later: it is no answer."""
     if scope.last_good is None:
-        return incomplete(scope, reason)
+        return incomplete(scope, SOURCE, reason)
     return replace(listing, current=False, reason=reason)

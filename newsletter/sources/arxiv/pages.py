@@ -13,6 +13,7 @@ from newsletter.models import Paper
 from newsletter.sources.arxiv import trust
 from newsletter.sources.arxiv.atom import Feed, parse
 from newsletter.sources.arxiv.client import Client
+from newsletter.sources.arxiv.identity import arxiv_id
 
 PAGE = 1000
 MAX_IDS = 100
@@ -85,13 +86,13 @@ class Pages:
         total, received = feed.total, len(feed.papers)
         if total > _REACHABLE:
             raise _TooManyError
-        found = {paper.arxiv_id: paper for paper in feed.papers}
+        found = {paper.id: paper for paper in feed.papers}
         while received < total:
             feed = self.page(Question(search=search, start=received, size=size))
             if feed.total != total:
                 return None
             received += len(feed.papers)
-            found |= {paper.arxiv_id: paper for paper in feed.papers}
+            found |= {paper.id: paper for paper in feed.papers}
         return found if len(found) == total else None
 
     def revisions(self, search: str, since: datetime, *, listed: Collection[Paper]) -> list[Paper]:
@@ -106,7 +107,7 @@ class Pages:
             feed = self.page(question)
             if trust.is_shuffled(feed.papers):
                 raise SourceError(question.url(self._url), "arXiv ignored the sort order")
-            found |= {paper.arxiv_id: paper for paper in feed.papers}
+            found |= {paper.id: paper for paper in feed.papers}
             received += len(feed.papers)
             # The last ten, because a few may stand out of order.
             if received >= feed.total or all(p.updated < since for p in feed.papers[-10:]):
@@ -116,11 +117,12 @@ class Pages:
                     question.url(self._url),
                     f"the last {received} do not reach back to {since:%Y-%m-%d}",
                 )
-        missing = sorted({paper.arxiv_id for paper in listed} - found.keys())
+        missing = sorted({paper.id for paper in listed} - found.keys())
         if missing and (not found or trust.is_too_many(missing, of=listed)):
             raise SourceError(
                 question.url(self._url),
-                f"{len(missing)} papers listed just before did not come back, such as {missing[0]}",
+                f"{len(missing)} papers listed just before did not come back, such as"
+                f" {arxiv_id(missing[0])}",
             )
         return [paper for paper in found.values() if paper.updated >= since]
 
@@ -128,9 +130,9 @@ class Pages:
         """Return those of some papers that arXiv has, or that match a query."""
         found: list[Paper] = []
         for first in range(0, len(ids), MAX_IDS):
-            asked = tuple(ids[first : first + MAX_IDS])
+            asked = tuple(map(arxiv_id, ids[first : first + MAX_IDS]))
             found += self.page(Question(search=search, ids=asked)).papers
-        return [paper for paper in found if paper.arxiv_id in ids]
+        return [paper for paper in found if paper.id in ids]
 
     def page(self, question: Question) -> Feed:
         """Return one page, when it is whole and what was asked for. Raises SourceError."""

@@ -8,6 +8,7 @@ from newsletter.keywords.matching import matcher
 from newsletter.models import Fetched, Listing, Paper, Scope
 from newsletter.sources.arxiv.atom import AtomError, parse
 from newsletter.sources.arxiv.client import MAX_BYTES
+from newsletter.sources.arxiv.identity import SOURCE
 from newsletter.sources.listings import incomplete, newest_first
 
 
@@ -26,7 +27,9 @@ class FileSource:
             papers = self._papers()
         except (OSError, AtomError) as error:
             reason = f"{self._path}: {getattr(error, 'strerror', None) or error}"
-            return Fetched(listings=tuple(incomplete(s, reason) for s in scopes), requests=0)
+            return Fetched(
+                listings=tuple(incomplete(s, SOURCE, reason) for s in scopes), requests=0
+            )
         return Fetched(listings=tuple(self._listing(s, papers) for s in scopes), requests=0)
 
     def _papers(self) -> tuple[Paper, ...]:
@@ -39,6 +42,12 @@ class FileSource:
     def _listing(self, scope: Scope, papers: Collection[Paper]) -> Listing:
         belongs = matcher(scope.keyword)
         if belongs is None:
-            return incomplete(scope, f"{self._path}: only arXiv can answer a raw query, not a file")
+            reason = f"{self._path}: only arXiv can answer a raw query, not a file"
+            return incomplete(scope, SOURCE, reason)
         chosen = [paper for paper in papers if belongs(paper)]
-        return Listing(keyword=scope.keyword.name, papers=newest_first(chosen), complete=True)
+        return Listing(
+            keyword=scope.keyword.name,
+            source=SOURCE,
+            papers=newest_first(chosen),
+            complete=True,
+        )

@@ -45,14 +45,14 @@ def outside(papers: Collection[Paper], first: datetime, last: datetime) -> str:
     stray = strays[0]
     return (
         f"arXiv ignored the dates: {len(strays)} of {len(papers)} papers were not asked for,"
-        f" such as {stray.arxiv_id} of {stray.submitted:%Y-%m-%d}"
+        f" such as {stray.local_id} of {stray.submitted:%Y-%m-%d}"
     )
 
 
 def absent(scope: Scope, returned: Collection[str], *, now: datetime) -> Sequence[str]:
     """Return the known papers that should have come back, if more are missing than may be."""
     anchors = {
-        arxiv_id for arxiv_id, submitted in scope.known.items() if scope.start <= submitted <= now
+        paper_id for paper_id, submitted in scope.known.items() if scope.start <= submitted <= now
     }
     missing = anchors - set(returned)
     return sorted(missing) if is_too_many(missing, of=anchors) else ()
@@ -77,7 +77,7 @@ def is_surge(scope: Scope, papers: Collection[Paper], *, now: datetime) -> bool:
         return False
     if scope.held_since is not None and now - scope.held_since >= _CONFIRMED_AFTER:
         return False
-    new = [p for p in papers if p.arxiv_id not in scope.known and p.submitted >= scope.start]
+    new = [p for p in papers if p.id not in scope.known and p.submitted >= scope.start]
     a_day = Counter(submitted.date() for submitted in scope.known.values())
     days = max(1.0, (now - scope.last_good) / timedelta(days=1))
     return len(new) > max(50, 5 * days * max(a_day.values(), default=0))

@@ -40,16 +40,16 @@ def announced(papers: Iterable[Paper]) -> dict[str, datetime]:
     id was submitted, and the first paper of a day that nobody held back dates all that follow.
     Ids of months in which none of the papers was submitted are dated by their share of the month.
     """
-    papers = sorted(papers, key=lambda paper: paper.arxiv_id)
+    papers = sorted(papers, key=lambda paper: paper.local_id)
     last = max(paper.submitted for paper in papers)
     found: dict[str, datetime] = {}
     newest = datetime.min.replace(tzinfo=UTC)
     for paper in papers:
         newest = max(newest, mailing(paper.submitted))
-        if (month := _month(paper.arxiv_id)) > last.date():
-            share = int(paper.arxiv_id.partition(".")[2]) / _IDS_A_MONTH
+        if (month := _month(paper.local_id)) > last.date():
+            share = int(paper.local_id.partition(".")[2]) / _IDS_A_MONTH
             newest = max(newest, _evening(month + timedelta(days=int(30 * share))))
-        found[paper.arxiv_id] = newest
+        found[paper.local_id] = newest
     return found
 
 
@@ -59,10 +59,10 @@ def history(papers: Iterable[Paper]) -> list[Record]:
     first = announced(papers)
     records = []
     for paper in papers:
-        record = record_of(paper, announced=max(first[paper.arxiv_id], mailing(paper.updated)))
+        record = record_of(paper, announced=max(first[paper.local_id], mailing(paper.updated)))
         records.append(record)
         if paper.version > 1:
-            at = first[paper.arxiv_id]
+            at = first[paper.local_id]
             records.append(replace(record, version=1, updated=record.published, announced=at))
     return records
 

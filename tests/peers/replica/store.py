@@ -46,7 +46,7 @@ class Record:
 def record_of(paper: Paper, *, announced: datetime | None = None) -> Record:
     """Return a newsletter's paper as arXiv would hold it; by default announced when submitted."""
     return Record(
-        arxiv_id=paper.arxiv_id,
+        arxiv_id=paper.local_id,
         version=paper.version,
         title=paper.title,
         abstract=paper.abstract,

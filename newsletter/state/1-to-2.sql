@@ -1,0 +1,88 @@
+-- From version 1 to 2. Version 1 knew no source but arXiv, and papers by arXiv's ids alone; what an
+-- id stood for then, and where its papers stand, is written down here as it was and never changes.
+
+create table papers_2 (
+    id      text not null,
+    version integer not null,
+    data    text not null,
+    primary key (id, version)
+) strict, without rowid;
+insert into papers_2
+    select 'arxiv:' || arxiv_id, version, json_remove(json_set(data,
+        '$.id', 'arxiv:' || arxiv_id,
+        '$.source', 'arXiv',
+        '$.links', json(iif(
+            arxiv_id like '____.%' and substr(arxiv_id, 1, 4) between '2312' and '9912',
+            json_array(
+                json_object('label', 'Abstract', 'url', 'https://arxiv.org/abs/' || arxiv_id),
+                json_object('label', 'PDF', 'url', 'https://arxiv.org/pdf/' || arxiv_id),
+                json_object('label', 'HTML', 'url', 'https://arxiv.org/html/' || arxiv_id),
+                json_object('label', 'BibTeX', 'url', 'https://arxiv.org/bibtex/' || arxiv_id)),
+            json_array(
+                json_object('label', 'Abstract', 'url', 'https://arxiv.org/abs/' || arxiv_id),
+                json_object('label', 'PDF', 'url', 'https://arxiv.org/pdf/' || arxiv_id),
+                json_object('label', 'BibTeX', 'url', 'https://arxiv.org/bibtex/' || arxiv_id))))
+        ), '$.arxiv_id')
+    from papers;
+drop table papers;
+alter table papers_2 rename to papers;
+
+-- When a baseline was taken is in the reports of the runs, which are kept for a year; else it was 90
+-- days after its window opened, unless the configured lookback was longer than that.
+create table announced_2 (
+    keyword   text not null,
+    paper     text not null,
+    version   integer not null,
+    submitted text not null,
+    kind      text not null check (kind in ('baseline', 'new', 'replacement')),
+    replaces  integer,
+    issue     integer references issues,
+    position  integer,
+    recorded  text not null,
+    primary key (keyword, paper, version)
+) strict, without rowid;
+with baselines as materialized (
+    select json_extract(value, '$.name') as keyword, started
+    from runs, json_each(report, '$.keywords')
+    where json_extract(value, '$.outcome') = 'baseline'
+)
+insert into announced_2
+    select keyword, 'arxiv:' || arxiv_id, version, submitted, kind, replaces, issue, position,
+        coalesce(
+            (select opened from issues where number = issue),
+            (select min(started) from baselines
+                where baselines.keyword = announced.keyword and started >= submitted),
+            (select max(submitted, min(last_good, strftime('%Y-%m-%dT%H:%M:%SZ', since, '+90 days')))
+                from keywords where name = keyword),
+            submitted)
+    from announced;
+drop table announced;
+alter table announced_2 rename to announced;
+create index announced_by_issue on announced (issue, keyword, position) where issue is not null;
+create index announced_by_date on announced (keyword, submitted);
+
+alter table digests rename to digests_1;
+create table digests (
+    issue      integer not null references issues,
+    position   integer not null,
+    keyword    text not null,
+    definition text not null,
+    source     text not null,
+    outcome    text not null,
+    listed     integer not null,
+    since      text,
+    reason     text not null,
+    primary key (issue, position)
+) strict, without rowid;
+insert into digests
+    select issue, position, keyword, definition, 'arXiv', outcome, listed, since, reason
+    from digests_1;
+drop table digests_1;
+
+-- Version 1 kept no data of what a baseline recorded.
+create table lacking (
+    paper text primary key,
+    asked integer not null default 0
+) strict, without rowid;
+insert into lacking (paper)
+    select distinct paper from announced where paper not in (select id from papers);

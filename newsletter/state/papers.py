@@ -1,0 +1,66 @@
+"""The papers the state knows, and those of which it knows no more than the id."""
+
+import json
+import sqlite3
+from collections.abc import Collection, Iterable
+from dataclasses import asdict
+
+from newsletter.models import Link, Paper
+from newsletter.moments import iso, moment_of
+from newsletter.state.database import Database, json_text
+
+_ENOUGH = 3  # good answers without a paper, and it is asked for no more
+
+
+class PaperBook:
+    """The data of papers. Methods raise StateError."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def without_data(self, limit: int) -> list[str]:
+        """Return the ids of up to `limit` papers whose data are to be fetched, least asked first.
+
+        They were recorded by a version that kept ids alone. What three good answers did not have
+        is no longer among them.
+        """
+        rows = self._database.rows(
+            "select paper from lacking where asked < ? order by asked, paper limit ?",
+            _ENOUGH,
+            limit,
+        )
+        return [paper for (paper,) in rows]
+
+    def complete(self, asked: Collection[str], found: Iterable[Paper]) -> None:
+        """Keep what a good answer to the question for `asked` had, in their current versions."""
+        papers = {each.id: each for each in found if each.id in asked}
+        with self._database.transaction() as db:
+            keep(db, papers.values())
+            db.executemany("delete from lacking where paper = ?", ((each,) for each in papers))
+            db.executemany(
+                "update lacking set asked = asked + 1 where paper = ?",
+                ((each,) for each in asked if each not in papers),
+            )
+
+
+def keep(db: sqlite3.Connection, papers: Iterable[Paper]) -> None:
+    """Write down papers; one that is there in the same version stays as it is."""
+    db.executemany(
+        "insert or ignore into papers values (?, ?, ?)",
+        ((each.id, each.version, _text(each)) for each in papers),
+    )
+
+
+def paper_from(text: str) -> Paper:
+    """Return the paper that stands in a column."""
+    fields = json.loads(text)
+    lists = {name: tuple(fields[name]) for name in ("authors", "categories")}
+    times = {name: moment_of(fields[name]) for name in ("submitted", "updated")}
+    links = tuple(Link(**each) for each in fields["links"])
+    return Paper(**fields | lists | times | {"links": links})
+
+
+def _text(paper: Paper) -> str:
+    return json_text(
+        asdict(paper) | {"submitted": iso(paper.submitted), "updated": iso(paper.updated)}
+    )
