@@ -1,6 +1,5 @@
 """Erase a person from list, suppressions, state and outbox; a keyed hash keeps them off."""
 
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -15,8 +14,8 @@ from newsletter.subscribers.suppressions import Suppressions
 from newsletter.subscribers.tokens import Tokens
 
 
-def forgotten(config: Config, email: str, *, now: datetime) -> Iterator[str]:
-    """Erase everything about an address and yield a line for each place: what was erased there.
+def forget(config: Config, email: str, *, now: datetime) -> list[str]:
+    """Erase everything about an address and return a line for each place: what was erased there.
 
     What stays is a hash that only the token key can tell apart, in the suppression file and in the
     place of the address in old deliveries, whose counts stay right. Raises NewsletterError.
@@ -24,21 +23,25 @@ def forgotten(config: Config, email: str, *, now: datetime) -> Iterator[str]:
     keys = token_keys(config)
     kept_off = Suppressions(config.subscribers.suppressions, keys=keys)
     lines = kept_off.forget(email, now=now)
-    yield f"{config.subscribers.suppressions.name}: {counted(lines, 'line')}, a hash in their place"
     rows = editing.remove(config.subscribers.file, email)
-    yield f"{config.subscribers.file.name}: {counted(rows, 'row')}"
+    deliveries = None
     if config.state.file.exists():
         alias = f"forgotten:{Tokens(keys, config.newsletter.id).subscriber_id(email)}"
         with only_run(config.state.file), State.open(config.state.file) as state:
             # SQLite knows upper from lower case in ASCII only, and no other spellings.
             spelled = {email, *(x for x in state.recipients() if folded(x) == folded(email))}
             deliveries = sum(state.forget(each, alias=alias, now=now) for each in spelled)
-        noun = "delivery" if deliveries == 1 else "deliveries"
-        yield f"{config.state.file.name}: the address in {deliveries} {noun}"
     mails = [path for path in config.outbox.directory.rglob("*") if _is_to(path, email)]
     for path in mails:
         path.unlink()
-    yield f"{config.outbox.directory.name}: {counted(len(mails), 'mail')}"
+    erased = [
+        f"{config.subscribers.suppressions.name}: {counted(lines, 'line')}, a hash in their place",
+        f"{config.subscribers.file.name}: {counted(rows, 'row')}",
+    ]
+    if deliveries is not None:
+        noun = "delivery" if deliveries == 1 else "deliveries"
+        erased.append(f"{config.state.file.name}: the address in {deliveries} {noun}")
+    return [*erased, f"{config.outbox.directory.name}: {counted(len(mails), 'mail')}"]
 
 
 def _is_to(path: Path, email: str) -> bool:

@@ -174,12 +174,12 @@ def forget(email: Email, *, yes: Yes = False) -> None:
 
     Backups, previews and mails that came in are yours to delete.
     """
-    from newsletter.commands.forget import forgotten
+    from newsletter.commands import forget
 
     config = loaded_config()
     _ask(f"Erase everything about {email}? This cannot be undone.", yes=yes)
-    for line in forgotten(config, email, now=moment(None)):
-        typer.echo(line)
+    erased = forget.forget(config, email, now=moment(None))
+    typer.echo("\n".join(erased))
 
 
 @suppressions.command("list")

@@ -1,6 +1,5 @@
 """Write the newest issue to a folder, for looking at. It sends nothing and changes no state."""
 
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -23,8 +22,8 @@ def write(
     now: datetime,
     subscriber: str | None,
     keyword: str | None,
-) -> Iterator[Path]:
-    """Write HTML, text, .eml and a page that shows them, and yield their paths.
+) -> list[Path]:
+    """Write HTML, text, .eml and a page that shows them, and return their paths.
 
     All keywords unless a subscriber or a keyword is named. Raises StateError before the first
     issue, ConfigError for a name that is not known.
@@ -58,14 +57,15 @@ def write(
         text=text,
         source=message.decode("utf-8", errors="replace"),
     )
-    for path, content in (
-        (f"{name}.html", html.encode()),
-        (f"{name}.txt", text.encode()),
-        (f"{name}.eml", message),
-        ("index.html", shown.encode()),
-    ):
-        (folder / path).write_bytes(content)
-        yield folder / path
+    contents = {
+        folder / f"{name}.html": html.encode(),
+        folder / f"{name}.txt": text.encode(),
+        folder / f"{name}.eml": message,
+        folder / "index.html": shown.encode(),
+    }
+    for path, content in contents.items():
+        path.write_bytes(content)
+    return list(contents)
 
 
 def _reader(config: Config, email: str | None) -> Subscriber:

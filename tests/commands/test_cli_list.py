@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -117,6 +119,36 @@ def test_a_forgotten_person_is_gone_and_stays_off(newsletter: Command, sample: P
     assert report["deliveries"]["planned"] == 3
     ended = newsletter("subscribers", "forget", "chiara@example.org", "--yes")
     assert "the address in 2 deliveries\n" in ended.out
+
+
+def untold(folder: Path, *arguments: str) -> tuple[int, str]:
+    """Run a command whose words reach nobody, and return how it ended and what it said of that."""
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "newsletter", *arguments],
+            cwd=folder, stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    return ended.returncode, ended.stderr
+
+
+def test_a_person_is_forgotten_though_nobody_can_be_told(newsletter: Command, sample: Path) -> None:
+    newsletter("run", "--now", DAY_ONE)
+    code, told = untold(sample, "subscribers", "forget", "ada@example.org", "--yes")
+    assert (code, "No space left on device" in told) == (74, True)
+    assert "ada@example.org" not in (sample / "subscribers.csv").read_text()
+    outbox = [path.read_bytes() for path in (sample / "outbox").glob("new/*")]
+    assert outbox
+    assert not any(b"ada@example.org" in mail for mail in outbox)
+    with State.open(sample / "state.sqlite3") as state:
+        assert state.deliveries.to_address("ada@example.org") == []
+    assert "forgotten" in newsletter("subscribers", "add", "ada@example.org").out
+
+
+def test_a_preview_is_whole_though_nobody_can_be_told(newsletter: Command, sample: Path) -> None:
+    newsletter("run", "--now", DAY_ONE)
+    assert untold(sample, "preview")[0] == 74
+    found = {path.name for path in (sample / "preview").iterdir()}
+    assert found == {"index.html", "issue-1.eml", "issue-1.html", "issue-1.txt"}
 
 
 def test_a_person_is_forgotten_however_their_address_is_spelled(
