@@ -1,4 +1,7 @@
-"""Hear of people who leave and of addresses that died, and suppress them. It answers nobody."""
+"""Hear of people who leave or complain and of dead addresses, and suppress them.
+
+It answers nobody.
+"""
 
 import logging
 from collections import Counter
@@ -28,6 +31,11 @@ from newsletter.subscribers.suppressions import Suppressions
 DONE, UNKNOWN = "newsletter-done", "newsletter-unknown"
 
 _BATCH = 50
+# Mails that say by themselves that somebody wants no more: the reason, and how we know.
+_REASONS: dict[MailKind, str] = {
+    "unsubscribed": "by mail",
+    "complained": "to the provider, as spam",
+}
 
 _log = logging.getLogger(__name__)
 
@@ -96,8 +104,8 @@ class Returns:
         mails = mailbox.read(fresh) if fresh else []
         meanings = {each.key: _understood(self.clerk, each) for each in mails}
         for each in meanings.values():
-            if each.kind == "unsubscribed":
-                self._suppress(each.address, "unsubscribed", "by mail", now)
+            if detail := _REASONS.get(each.kind):
+                self._suppress(each.address, each.kind, detail, now)
         kinds = {key: each.kind for key, each in meanings.items()}
         self.bounces.note_mails(mailbox.name, kinds, _bounces(meanings.values()), now=now)
         folders: dict[str, list[str]] = {DONE: [], UNKNOWN: []}
@@ -138,6 +146,7 @@ def summary(reading: Reading) -> str:
         return "no new mails"
     parts: dict[MailKind, str] = {
         "unsubscribed": f"{number['unsubscribed']} unsubscribed",
+        "complained": f"{number['complained']} complained",
         "bounce": f"{counted(number['bounce'], 'bounce')} ({reading.suppressed} suppressed)",
         "automatic": f"{number['automatic']} auto-"
         + ("reply" if number["automatic"] == 1 else "replies"),

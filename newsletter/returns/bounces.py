@@ -2,10 +2,9 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from email import message_from_string
 from email.message import Message
 from email.utils import parseaddr
 from typing import Literal
@@ -14,6 +13,7 @@ from flufl.bounce import all_failures
 
 from newsletter.models import BounceKind, Mailing
 from newsletter.numbers import issue_of
+from newsletter.returns.parsing import blocks, field, parts, text_of, texts
 
 ROW = 5
 ROW_SPAN = timedelta(days=14)
@@ -94,7 +94,7 @@ def reported(mail: Message, raw: bytes) -> Failure | Literal["passing"] | None:
     `raw` is what `mail` was read from. Reports are those of RFC 3464; other shapes count only where
     a mail system is the sender, because anybody may quote a bounce.
     """
-    report = next((part for part in _parts(mail) if part.get_content_type() in _REPORTS), None)
+    report = next((part for part in parts(mail) if part.get_content_type() in _REPORTS), None)
     if report:
         return _of_report(report, raw)
     if not by_a_mail_system(mail):
@@ -163,36 +163,16 @@ def domain_of(address: str) -> str:
 
 
 def _of_report(report: Message, raw: bytes) -> Failure | Literal["passing"] | None:
-    blocks = list(_blocks(report))
-    actions = [_field(each, "Action").lower() for each in blocks]
-    for block, action in zip(blocks, actions, strict=True):
+    groups = list(blocks(report))
+    actions = [field(each, "Action").lower() for each in groups]
+    for block, action in zip(groups, actions, strict=True):
         # "error" is OpenSMTPD's word; delayed, delivered, relayed and expanded are no failures.
         if action.startswith(("fail", "error")):
-            text = f"{_field(block, 'Status')} {_field(block, 'Diagnostic-Code')}"
-            envelopes = " ".join(_field(each, "Original-Envelope-Id") for each in blocks)
+            text = f"{field(block, 'Status')} {field(block, 'Diagnostic-Code')}"
+            envelopes = " ".join(field(each, "Original-Envelope-Id") for each in groups)
             issue = issue_of(envelopes) or issue_of(_ascii(raw))
             return Failure(kind=classify(text), text=text[:_MAX_TEXT], issue=issue)
     return "passing" if any(actions) else None
-
-
-def _blocks(report: Message) -> Iterator[Message]:
-    """Yield the groups of fields in a report: one about the message, then one a recipient."""
-    for part in _parts(report):
-        yield part
-        rest = part.get_payload()
-        if isinstance(rest, str):  # the standard library cuts only the older type
-            yield message_from_string(rest)
-
-
-def _parts(mail: Message) -> list[Message]:
-    """Return the parts of the first level: what is deeper is quoted."""
-    payload = mail.get_payload()
-    parts = payload if isinstance(payload, list) else []
-    return [part for part in parts if isinstance(part, Message)]
-
-
-def _field(block: Message, name: str) -> str:
-    return " ".join(str(block.get(name, "")).split())
 
 
 def _recipients(mail: Message) -> tuple[frozenset[bytes], frozenset[bytes]]:
@@ -206,13 +186,8 @@ def _recipients(mail: Message) -> tuple[frozenset[bytes], frozenset[bytes]]:
 
 def _said(mail: Message) -> str:
     """Return the words of a bounce before the mail it returns."""
-    for part in mail.walk():
-        if part.get_content_maintype() == "text":
-            payload = part.get_payload(decode=True)
-            text = payload.decode("utf-8", "replace") if isinstance(payload, bytes) else ""
-            said = re.split(r"^-{3,}.*$", text, maxsplit=1, flags=re.MULTILINE)[0]
-            return " ".join(said.split())
-    return ""
+    text = next(map(text_of, texts(mail)), "")
+    return " ".join(re.split(r"^-{3,}.*$", text, maxsplit=1, flags=re.MULTILINE)[0].split())
 
 
 def _ascii(content: bytes) -> str:

@@ -3,25 +3,24 @@
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from email import message_from_bytes
-from email.errors import HeaderParseError
-from email.header import decode_header, make_header
 from email.message import Message
 from functools import cached_property
-from html import unescape
+from itertools import chain
 from typing import Literal
 
 from newsletter.addresses import bare
 from newsletter.models import Masthead
 from newsletter.returns.bounces import Failure, by_a_mail_system, reported
+from newsletter.returns.complaints import complained_of
+from newsletter.returns.parsing import decoded, lines_of, parsed, text_of, texts
+from newsletter.returns.wishes import is_courtesy, is_doubtful, is_plain_wish, speaks_of_leaving
 from newsletter.subscribers.tokens import LENGTH, BadToken, Tokens, keyed_id
 
-# A request to leave; a mail that did not arrive; a notice nobody waits for; a request or a bounce
-# that names nobody by a token of ours; anything else.
-MailKind = Literal["unsubscribed", "bounce", "automatic", "refused", "unknown"]
+# A request to leave; a complaint to a provider; a mail that did not arrive; a notice nobody waits
+# for; one of the first three that names nobody by a token of ours; anything else.
+MailKind = Literal["unsubscribed", "complained", "bounce", "automatic", "refused", "unknown"]
 _TOKEN = re.compile(rf"(?<![a-z2-7])[a-z2-7]{{{LENGTH}}}(?![a-z2-7])", re.IGNORECASE)
 _ADDRESSED = ("Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To", "To", "Cc")
-_LEAVE = re.compile(r"\W*((re|aw|fwd?)\W+)*(please )?unsubscribe\b", re.IGNORECASE)
 
 _AUTOMATIC_SUBJECT = re.compile(
     r"\W*(auto(matic|mated|matische|-)? ?(reply|response|antwort)|out of (the )?office"
@@ -54,6 +53,7 @@ class Clerk:
         keys: Sequence[bytes],
         addresses: Callable[[], Iterable[str]],
     ) -> None:
+        self._title = masthead.title
         self._tokens = Tokens(keys, masthead.id)
         self._keys = keys
         self._addresses = addresses
@@ -66,30 +66,40 @@ class Clerk:
 
     def meaning(self, content: bytes) -> Meaning:
         """Return what a mail is, and who it is about by a token of ours: nothing else counts."""
-        mail = message_from_bytes(content)
-        subject = _decoded(mail, "Subject")
-        addressed = " ".join(_decoded(mail, name) for name in _ADDRESSED)
-        if _LEAVE.match(subject) and _TOKEN.search(subject) and not _is_reply_of_a_machine(mail):
+        mail = parsed(content)
+        return self._of_a_machine(mail, content) or self._of_a_person(mail)
+
+    def _of_a_machine(self, mail: Message, content: bytes) -> Meaning | None:
+        complaint = complained_of(mail)
+        if complaint:
+            return self._about("complained", complaint)
+        subject, addressed = decoded(mail, "Subject"), _addressed(mail)
+        # A link filled the subject in; what clients and gateways put in front does not matter.
+        if speaks_of_leaving(subject) and _TOKEN.search(subject) and not _by_a_responder(mail):
             return self._about("unsubscribed", f"{subject} {addressed}")
         why = reported(mail, content)
         if isinstance(why, Failure):
             # What it returns has the token too, where a host drops what follows the plus.
             return self._about("bounce", f"{addressed} {content.decode('ascii', 'replace')}", why)
-        if why is None and by_a_mail_system(mail):
+        if why is None and complaint is None and by_a_mail_system(mail):
             return Meaning(kind="unknown")
-        if _is_automatic(mail, subject):
-            return Meaning(kind="automatic")
-        texts = [part for part in mail.walk() if part.get_content_maintype() == "text"]
-        first_line = next(filter(None, map(_first_line, texts)), "")
-        if (
-            _LEAVE.match(subject)
-            or _LEAVE.match(first_line)
-            or (self._leaving and self._leaving.search(addressed))
-        ):
-            # What a reply in HTML quotes has the token in its links alone.
-            written = " ".join(map(_text, texts))
-            return self._about("unsubscribed", f"{addressed} {subject} {written}")
-        return Meaning(kind="unknown")
+        return Meaning(kind="automatic") if _is_automatic(mail, subject) else None
+
+    def _of_a_person(self, mail: Message) -> Meaning:
+        subject, addressed = decoded(mail, "Subject"), _addressed(mail)
+        if not self._wants_to_leave(mail, subject, addressed):
+            return Meaning(kind="unknown")
+        # What a reply in HTML quotes has the token in its links alone; some attach the whole mail.
+        written = " ".join(map(text_of, texts(mail, attached=True)))
+        return self._about("unsubscribed", f"{addressed} {subject} {written}")
+
+    def _wants_to_leave(self, mail: Message, subject: str, addressed: str) -> bool:
+        lines = chain.from_iterable(map(lines_of, texts(mail)))
+        first = next((line for line in lines if not is_courtesy(line)), "")
+        if any(map(is_doubtful, (subject, first))):
+            return False
+        plain = any(is_plain_wish(each, title=self._title) for each in (subject, first))
+        return plain or bool(self._leaving and self._leaving.search(addressed))
 
     def _about(self, kind: MailKind, text: str, why: Failure | None = None) -> Meaning:
         for token in _TOKEN.findall(text):
@@ -107,14 +117,18 @@ class Clerk:
         return {keyed_id(each, key=key): each for key in self._keys for each in addresses}
 
 
-def _is_reply_of_a_machine(mail: Message) -> bool:
-    return _decoded(mail, "Auto-Submitted").lower().startswith("auto-replied")
+def _addressed(mail: Message) -> str:
+    return " ".join(decoded(mail, name) for name in _ADDRESSED)
+
+
+def _by_a_responder(mail: Message) -> bool:
+    return decoded(mail, "Auto-Submitted").lower().startswith("auto-replied")
 
 
 def _is_automatic(mail: Message, subject: str) -> bool:
     """Return whether a mail says that no person wrote it (RFC 3834), or looks like a vacation's."""
-    submitted = _decoded(mail, "Auto-Submitted").lower()
-    precedence = _decoded(mail, "Precedence").lower()
+    submitted = decoded(mail, "Auto-Submitted").lower()
+    precedence = decoded(mail, "Precedence").lower()
     return (
         submitted not in {"", "no"}
         or precedence in {"auto_reply", "bulk", "junk", "list"}
@@ -122,29 +136,3 @@ def _is_automatic(mail: Message, subject: str) -> bool:
         or any(name in mail for name in _AUTOMATIC_FIELDS)
         or bool(_AUTOMATIC_SUBJECT.match(subject))
     )
-
-
-def _decoded(mail: Message, name: str) -> str:
-    """Return all values of a header as text, as they are where they cannot be decoded."""
-    values = []
-    for value in mail.get_all(name, []):
-        try:
-            text = str(make_header(decode_header(value)))
-        except (HeaderParseError, LookupError, ValueError):
-            text = str(value)
-        values.append(" ".join(text.split()))
-    return " ".join(values)
-
-
-def _text(part: Message) -> str:
-    payload = part.get_payload(decode=True)
-    return payload.decode("utf-8", "replace") if isinstance(payload, bytes) else ""
-
-
-def _first_line(part: Message) -> str:
-    """Return the first line of a text that says something, without tags where it is HTML."""
-    text = _text(part)
-    if part.get_content_subtype() == "html":
-        body = re.split(r"<body\b[^<>]*>", text, maxsplit=1, flags=re.IGNORECASE)[-1]
-        text = unescape(re.sub(r"<[^<>]*>", " ", body))
-    return next((line.strip() for line in text.splitlines() if line.strip()), "")

@@ -1,8 +1,10 @@
 import logging
 import mailbox
+from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from email import message_from_bytes
 from email.message import EmailMessage
 from pathlib import Path
 from time import process_time
@@ -30,6 +32,8 @@ from tests.making.papers import DAY, NOW
 
 FORGED = "a" * 40
 WEEK = 7 * DAY
+GOLDEN = sorted((Path(__file__).parents[1] / "mails" / "golden").glob("*.eml"))
+GOLDEN_TOKEN = "abcdefgh" * 5
 
 
 @pytest.fixture(params=[MaildirBox, MboxBox])
@@ -145,6 +149,44 @@ def test_a_token_beside_the_wish_is_enough(
     assert simple.suppressed() == {ADA: "unsubscribed"}
 
 
+@pytest.mark.parametrize("front", ["[EXTERNAL] ", "***SPAM*** ", "SV: ", "Antw: ", "WG: ", "RV: "])
+@pytest.mark.parametrize(
+    "subject", ["unsubscribe {}", "Re: [list] please unsubscribe ({})", "{} 退订"]
+)
+def test_the_word_and_a_token_in_the_subject_are_enough_whatever_stands_in_front(
+    simple: Office, front: str, subject: str
+) -> None:
+    subject = f"=?utf-8?b?{b64encode((front + subject.format(token())).encode()).decode()}?="
+    simple.box.put(mail(to="papers@example.org", subject=subject, text="Gesendet von unterwegs"))
+    simple.read()
+    assert simple.suppressed() == {ADA: "unsubscribed"}
+
+
+@pytest.mark.parametrize(
+    "wish", ["Abmelden", "Désabonner", "Darme de baja", "Disiscrizione", "Cancelar inscrição"]
+)
+@pytest.mark.parametrize("where", ["subject", "text", "after a greeting"])
+def test_a_wish_in_other_languages_is_understood(simple: Office, wish: str, where: str) -> None:
+    content = EmailMessage()
+    content["To"] = f"bounces+{token()}@example.org"
+    content["Subject"] = wish if where == "subject" else "Re: Daily Papers"
+    text = {"text": f"{wish}\n\n> 3 papers", "after a greeting": f"Hello,\n\n{wish}.\n\nAda"}
+    content.set_content(text.get(where, ""), charset="iso-8859-1")
+    simple.box.put(content.as_bytes())
+    simple.read()
+    assert simple.suppressed() == {ADA: "unsubscribed"}
+
+
+@pytest.mark.parametrize("to", ["leave+{}@example.org", "bounces+{}@example.org"])
+@pytest.mark.parametrize("where", ["subject", "text"])
+def test_who_wants_to_stay_stays_and_a_person_reads_it(simple: Office, to: str, where: str) -> None:
+    said = {where: "Unsubscribe link is broken, but I want to stay"}
+    simple.box.put(mail(to=to.format(token()), **said))
+    assert simple.reading().kinds == {"unknown": 1}
+    assert simple.suppressed() == {}
+    assert len(simple.box.mails("newsletter-unknown")) == 1
+
+
 QUOTED = f'<blockquote>3 papers <a href="mailto:leave+{token()}@example.org">Leave</a>'
 
 
@@ -240,6 +282,75 @@ def test_without_an_address_of_its_own_the_wish_must_be_said(simple: Office) -> 
     assert simple.reading().kinds == {"unknown": 1}
     simple.box.put(mail(to=f"bounces+{token()}@example.org", subject=f"unsubscribe {token()}"))
     assert simple.reading().kinds == {"unsubscribed": 1}
+
+
+# Who complains
+
+
+COMPLAINTS = ["complaint-arf", "complaint-arf-headers", "complaint-outlook"]
+
+
+@pytest.mark.parametrize("name", COMPLAINTS)
+def test_who_complains_is_mailed_no_more(simple: Office, name: str) -> None:
+    content = dsn(name)
+    simple.box.put(content)
+    assert simple.read() == "read 1 mail: 1 complained"
+    assert simple.suppressed() == {ADA: "complained"}
+    assert simple.box.mails("newsletter-done") == [content]
+
+
+@pytest.mark.parametrize("name", COMPLAINTS)
+@pytest.mark.parametrize("given", ["", FORGED, token(list_id="another-list")])
+def test_a_forged_complaint_is_kept_and_changes_nothing(
+    simple: Office, name: str, given: str
+) -> None:
+    simple.box.put(dsn(name, given=given))
+    assert simple.reading().kinds == {"refused": 1}
+    assert simple.suppressed() == {}
+
+
+def test_what_a_reader_wrote_under_a_mail_is_no_token_of_the_complaint(simple: Office) -> None:
+    eve = f"Written below: {token('r1@example.net')}".encode()
+    simple.box.put(dsn("complaint-arf", given="").replace(b"(the text of the mail)", eve))
+    assert simple.reading().kinds == {"refused": 1}
+
+
+@pytest.mark.parametrize("name", ["not-spam", "dmarc-failure"])
+def test_feedback_that_is_no_complaint_suppresses_nobody(simple: Office, name: str) -> None:
+    simple.box.put(dsn(name))
+    assert simple.reading().kinds == {"automatic": 1}
+    assert simple.suppressed() == {}
+
+
+def test_who_sends_our_mail_on_complains_of_nothing(simple: Office) -> None:
+    forward = dsn("forwarded-attached")
+    simple.box.put(forward, forward.replace(b"Look what I found. Can you add my paper, too?", b""))
+    report = dsn("complaint-arf").replace(b"Message-ID", b"X-Was")
+    front = b"From: bob@example.net\nContent-Type: multipart/mixed; boundary=y\n\n--y\n"
+    simple.box.put(front + b"Content-Type: message/rfc822\n\n" + report + b"\n--y--\n")
+    assert simple.reading().kinds == {"unknown": 3}
+    assert simple.suppressed() == {}
+
+
+@pytest.mark.parametrize("golden", GOLDEN)
+@pytest.mark.parametrize("below", ["", "Sent from my phone"])
+def test_a_mail_of_ours_that_comes_back_as_a_reply_is_no_wish(
+    simple: Office, golden: Path, below: str
+) -> None:
+    sent = message_from_bytes(golden.read_bytes())
+    content = EmailMessage()
+    content["To"] = "papers@example.org"
+    content["Subject"] = f"Re: {' '.join(str(sent['Subject']).split())}"
+    for part in sent.walk():
+        payload = part.get_payload(decode=True)
+        if isinstance(payload, bytes):
+            text = payload.decode().replace(GOLDEN_TOKEN, token()) + below
+            if part.get_content_subtype() == "plain":
+                content.set_content(text)
+            else:
+                content.add_alternative(text, subtype="html")
+    simple.box.put(content.as_bytes())
+    assert simple.reading().kinds == {"unknown": 1}
 
 
 # What came back
