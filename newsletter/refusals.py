@@ -16,11 +16,20 @@ from newsletter.addresses import folded
 About = Literal["recipient", "us", "unclear"]
 
 # nobody: there is no such address, or no more. full: it cannot take the mail for now.
-# sender: our address, or what it may send as. permission: relaying, the login. blocked: what we
-# send, or from where. quota: how much we send; time heals it. size: this one message. dialogue: a
-# parameter or the pipelining that the server wants to do without.
+# sender: our address, or what it may send as. login: who we are was not shown. relay: it carries no
+# mail of ours to there. blocked: what we send, or from where. quota: how much we send; time heals
+# it. size: this one message. dialogue: a parameter or the pipelining that it wants to do without.
 Why = Literal[
-    "nobody", "full", "sender", "permission", "blocked", "quota", "size", "dialogue", "unclear"
+    "nobody",
+    "full",
+    "sender",
+    "login",
+    "relay",
+    "blocked",
+    "quota",
+    "size",
+    "dialogue",
+    "unclear",
 ]
 
 _ABOUT: dict[Why, About] = {"nobody": "recipient", "full": "recipient", "unclear": "unclear"}
@@ -80,13 +89,13 @@ _BY_DETAIL: dict[str, Why] = {
     "7.28": "quota",
 }
 _BY_CODE: dict[int, Why] = {
-    503: "permission",  # "AUTH first"
+    503: "login",  # "AUTH first"
     521: "blocked",
     523: "size",
-    530: "permission",
-    534: "permission",
-    535: "permission",
-    538: "permission",
+    530: "login",
+    534: "login",
+    535: "login",
+    538: "login",
 }
 
 _STATUS = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?=\s|$)")
@@ -145,13 +154,14 @@ _SENDER = _words(
     r"not owned by|from address .{0,30}(reject|allow|verif|match)",
     r"envelope[- ]from|mail from .{0,30}(reject|denied|not allowed)",
 )
-_PERMISSION = _words(
-    r"\brelay(ing|ed)?\b",
+_LOGIN = _words(
     r"(authentication|authorization|smtp auth|log ?in) (is )?(required|needed|first)",
     r"must (authenticate|log ?in|issue a starttls)",
     r"not (authenticated|logged in)|authenticate first|auth first",
-    r"client (was|host)? ?not authenticated",
     r"your (e-?mail |user )?(account|mailbox|login)\b",
+)
+_RELAY = _words(
+    r"\brelay(ing|ed)?\b",
     r"not (permitted|authori[sz]ed|allowed) to send",
     r"permissions? to send",
 )
@@ -192,7 +202,8 @@ _OF_US: tuple[tuple[re.Pattern[str], Why], ...] = (
     (_SENDER, "sender"),
     (_QUOTA, "quota"),
     (_SIZE, "size"),
-    (_PERMISSION, "permission"),
+    (_LOGIN, "login"),
+    (_RELAY, "relay"),
     (_BLOCKED, "blocked"),
 )
 
