@@ -29,9 +29,9 @@ Cell = Annotated[str | None, typer.Option()]
 
 
 @subscribers.command("check")
-def check() -> None:
+def check(context: typer.Context) -> None:
     """Name every problem of the list; exit 65 if there is one."""
-    found = _everybody(loaded_config())
+    found = _everybody(loaded_config(context))
     for problem in found.problems:
         typer.echo(problem)
     typer.echo(f"{counted(len(found.subscribers), 'subscriber')} in {counted(found.rows, 'row')}")
@@ -40,6 +40,7 @@ def check() -> None:
 
 @subscribers.command("list")
 def list_(
+    context: typer.Context,
     *,
     keyword: Annotated[str | None, typer.Option(help="Only those who get this keyword.")] = None,
     status: Annotated[
@@ -49,7 +50,7 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """Show the subscribers as a table."""
-    config = loaded_config()
+    config = loaded_config(context)
     if keyword is not None and keyword not in _names(config):
         hint = did_you_mean(keyword, _names(config))
         raise typer.BadParameter(f"there is no keyword {keyword!r}{hint}", param_hint="--keyword")
@@ -70,13 +71,13 @@ def list_(
 
 
 @subscribers.command()
-def show(email: Email) -> None:
+def show(context: typer.Context, email: Email) -> None:
     """Show a row, why it is suppressed if so, and the last deliveries."""
     from newsletter.addresses import folded
     from newsletter.state.state import State
     from newsletter.subscribers.editing import row_of
 
-    config = loaded_config()
+    config = loaded_config(context)
     row = row_of(config.subscribers.file, email)
     if row is None:
         typer.echo(f"{email} is not on the list")
@@ -93,6 +94,7 @@ def show(email: Email) -> None:
 
 @subscribers.command()
 def add(
+    context: typer.Context,
     email: Email,
     *,
     name: Cell = None,
@@ -103,7 +105,7 @@ def add(
     """Add a row at the end of the list."""
     from newsletter.subscribers import editing
 
-    config = loaded_config()
+    config = loaded_config(context)
     given = {"name": name, "keywords": keywords, "frequency": frequency, "format": format_}
     cells = {"email": email} | {column: text for column, text in given.items() if text is not None}
     added = editing.add(config.subscribers.file, cells, keywords=_names(config))
@@ -116,11 +118,11 @@ def add(
 
 
 @subscribers.command()
-def remove(email: Email, *, yes: Yes = False) -> None:
+def remove(context: typer.Context, email: Email, *, yes: Yes = False) -> None:
     """Remove every row of an address from the list."""
     from newsletter.subscribers import editing
 
-    config = loaded_config()
+    config = loaded_config(context)
     _ask(f"Remove {email} from {config.subscribers.file}?", yes=yes)
     removed = editing.remove(config.subscribers.file, email)
     typer.echo(f"removed {counted(removed, 'row')}" if removed else f"{email} is not on the list")
@@ -129,6 +131,7 @@ def remove(email: Email, *, yes: Yes = False) -> None:
 
 @subscribers.command("import")
 def import_(
+    context: typer.Context,
     file: Annotated[Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False)],
     *,
     dry_run: Annotated[bool, typer.Option(help="Only say what would change.")] = False,
@@ -136,7 +139,7 @@ def import_(
     """Merge the rows of another list file; empty cells change nothing."""
     from newsletter.subscribers import editing
 
-    config = loaded_config()
+    config = loaded_config(context)
     done = editing.import_rows(
         config.subscribers.file,
         file,
@@ -154,12 +157,13 @@ def import_(
 
 @subscribers.command()
 def export(
+    context: typer.Context,
     file: Annotated[Path | None, typer.Argument(metavar="[FILE]")] = None,
 ) -> None:
     """Write the list as CSV that is safe to open in a spreadsheet; to stdout without FILE."""
     from newsletter.subscribers import editing
 
-    config = loaded_config()
+    config = loaded_config(context)
     if file is None:
         editing.export(config.subscribers.file, sys.stdout)
         return
@@ -169,23 +173,23 @@ def export(
 
 
 @subscribers.command()
-def forget(email: Email, *, yes: Yes = False) -> None:
+def forget(context: typer.Context, email: Email, *, yes: Yes = False) -> None:
     """Erase a person from list, state and outbox, but for a hash that keeps them off the list.
 
     Backups, previews and mails that came in are yours to delete.
     """
     from newsletter.commands import forget
 
-    config = loaded_config()
+    config = loaded_config(context)
     _ask(f"Erase everything about {email}? This cannot be undone.", yes=yes)
     erased = forget.forget(config, email, now=moment(None))
     typer.echo("\n".join(erased))
 
 
 @suppressions.command("list")
-def list_suppressions(*, as_json: Json = False) -> None:
+def list_suppressions(context: typer.Context, *, as_json: Json = False) -> None:
     """Show who must not be mailed, and why."""
-    entries = [asdict(each) for each in _suppressions(loaded_config()).entries()]
+    entries = [asdict(each) for each in _suppressions(loaded_config(context)).entries()]
     if as_json:
         typer.echo(json.dumps(entries, ensure_ascii=False))
         return
@@ -197,23 +201,28 @@ def list_suppressions(*, as_json: Json = False) -> None:
 
 @suppressions.command("add")
 def add_suppression(
-    email: Email, *, reason: Annotated[str, typer.Option(help="Why, in a word or two.")]
+    context: typer.Context,
+    email: Email,
+    *,
+    reason: Annotated[str, typer.Option(help="Why, in a word or two.")],
 ) -> None:
     """Never mail this address, whatever the list says."""
     from newsletter.addresses import address
     from newsletter.commands.options import parsed
 
     known = parsed(address, email, "EMAIL")
-    add = partial(_suppressions(loaded_config()).add, known, now=moment(None), detail="by hand")
+    add = partial(
+        _suppressions(loaded_config(context)).add, known, now=moment(None), detail="by hand"
+    )
     parsed(lambda reason: add(reason=reason), reason, "--reason")
     typer.echo(f"suppressed {email}: {reason}")
 
 
 @suppressions.command("remove")
-def remove_suppression(email: Email, *, yes: Yes = False) -> None:
+def remove_suppression(context: typer.Context, email: Email, *, yes: Yes = False) -> None:
     """Let this address be mailed again."""
     _ask(f"Mail {email} again?", yes=yes)
-    lifted = _suppressions(loaded_config()).remove(email, now=moment(None), detail="by hand")
+    lifted = _suppressions(loaded_config(context)).remove(email, now=moment(None), detail="by hand")
     typer.echo(f"{email} may be mailed again" if lifted else f"{email} was not suppressed")
     raise typer.Exit(OK if lifted else DATA)
 

@@ -1,4 +1,7 @@
-"""The commands. It builds the real objects, alone prints, reads the clock and exits."""
+"""The edge of the program: the commands of no group, what is told of errors, the exit code.
+
+The groups beside it print for themselves; `options` reads the clock and the environment.
+"""
 
 import json
 import signal
@@ -14,9 +17,18 @@ import typer
 from newsletter import __version__
 from newsletter.commands import state
 from newsletter.commands.list import subscribers, suppressions
-from newsletter.commands.options import Chosen, Json, Now, loaded_config, log, moment, parsed
+from newsletter.commands.options import (
+    Chosen,
+    Json,
+    Now,
+    chosen,
+    loaded_config,
+    log,
+    moment,
+    parsed,
+)
 from newsletter.errors import STALE, NewsletterError, StateError, exit_code_of, most_serious
-from newsletter.operating.logs import configure
+from newsletter.operating.logs import LogFormat, configure
 
 app = typer.Typer(
     name="newsletter",
@@ -68,12 +80,13 @@ def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer's callback
 
 @app.callback()
 def options(
+    context: typer.Context,
     *,
     config: Annotated[
         Path | None,
         typer.Option(help="Configuration. Default: $NEWSLETTER_CONFIG, else newsletter.toml here."),
     ] = None,
-    log_format: Annotated[str, typer.Option(help="text or json.", metavar="text|json")] = "text",
+    log_format: Annotated[LogFormat, typer.Option(help="text or json.")] = "text",
     verbose: Annotated[
         bool, typer.Option("-v", "--verbose", help="Show more, and whole addresses.")
     ] = False,
@@ -85,12 +98,8 @@ def options(
     ] = False,
 ) -> None:
     """Remember the options before the command."""
-    if log_format not in {"text", "json"}:
-        raise typer.BadParameter("give text or json", param_hint="--log-format")
-    Chosen.config = config
-    Chosen.log_format = log_format  # type: ignore[assignment]
-    Chosen.verbose = verbose
-    configure(Chosen.log_format, verbose=verbose)
+    context.obj = Chosen(config=config, log_format=log_format, verbose=verbose)
+    configure(log_format, verbose=verbose)
 
 
 @app.command()
@@ -107,6 +116,7 @@ def init(
 
 @app.command()
 def check(
+    context: typer.Context,
     *,
     offline: Annotated[bool, typer.Option(help="Ask nobody over the network.")] = False,
     dns: Annotated[
@@ -124,7 +134,7 @@ def check(
     from newsletter.operating.check import findings, sender_findings, trial_findings
     from newsletter.operating.sender_dns import txt_lookup
 
-    config, now = loaded_config(), moment(None)
+    config, now = loaded_config(context), moment(None)
     recipient = parsed(address, send_to, "--send-to") if send_to else None
     found = [findings(config, now=now, offline=offline)]
     if dns:
@@ -140,6 +150,7 @@ def check(
 
 @app.command()
 def run(
+    context: typer.Context,
     *,
     dry_run: Annotated[
         bool,
@@ -155,21 +166,24 @@ def run(
 ) -> None:
     """Do the daily job: finish what is owed, fetch, open today's issue, deliver."""
     stop = _stop_on_signals()
-    code = _daily_job(moment(now), stop, dry_run=dry_run, accept_list=accept_list, as_json=as_json)
+    code = _daily_job(
+        context, moment(now), stop, dry_run=dry_run, accept_list=accept_list, as_json=as_json
+    )
     raise typer.Exit(code)
 
 
 @app.command()
-def inbox(*, now: Now = None) -> None:
+def inbox(context: typer.Context, *, now: Now = None) -> None:
     """Read bounces and unsubscribe mails now (a run does it too)."""
     from newsletter.job import run as job
     from newsletter.job.inbox import summary
 
-    typer.echo(summary(job.read_inbox(loaded_config(), now=moment(now))))
+    typer.echo(summary(job.read_inbox(loaded_config(context), now=moment(now))))
 
 
 @app.command()
 def schedule(
+    context: typer.Context,
     *,
     at: Annotated[
         str, typer.Option(metavar="CRON", help="When, in the time zone of the newsletter.")
@@ -180,12 +194,12 @@ def schedule(
     from newsletter.moments import iso
 
     stop = _stop_on_signals()
-    timezone = loaded_config().timezone
+    timezone = loaded_config(context).timezone
     first = parsed(lambda text: following(text, moment(None), timezone), at, "--at")
     log.info("the first run is due at %s", iso(first))
     keep(
         at,
-        lambda now: _daily_job(now, stop),
+        lambda now: _daily_job(context, now, stop),
         timezone=timezone,
         clock=lambda: moment(None),
         wait=stop.wait,
@@ -194,6 +208,7 @@ def schedule(
 
 @app.command()
 def preview(
+    context: typer.Context,
     *,
     subscriber: Annotated[
         str | None, typer.Option(metavar="EMAIL", help="As this subscriber gets it.")
@@ -205,13 +220,14 @@ def preview(
     from newsletter.preview.issue import write
 
     for path in write(
-        loaded_config(), output, now=moment(None), subscriber=subscriber, keyword=keyword
+        loaded_config(context), output, now=moment(None), subscriber=subscriber, keyword=keyword
     ):
         typer.echo(f"wrote {path}")
 
 
 @app.command()
 def status(
+    context: typer.Context,
     *,
     as_json: Json = False,
     max_age: Annotated[
@@ -225,9 +241,9 @@ def status(
     from newsletter.operating.status import age, current, issue_lines, lines
 
     limit = None if max_age is None else parsed(age, max_age, "--max-age").total_seconds()
-    config = loaded_config()
+    config = loaded_config(context)
     if issue is not None:
-        shown = issue_lines(config.state.file, issue, whole_addresses=Chosen.verbose)
+        shown = issue_lines(config.state.file, issue, whole_addresses=chosen(context).verbose)
         typer.echo("\n".join(shown))
         return
     found = current(config.state.file, config.keywords, now=moment(now))
@@ -249,6 +265,7 @@ def demo(
 
 
 def _daily_job(
+    context: typer.Context,
     began: datetime,
     stop: Event,
     *,
@@ -263,10 +280,11 @@ def _daily_job(
     from newsletter.moments import iso
     from newsletter.operating.monitoring import Watch
 
-    configure(Chosen.log_format, verbose=Chosen.verbose, run=iso(began))
+    given = chosen(context)
+    configure(given.log_format, verbose=given.verbose, run=iso(began))
     clock, watch = job.clock_from(began), Watch()
     try:
-        config = loaded_config()
+        config = loaded_config(context)
         if not dry_run:
             watch.begin(config.monitoring)
         with progress.shown() as shown:

@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -24,19 +25,26 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, alone on stdout.
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Chosen:
     """What was given before the command."""
 
-    config: Path | None = None
-    log_format: LogFormat = "text"
-    verbose: bool = False
+    config: Path | None
+    log_format: LogFormat
+    verbose: bool
 
 
-def loaded_config() -> "Config":
+def chosen(context: typer.Context) -> Chosen:
+    """Return what was given before the command that runs."""
+    found: Chosen = context.obj
+    return found
+
+
+def loaded_config(context: typer.Context) -> "Config":
     """Return the configuration, its warnings logged. Raises ConfigError."""
     from newsletter.config.loading import load
 
-    config = load(Chosen.config, environ=os.environ)
+    config = load(chosen(context).config, environ=os.environ)
     for warning in config.warnings:
         log.warning("%s", warning)
     return config

@@ -13,6 +13,7 @@ state = typer.Typer(help="Care for the state file.", no_args_is_help=True)
 
 @state.command()
 def backup(
+    context: typer.Context,
     file: Annotated[
         Path | None,
         typer.Argument(metavar="[FILE]", help="Default: beside the state, named by the time."),
@@ -22,7 +23,7 @@ def backup(
     from newsletter.moments import stamp
     from newsletter.state.database import Database
 
-    path = _existing(loaded_config().state.file)
+    path = _existing(loaded_config(context).state.file)
     target = file or path.with_name(f"{path.name}.backup-{stamp(moment(None))}")
     with Database.open(path) as database:
         database.backup(target)
@@ -31,6 +32,7 @@ def backup(
 
 @state.command()
 def verify(
+    context: typer.Context,
     file: Annotated[
         Path | None, typer.Argument(metavar="[FILE]", help="Another one: a backup.")
     ] = None,
@@ -38,7 +40,7 @@ def verify(
     """Look for damage and for counts that do not add up; exit 74 if there is any."""
     from newsletter.state.state import State
 
-    path = _existing(file or loaded_config().state.file)
+    path = _existing(file or loaded_config(context).state.file)
     with State.open(path) as opened:
         problems = opened.problems()
         issues = opened.newest_issue()
