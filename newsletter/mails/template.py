@@ -1,4 +1,4 @@
-"""Open a template and fill its blocks one by one; the only module that knows jinja2 and premailer.
+"""Open a template and fill its blocks one by one. Of the mails it alone knows jinja2 and premailer.
 
 Styles are written into the elements of the template itself, once, and never into a mail.
 """

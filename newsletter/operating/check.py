@@ -199,11 +199,11 @@ def _web(config: Config) -> Iterator[Finding]:
         with requests.get(url, timeout=WEB_TIMEOUT, stream=True) as answer:
             status = answer.status_code
     except requests.RequestException as error:
-        text = f"{url} does not answer ({type(error).__name__}): is `newsletter serve` up?"
+        text = f"{url} does not answer ({type(error).__name__}): is the web part up?"
         yield Finding(what="web", text=text, mark="FAIL", exit_code=UNAVAILABLE)
         return
     if status >= 500:
-        text = f"{url} answers {status}: is `newsletter serve` up behind it?"
+        text = f"{url} answers {status}: is the web part up behind it?"
         yield Finding(what="web", text=text, mark="FAIL", exit_code=UNAVAILABLE)
     else:
         yield Finding(what="web", text=f"{url} answers")

@@ -177,7 +177,7 @@ def test_the_web_address_must_answer(sample: Path, status: int, code: int) -> No
         (web,) = found(sample, "web")
     assert web.exit_code == code
     (gone,) = found(sample, "web")
-    assert (gone.exit_code, "newsletter serve" in gone.text) == (69, True)
+    assert (gone.exit_code, "is the web part up?" in gone.text) == (69, True)
 
 
 def test_the_exit_code_is_that_of_the_worst_line(newsletter: Command, sample: Path) -> None:
