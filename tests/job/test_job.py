@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from newsletter.errors import TransportError
-from newsletter.job.daily import weekly_served
+from newsletter.job.daily import frequencies_due, weekly_served
 from newsletter.models import Issue, Keyword, Outcome, Subscriber
 from newsletter.sending.smtp import Server, SmtpTransport
 from newsletter.state.state import State
@@ -188,6 +188,33 @@ def test_weekly_subscribers_have_had_what_was_before_the_first_issue(
 ) -> None:
     november = {n: date(2026, 11, n) for n in (8, 9, 16)} | {None: None}
     assert weekly_served(november[last_weekly], november[first_day]) == november[upto]
+
+
+@pytest.mark.parametrize(
+    ("today", "last_weekly", "due"),
+    [
+        (15, 8, True),  # Sunday: the Monday of this week was the 9th
+        (15, 9, False),
+        (16, 9, True),
+        (16, 15, True),  # Monday: theirs was on the day before
+        (16, 16, False),
+        (17, 16, False),  # Tuesday: theirs was on Monday
+        (22, 16, False),
+        (22, 15, True),
+        (23, 16, True),
+        (23, 22, True),
+        (16, 17, True),  # written while the clock was ahead: as if theirs had been yesterday
+        (18, 19, False),
+        (16, None, True),
+        (18, None, False),
+    ],
+)
+def test_weekly_subscribers_are_served_when_a_monday_has_passed(
+    today: int, last_weekly: int | None, due: bool
+) -> None:
+    november = {day: date(2026, 11, day) for day in range(1, 31)}
+    served = frequencies_due(november[today], november[last_weekly] if last_weekly else None)
+    assert served == (("daily", "weekly") if due else ("daily",))
 
 
 def test_an_address_spelled_anew_loses_a_weekly_subscriber_no_day(room: Newsroom) -> None:

@@ -46,6 +46,10 @@ def test_announcements_follow_the_schedule(now: str, announced: str, cut_off: st
         ("2026-11-20T10:00", "2026-11-23T10:00", True),
         ("2026-11-26T10:00", "2026-11-27T10:00", False),  # Thanksgiving
         ("2026-11-26T10:00", "2026-11-25T10:00", False),  # the clock went back
+        ("2026-11-19T00:59", "2026-11-19T01:00", True),  # to the minute
+        ("2026-11-19T00:59", "2026-11-19T00:59", False),
+        ("2026-11-19T01:00", "2026-11-19T01:00", False),
+        ("2026-11-19T01:00", "2026-11-19T10:00", False),  # that one was at hand already
     ],
 )
 def test_an_announcement_is_due_only_when_one_was_scheduled(

@@ -71,6 +71,29 @@ def publish(state: State, number: int, *arxiv_ids: str, to: tuple[str, ...] = ()
     state.publish(compile_issue(number, NOW.date(), today.news), today, owed, [], weekly=False)
 
 
+@pytest.mark.parametrize(
+    ("opened", "since"),
+    [([30], 30), ([30, 20], 30), ([30, 90], 90), ([30, 90, 20], 90), ([30, 30], 30)],
+)
+def test_a_keyword_is_watched_since_the_first_window_that_opened_for_it(
+    path: Path, opened: list[int], since: int
+) -> None:
+    with State.open(path) as state:
+        for days in opened:
+            state.note(day(windows={"mri": NOW - days * DAY}), [])
+        assert state.memory(MRI).since == NOW - since * DAY
+
+
+@pytest.mark.parametrize(
+    ("seen", "since"), [([0], 0), ([0, 1], 0), ([1, 0], 0), ([0, 1, 2], 0), ([0, 0], 0)]
+)
+def test_a_surge_is_held_since_it_was_first_seen(path: Path, seen: list[int], since: int) -> None:
+    with State.open(path) as state:
+        for days in seen:
+            state.note(day(now=NOW + days * DAY, news=[], held=["mri"]), [])
+        assert state.held_since("mri") == NOW + since * DAY
+
+
 def test_a_published_issue_reads_back_as_it_was(path: Path) -> None:
     hard = paper("2611.00002", title="Łódź <b>&\u202e", categories=("cs.CV",), comment="12 pages")
     news = News(
