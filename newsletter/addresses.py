@@ -1,8 +1,11 @@
-"""Say what a mail address is and when two are the same. Pure, and asks no network."""
+"""Say what a mail address is, when two are the same, and which host this is. Asks no network."""
 
+import ipaddress
 import re
 import unicodedata
 from functools import lru_cache
+
+from newsletter.prose import printable
 
 # What nearly every local part looks like: a dot-atom of RFC 5322 without its exotic characters.
 _PLAIN_LOCAL = re.compile(r"[a-z0-9_+-]+(?:\.[a-z0-9_+-]+)*", re.ASCII | re.IGNORECASE)
@@ -69,13 +72,14 @@ def folded(address: str) -> str:
         return text
 
 
-def printable(text: str) -> bool:
-    """Return whether `text` is free of control, format, bidi and line-separating characters."""
-    return text.isprintable() or all(
-        # Joiners are ordinary letters' companions in Persian, Hindi and emoji.
-        character.isprintable() or character in " \u00a0\u200c\u200d\u3000"
-        for character in text
-    )
+def is_loopback(host: str | None) -> bool:
+    """Return whether a host is this machine by its name, without looking it up."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host or "").is_loopback
+    except ValueError:
+        return False
 
 
 def _validated(text: str) -> str:

@@ -10,6 +10,18 @@ _SPACES = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029]+")
 _UNSEEN = re.compile(r"[\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]")
 
 
+def printable(text: str) -> bool:
+    """Return whether `text` is free of control, format, bidi and line-separating characters.
+
+    What people write here is refused where it is not; what comes from outside is made `plain`.
+    """
+    return text.isprintable() or all(
+        # Joiners are ordinary letters' companions in Persian, Hindi and emoji.
+        character.isprintable() or character in " \u00a0\u200c\u200d\u3000"
+        for character in text
+    )
+
+
 def plain(text: str) -> str:
     """Return the text on one line, without controls that could change what stands around it."""
     return _SPACES.sub(" ", _UNSEEN.sub("", text)).strip(" ")

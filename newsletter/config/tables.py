@@ -3,7 +3,6 @@
 Messages never quote what could be a secret.
 """
 
-import ipaddress
 import re
 from pathlib import Path
 from typing import Annotated, Literal
@@ -21,9 +20,10 @@ from pydantic import (
     field_validator,
 )
 
-from newsletter.addresses import address, bare, mailbox, printable
+from newsletter.addresses import address, bare, is_loopback, mailbox
 from newsletter.models import Keyword
 from newsletter.phrases import did_you_mean
+from newsletter.prose import printable
 from newsletter.sources.arxiv import query
 from newsletter.subscribers.tokens import LENGTH as TOKEN_LENGTH
 
@@ -101,7 +101,7 @@ def _web_address(url: str) -> str:
     parts = urlsplit(url)
     if not parts.hostname:
         raise ValueError("must be a web address with a host, https://host/...")
-    if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise ValueError("must begin with https://; plain http is for loopback addresses only")
     return url
 
@@ -110,15 +110,6 @@ def _host_name(host: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+", host):
         raise ValueError(f"{host[:80]!r} must be a host name and nothing else")
     return host
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _list_id(text: str) -> str:
@@ -255,7 +246,7 @@ class Smtp(Login):
     @classmethod
     def _encrypted(cls, security: str, info: ValidationInfo) -> str:
         host = info.data.get("host", "localhost")
-        if security == "none" and not _is_loopback(host) and not info.data.get("allow_plaintext"):
+        if security == "none" and not is_loopback(host) and not info.data.get("allow_plaintext"):
             raise ValueError(
                 f"'none' lets everybody on the way to {host} read along; write 'starttls' or "
                 "'tls', or allow_plaintext = true if you must"

@@ -16,10 +16,10 @@ from html import escape
 from itertools import chain
 from urllib.parse import quote
 
-from newsletter.addresses import printable
 from newsletter.mails.render import UNSUBSCRIBE
 from newsletter.models import Delivery, Envelope, Masthead, Outgoing, Rendered
 from newsletter.numbers import message_id, number
+from newsletter.prose import printable
 
 # In quoted-printable "=" stands before two hexadecimal digits or the end of a line, so that no
 # part can hold this (RFC 2045 6.7).

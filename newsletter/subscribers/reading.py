@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 
-from newsletter.addresses import address, folded, printable
+from newsletter.addresses import address, folded
 from newsletter.errors import SubscribersError
 from newsletter.models import Format, Frequency, Subscriber
 from newsletter.phrases import did_you_mean
+from newsletter.prose import printable
 from newsletter.subscribers.listfile import ListFile, Row, opened
 
 COLUMNS = ("email", "name", "keywords", "frequency", "status", "format", "profile")

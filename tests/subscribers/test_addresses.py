@@ -3,7 +3,8 @@ from email_validator import EmailNotValidError, validate_email
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.addresses import address, bare, folded, mailbox, printable
+from newsletter.addresses import address, bare, folded, mailbox
+from newsletter.prose import printable
 
 LONG_DOMAIN = f"{'b' * 63}.{'c' * 63}.{'d' * 59}.org"
 

@@ -5,7 +5,6 @@ each of them is an error, because nothing may look like a quiet day that is not 
 """
 
 import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ from io import BytesIO
 from typing import Any
 
 from newsletter.models import Paper
+from newsletter.prose import plain
 from newsletter.sources.arxiv.identity import SOURCE, links, paper_id
 
 
@@ -147,11 +147,6 @@ def _time(entry: Mapping[str, Any], name: str, arxiv_id: str) -> datetime:
     return time.astimezone(UTC)
 
 
-# Characters that reorder what people read: embeddings, overrides and isolates (UAX #9).
-_REORDERING = re.compile("[\u202a-\u202e\u2066-\u2069]")
-
-
 def _line(text: str | None) -> str:
-    """Return a text as one line: controls and line ends become blanks, overrides vanish."""
-    shown = _REORDERING.sub("", text or "")
-    return " ".join("".join(" " if unicodedata.category(c) == "Cc" else c for c in shown).split())
+    """Return a text as one line, its words parted by single blanks."""
+    return " ".join(plain(text or "").split())

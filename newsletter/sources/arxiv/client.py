@@ -4,7 +4,6 @@ It knows HTTP and what arXiv asks of programs (info.arxiv.org/help/api/tou), and
 """
 
 import fcntl
-import ipaddress
 import json
 import logging
 import time
@@ -23,6 +22,7 @@ import requests
 from urllib3.exceptions import DecodeError, HTTPError, ProtocolError, ReadTimeoutError
 
 from newsletter import __version__
+from newsletter.addresses import is_loopback
 from newsletter.errors import SourceError
 from newsletter.sources.arxiv.atom import AtomError, parse
 
@@ -150,9 +150,7 @@ class Client:
         what = "arXiv redirects to" if asked != url else "[source] url is at"
         if parts.hostname not in self._hosts:
             raise SourceError(url, f"{what} a host that is not allowed: {parts.hostname}")
-        if parts.scheme != "https" and not (
-            parts.scheme == "http" and _is_loopback(parts.hostname)
-        ):
+        if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname)):
             raise SourceError(url, f"{what} {parts.scheme}://{parts.hostname}; https is required")
 
     def _require_ok(self, answer: "_Answer", url: str) -> None:
@@ -313,15 +311,6 @@ def _seconds(retry_after: str, now: datetime) -> float:
     except (ValueError, OverflowError):
         return 0.0
     return max(0.0, (moment - now).total_seconds())
-
-
-def _is_loopback(host: str | None) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host or "").is_loopback
-    except ValueError:
-        return False
 
 
 def _error_in(body: bytes) -> str:
