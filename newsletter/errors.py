@@ -37,7 +37,7 @@ def most_serious(codes: Iterable[int]) -> int:
     return next((code for code in _MOST_SERIOUS_FIRST if code in found), OK)
 
 
-def exit_code_of(error: OSError) -> int:
+def exit_code_of(error: Exception) -> int:
     """Return the exit code for trouble with a file: 77 where it is forbidden, else 74."""
     return PERMISSION if isinstance(error, PermissionError) else IO
 

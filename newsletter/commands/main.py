@@ -27,7 +27,14 @@ from newsletter.commands.options import (
     moment,
     parsed,
 )
-from newsletter.errors import STALE, NewsletterError, StateError, exit_code_of, most_serious
+from newsletter.errors import (
+    PERMISSION,
+    STALE,
+    NewsletterError,
+    StateError,
+    exit_code_of,
+    most_serious,
+)
 from newsletter.operating.logs import LogFormat, configure
 
 app = typer.Typer(
@@ -57,13 +64,15 @@ def _told(error: Exception) -> NewsletterError:
         log.error("%s", error)
         return error
     if isinstance(error, OSError):
-        denied = isinstance(error, PermissionError)
+        code = exit_code_of(error)
         advice = (
-            "give this user the right" if denied else "make room, or correct what is in the way"
+            "give this user the right"
+            if code == PERMISSION
+            else "make room, or correct what is in the way"
         )
         log.error("%s: %s; -v shows where it was", error, advice)
         log.debug("it happened here:", exc_info=error)
-        return StateError(Path(error.filename or ""), str(error), exit_code=exit_code_of(error))
+        return StateError(Path(error.filename or ""), str(error), exit_code=code)
     log.error(
         "This is a bug in newsletter %s; please report it with these lines.",
         __version__,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 
-from newsletter.errors import IO, PERMISSION, InboxError
+from newsletter.errors import InboxError, exit_code_of
 from newsletter.models import Bounce, Mailing
 from newsletter.phrases import counted
 from newsletter.returns.bounces import (
@@ -230,9 +230,8 @@ def _writing() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        denied = isinstance(error, PermissionError)
         raise InboxError(
             f"the suppression file cannot be written: {error}; mails stay in the inbox, and the"
             " next run reads them again",
-            exit_code=PERMISSION if denied else IO,
+            exit_code=exit_code_of(error),
         ) from error

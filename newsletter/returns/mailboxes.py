@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from newsletter.errors import CONFIG, IO, PERMISSION, UNAVAILABLE, InboxError
+from newsletter.errors import CONFIG, PERMISSION, UNAVAILABLE, InboxError, exit_code_of
 
 # Of a longer mail only the beginning is read: what a bounce says comes before what it returns.
 MAX_BYTES = 1 << 20
@@ -346,11 +346,11 @@ def _filing(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, mailbox.Error) as error:
-        denied = isinstance(error, PermissionError)
+        code = exit_code_of(error)
         raise InboxError(
             f"{path}: the inbox cannot be read, or mails cannot be moved: {error}"
-            + ("; give this user the right to write there" if denied else ""),
-            exit_code=PERMISSION if denied else IO,
+            + ("; give this user the right to write there" if code == PERMISSION else ""),
+            exit_code=code,
         ) from error
 
 

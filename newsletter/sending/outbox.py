@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from newsletter.errors import IO, PERMISSION, TransportError
+from newsletter.errors import TransportError, exit_code_of
 from newsletter.models import Ledger, Outcome, Outgoing
 
 _MESSAGE_ID = re.compile(rb"^message-id:\s*<([^@>\s]+)@", re.IGNORECASE | re.MULTILINE)
@@ -29,11 +29,10 @@ class Outbox:
             try:
                 path = self._write(each)
             except OSError as error:
-                denied = isinstance(error, PermissionError)
                 raise TransportError(
                     f"{self.directory}: the outbox cannot be written: {error}; make room or give"
                     " this user the right to write there, then run again",
-                    exit_code=PERMISSION if denied else IO,
+                    exit_code=exit_code_of(error),
                 ) from error
             ledger.commit({each.delivery: Outcome(status="accepted", text=path.name)}, [])
 

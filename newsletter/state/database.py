@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import RLock
 from typing import Any, ClassVar, Self
 
-from newsletter.errors import IO, PERMISSION, StateError
+from newsletter.errors import PERMISSION, StateError, exit_code_of
 from newsletter.files import sync_folder
 from newsletter.moments import stamp
 
@@ -230,11 +230,12 @@ def _damaged(path: Path, what: str) -> StateError:
 
 
 def _cannot(path: Path, what: str, error: Exception) -> StateError:
-    denied = isinstance(error, PermissionError) or "readonly" in str(error)
+    code = PERMISSION if "readonly" in str(error) else exit_code_of(error)
     return StateError(
         path,
-        f"{what}: {error}" + ("; give this user the right to write there" if denied else ""),
-        exit_code=PERMISSION if denied else IO,
+        f"{what}: {error}"
+        + ("; give this user the right to write there" if code == PERMISSION else ""),
+        exit_code=code,
     )
 
 

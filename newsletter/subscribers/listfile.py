@@ -22,7 +22,6 @@ from newsletter.errors import SubscribersError
 _MAX_LINES = 20
 _MAX_LINE = 1 << 22
 _BOM = "\ufeff"
-# str.splitlines also ends a line at U+2028 and eight others, which files do not.
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z")
 
 _FORMULA = re.compile(r"'*[=+\-@]")
@@ -52,7 +51,7 @@ class ListFile:
     def __init__(self, path: Path, file: BufferedReader) -> None:
         """Read up to the header. Raises SubscribersError if it has no email column."""
         self._path = path
-        self.stamp = _stamp(os.fstat(file.fileno()))
+        self.stamp = stamp_of(os.fstat(file.fileno()))
         self.encoding = _encoding(file)
         self._text = TextIOWrapper(file, self.encoding, newline="")
         self._handed_back: deque[str] = deque()
@@ -78,18 +77,18 @@ class ListFile:
 
     def hand_back(self, row: Row) -> str:
         """Let the lines of `row` after its first, which is returned, be rows of their own."""
-        first, *lines = _LINE.findall(row.raw)
+        first, *lines = lines_of(row.raw)
         self._handed_back.extendleft(reversed(lines))
         self.line -= len(lines)
-        return str(first)
+        return first
 
     def replaced(self) -> bool:
         """Return whether the file was written to, or another took its name, since it was opened."""
         try:
-            named = _stamp(self._path.stat())
+            named = stamp_of(self._path.stat())
         except FileNotFoundError:
             return True
-        return {named, _stamp(os.fstat(self._text.fileno()))} != {self.stamp}
+        return {named, stamp_of(os.fstat(self._text.fileno()))} != {self.stamp}
 
     def _quoted_row(self, raw: str) -> Row:
         row = Row(line=self.line, raw=raw)
@@ -158,6 +157,19 @@ def opened(path: Path) -> Iterator[ListFile]:
         yield ListFile(path, file)
 
 
+def lines_of(text: str) -> list[str]:
+    """Return the lines of a text with their ends, however they end.
+
+    str.splitlines also ends a line at U+2028 and eight others, which files do not.
+    """
+    return _LINE.findall(text)
+
+
+def stamp_of(stat: os.stat_result) -> tuple[int, int, int]:
+    """Return what tells one version of a file from others."""
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns
+
+
 def split(raw: str, delimiter: str) -> list[str] | None:
     """Return the cells of a record as they are written, None if a quote is open or out of place.
 
@@ -203,7 +215,3 @@ def _encoding(file: BufferedReader) -> str:
     # The byte order is named, so that the mark is text and is kept when the file is rewritten.
     marks = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
     return marks.get(file.peek(2)[:2], "utf-8")
-
-
-def _stamp(stat: os.stat_result) -> tuple[int, int, int]:
-    return stat.st_ino, stat.st_size, stat.st_mtime_ns

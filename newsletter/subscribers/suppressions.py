@@ -4,24 +4,24 @@ import csv
 import hmac
 import io
 import os
-import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
 from newsletter.addresses import address, folded
 from newsletter.errors import SubscribersError
 from newsletter.files import locked, replacing, sync_folder
+from newsletter.moments import iso
+from newsletter.subscribers.listfile import lines_of, stamp_of
 
 # The reason that takes a suppression back.
 LIFTED = "lifted"
 
 _HEADER = ("address", "reason", "since", "detail")
 _FORGOTTEN = "forgotten"
-_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,16 +101,16 @@ class Suppressions:
             raise ValueError("forgetting somebody needs a key")
         hashed = _forgotten(address, self._keys[0])
         with locked(self._path):
-            lines = _lines(self._text())
+            lines = lines_of(self._text())
             kept = [line for line in lines if _name(_fields(line)) != folded(address)]
             text = "".join(kept).rstrip("\r\n") or ",".join(_HEADER)
             with replacing(self._path, mode=0o600) as file:
-                file.write(f"{text}\n{_line(hashed, _FORGOTTEN, _written(now), '')}".encode())
+                file.write(f"{text}\n{_line(hashed, _FORGOTTEN, iso(now), '')}".encode())
         self.refresh()
         return len(lines) - len(kept)
 
     def _append(self, name: str, reason: str, now: datetime, detail: str) -> None:
-        line = _line(name, reason, _written(now), detail)
+        line = _line(name, reason, iso(now), detail)
         with locked(self._path):
             self.refresh()
             new = not self._path.exists()
@@ -125,7 +125,8 @@ class Suppressions:
             self._stamp = _stamp(self._path)
 
     def _read(self) -> None:
-        lines = [(number, _fields(line)) for number, line in enumerate(_lines(self._text()), 1)]
+        # Each line stands for itself: a quote left open must not hide those that follow.
+        lines = [(number, _fields(line)) for number, line in enumerate(lines_of(self._text()), 1)]
         self._entries = {}
         self._any_forgotten = False
         for _, fields in lines:
@@ -156,11 +157,6 @@ class Suppressions:
         except UnicodeDecodeError as e:
             reason = "not UTF-8; save it so, because nobody may be mailed before it can be read"
             raise SubscribersError([f"{self._path.name}: {reason}"]) from e
-
-
-def _lines(text: str) -> list[str]:
-    # Each line stands for itself: a quote left open must not hide those that follow.
-    return _LINE.findall(text)
 
 
 def _fields(line: str) -> list[str]:
@@ -221,13 +217,8 @@ def _before_line(file: io.BufferedRandom) -> str:
     return "" if file.read(1) in b"\r\n" else "\n"
 
 
-def _written(now: datetime) -> str:
-    return now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def _stamp(path: Path) -> tuple[int, int, int] | None:
     try:
-        stat = path.stat()
+        return stamp_of(path.stat())
     except FileNotFoundError:
         return None
-    return stat.st_ino, stat.st_size, stat.st_mtime_ns
