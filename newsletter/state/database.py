@@ -57,7 +57,7 @@ class Database:
             with path.open("rb") as file:
                 head = file.read(len(_MAGIC))
         except OSError as error:
-            raise _cannot(path, "cannot be opened", error) from error
+            raise cannot(path, "cannot be opened", error) from error
         if head != _MAGIC:
             raise _damaged(path, "it is empty" if not head else "it is not an SQLite file")
         database = cls(path, sqlite3.connect(path, isolation_level=None, check_same_thread=False))
@@ -136,7 +136,7 @@ class Database:
             try:
                 yield self._connection
             except sqlite3.Error as error:
-                raise _cannot(self.path, "cannot be read or written", error) from error
+                raise cannot(self.path, "cannot be read or written", error) from error
 
     def backup(self, target: Path) -> None:
         """Copy the whole file into `target`, which must not exist yet."""
@@ -144,7 +144,7 @@ class Database:
             try:
                 copy(db, target)
             except OSError as error:
-                raise _cannot(target, "no backup can be written there", error) from error
+                raise cannot(target, "no backup can be written there", error) from error
 
     def _check(self) -> None:
         """Make sure that this is a whole state file of ours, and make it ready."""
@@ -154,7 +154,7 @@ class Database:
             ((version,),) = self._connection.execute("pragma user_version")
             ((found,),) = self._connection.execute("pragma quick_check(1)")
         except sqlite3.OperationalError as error:
-            raise _cannot(self.path, "cannot be opened", error) from error
+            raise cannot(self.path, "cannot be opened", error) from error
         except sqlite3.Error as error:
             raise _damaged(self.path, str(error)) from error
         if application != APPLICATION_ID:
@@ -205,7 +205,7 @@ def _create(path: Path) -> None:
         with closing(sqlite3.connect(draft)) as db:
             db.executescript(_schema())
     except sqlite3.Error as error:
-        raise _cannot(path, "cannot be created", error) from error
+        raise cannot(path, "cannot be created", error) from error
     draft.replace(path)
 
 
@@ -229,7 +229,8 @@ def _damaged(path: Path, what: str) -> StateError:
     )
 
 
-def _cannot(path: Path, what: str, error: Exception) -> StateError:
+def cannot(path: Path, what: str, error: Exception) -> StateError:
+    """Return trouble with a file as the error to raise, with what to do about it."""
     code = PERMISSION if "readonly" in str(error) else exit_code_of(error)
     return StateError(
         path,

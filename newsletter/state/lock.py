@@ -11,7 +11,7 @@ from pathlib import Path
 
 from newsletter.errors import LockedError
 from newsletter.moments import iso
-from newsletter.state.database import _cannot
+from newsletter.state.database import cannot
 
 
 @contextmanager
@@ -25,7 +25,7 @@ def only_run(path: Path) -> Iterator[None]:
         lock.parent.mkdir(parents=True, exist_ok=True)
         handle = lock.open("a+")
     except OSError as error:
-        raise _cannot(lock, "cannot be opened", error) from error
+        raise cannot(lock, "cannot be opened", error) from error
     with handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
