@@ -1,0 +1,63 @@
+from dataclasses import replace
+from datetime import timedelta
+
+from newsletter.issues.issue import compile_issue, edition_for
+from newsletter.models import Announcement, Digest, Keyword, News
+from tests.making.papers import NOW, digest, issue, paper
+
+
+def test_an_issue_says_of_every_keyword_what_became_of_it() -> None:
+    silent = News(
+        keyword=Keyword(name="mri"), source="arXiv", outcome="unknown", reason="arXiv was down"
+    )
+    compiled = compile_issue(3, NOW.date(), [silent])
+    assert compiled.digests[0].reason == "arXiv was down"
+    assert compiled.number == 3
+
+
+def test_a_paper_of_two_keywords_is_shown_in_full_under_the_first() -> None:
+    shared, own = paper("2611.00001"), paper("2611.00002")
+    edition = edition_for(
+        [issue(1, digest("mri", shared), digest("pet", shared, own))], ["pet", "mri"]
+    )
+    assert [each.keyword.name for each in edition.digests] == ["pet", "mri"]
+    assert edition.shown_in == {"arxiv:2611.00001": "pet", "arxiv:2611.00002": "pet"}
+
+
+def test_an_edition_leaves_out_keywords_that_its_issue_does_not_know() -> None:
+    assert edition_for([issue(1, digest("mri", paper()))], ["mri", "added later"]).shown_in
+
+
+def test_an_edition_over_several_issues_has_each_paper_once_newest_issue_first() -> None:
+    first, second = paper("2611.00001"), paper("2611.00002")
+    revised = Announcement(
+        paper=replace(first, version=2, updated=NOW), kind="replacement", replaces=1
+    )
+    tuesday = digest("mri", second)
+    tuesday = replace(tuesday, announcements=(*tuesday.announcements, revised), since=NOW)
+    monday = replace(digest("mri", first), since=NOW - timedelta(days=7))
+    (merged,) = edition_for([issue(1, monday), issue(2, tuesday)], ["mri"]).digests
+    assert [(a.paper.local_id, a.paper.version, a.kind) for a in merged.announcements] == [
+        ("2611.00002", 1, "new"),
+        ("2611.00001", 2, "new"),
+    ]
+    assert merged.since == monday.since
+
+
+def test_news_of_a_week_does_not_hide_that_its_last_day_is_unknown() -> None:
+    down = replace(digest("mri"), source="arXiv", outcome="unknown", reason="arXiv answered 503")
+    days = [issue(1, digest("mri", paper())), issue(2, down)]
+    (merged,) = edition_for(days, ["mri"]).digests
+    assert (merged.outcome, len(merged.announcements)) == ("unknown", 1)
+    (merged,) = edition_for(days[::-1], ["mri"]).digests
+    assert merged.outcome == "new"
+
+
+def test_two_replacements_in_a_week_are_one_of_what_the_reader_had_before() -> None:
+    def revised(version: int) -> Digest:
+        again = Announcement(paper=paper(version=version), kind="replacement", replaces=version - 1)
+        return replace(digest("mri"), announcements=(again,))
+
+    (merged,) = edition_for([issue(1, revised(2)), issue(2, revised(3))], ["mri"]).digests
+    (found,) = merged.announcements
+    assert (found.paper.version, found.kind, found.replaces) == (3, "replacement", 1)

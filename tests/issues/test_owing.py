@@ -1,0 +1,76 @@
+from dataclasses import replace
+
+from newsletter.issues.owing import fingerprint, owed, readers_after
+from newsletter.models import Frequency, Reader, Subscriber
+
+ADA = Subscriber(email="ada@example.org", keywords=("mri", "pet"))
+BOB = Subscriber(email="bob@example.org", frequency="weekly")
+EVE = Subscriber(email="eve@example.org", keywords=("mri",), paused=True)
+DAILY: tuple[Frequency, ...] = ("daily",)
+MONDAY: tuple[Frequency, ...] = ("daily", "weekly")
+
+
+def plan(
+    *subscribers: Subscriber,
+    served: tuple[Frequency, ...] = DAILY,
+    news_in: dict[str, int] | None = None,
+    before: dict[str, Reader] | None = None,
+    per_keyword: bool = False,
+) -> list[tuple[str, tuple[str, ...], int]]:
+    found = owed(
+        7,
+        subscribers,
+        keywords=["mri", "pet", "ct"],
+        news_in={"mri": 7} if news_in is None else news_in,
+        before=before or {},
+        served=served,
+        per_keyword=per_keyword,
+    )
+    return [(each.recipient, each.keywords, each.after) for each in found]
+
+
+def reader(subscriber: Subscriber, covered: int | None) -> dict[str, Reader]:
+    return {
+        subscriber.email: Reader(
+            address=subscriber.email, fingerprint=fingerprint(subscriber), covered=covered
+        )
+    }
+
+
+def test_an_issue_is_owed_to_those_whose_keywords_have_news() -> None:
+    assert plan(ADA, EVE) == [(ADA.email, ("mri", "pet"), 6)]
+    assert plan(ADA, news_in={"ct": 7}) == []
+
+
+def test_all_keywords_are_those_of_the_configuration() -> None:
+    assert plan(BOB, served=MONDAY) == [(BOB.email, ("mri", "pet", "ct"), 6)]
+
+
+def test_weekly_subscribers_get_everything_since_their_last_issue() -> None:
+    assert plan(BOB) == []
+    before = reader(BOB, 2)
+    assert plan(BOB, served=MONDAY, before=before, news_in={"ct": 4}) == [
+        (BOB.email, ("mri", "pet", "ct"), 2)
+    ]
+    assert plan(BOB, served=MONDAY, before=before, news_in={"ct": 2}) == []
+
+
+def test_per_keyword_mode_owes_one_mail_for_each_keyword_with_news() -> None:
+    found = plan(ADA, per_keyword=True, news_in={"mri": 7, "pet": 7})
+    assert found == [(ADA.email, ("mri",), 6), (ADA.email, ("pet",), 6)]
+    assert plan(ADA, per_keyword=True) == [(ADA.email, ("mri",), 6)]
+
+
+def test_readers_remember_how_far_each_has_read() -> None:
+    def covered(*, served: tuple[Frequency, ...]) -> list[int | None]:
+        return [each.covered for each in readers_after(7, [ADA, BOB, EVE], {}, served=served)]
+
+    assert covered(served=DAILY) == [7, 6, None]
+    assert covered(served=MONDAY) == [7, 7, None]
+    assert covered(served=()) == [6, 6, None]
+
+
+def test_who_changes_from_weekly_to_daily_misses_nothing() -> None:
+    (weekly,) = readers_after(7, [BOB], reader(BOB, 3), served=DAILY)
+    daily = replace(BOB, frequency="daily")
+    assert plan(daily, before={BOB.email: weekly}) == [(BOB.email, ("mri", "pet", "ct"), 3)]
