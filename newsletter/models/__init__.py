@@ -1,7 +1,8 @@
 """The values and protocols that cross folders, and the glossary in its docstrings.
 
 Frozen, without behaviour beyond what follows from them. It imports the ground floor alone, and is
-the only folder that hands its names on: papers, issues, people, deliveries.
+the only folder that hands its names on: papers, issues, people, profiles,
+deliveries.
 """
 
 from newsletter.models.deliveries import (
@@ -35,6 +36,7 @@ from newsletter.models.issues import (
 )
 from newsletter.models.papers import Fetched, Keyword, Link, Listing, Match, Paper, Scope, Source
 from newsletter.models.people import Changes, Format, Frequency, Reader, Subscriber
+from newsletter.models.profiles import Closeness, Order, OwnPaper, Profile
 
 __all__ = [
     "FINAL",
@@ -42,6 +44,7 @@ __all__ = [
     "Bounce",
     "BounceKind",
     "Changes",
+    "Closeness",
     "Day",
     "Delivery",
     "DeliveryStatus",
@@ -63,10 +66,13 @@ __all__ = [
     "Match",
     "Memory",
     "News",
+    "Order",
     "Outcome",
     "Outgoing",
     "Owed",
+    "OwnPaper",
     "Paper",
+    "Profile",
     "Reader",
     "Rendered",
     "Scope",

@@ -1,0 +1,51 @@
+"""A reader's own papers, by which their edition is ordered, and where a paper stands to them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnPaper:
+    """A paper of a profile: what it is called, and its words, counted.
+
+    `name` is its title, or the first words of an abstract without one. `id` is that of a paper,
+    empty where none is known; `categories` are arXiv's, and often not known either.
+    """
+
+    name: str
+    terms: Mapping[str, int] = field(hash=False)
+    id: str = ""
+    categories: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """The own papers of one reader, each once; `notes` says what else there is to know of them."""
+
+    papers: tuple[OwnPaper, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closeness:
+    """Why a paper is close to a profile.
+
+    `own` is what the nearest own paper is called; `words` are the strongest that both have, as the
+    paper writes them, none where they have no telling word in common.
+    """
+
+    id: str
+    own: str
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """Papers by closeness to a profile, by id, closest first; `yours` are in the profile itself.
+
+    `closest` are the few that stand first in an edition, each with its reason.
+    """
+
+    ids: tuple[str, ...]
+    closest: tuple[Closeness, ...] = ()
+    yours: frozenset[str] = frozenset()

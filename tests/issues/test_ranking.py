@@ -1,0 +1,151 @@
+import random
+
+import pytest
+
+from newsletter.issues.ranking import Ranking, terms_of
+from newsletter.keywords.terms import Commonness, terms
+from newsletter.models import OwnPaper, Paper, Profile
+from tests.making.papers import paper
+
+FILLER = "We propose a method and show results on data."
+
+
+def told(number: int, title: str, abstract: str = FILLER, *categories: str) -> Paper:
+    return paper(
+        f"2611.{number:05}", title=title, abstract=abstract, categories=categories or ("cs.CV",)
+    )
+
+
+def own(title: str, abstract: str = FILLER, **known: object) -> OwnPaper:
+    return OwnPaper(name=title, terms=terms(f"{title} {abstract}"), **known)  # type: ignore[arg-type]
+
+
+def ranking(*papers: Paper) -> Ranking:
+    """Rank papers in a state that has seen four hundred others."""
+    others = [told(90000 + n, f"Matter {n} of subject {n}") for n in range(400)]
+    seen = [*others, *papers]
+    return Ranking(papers, Commonness.among(terms_of(each) for each in seen), seen)
+
+
+PET = told(1, "Denoising of low-dose PET images", "Positron emission tomography is noisy.")
+VLM = told(2, "Vision-language models read chest radiographs", "Radiology reports, retrieval.")
+SAND = told(3, "Sand dunes on Mars", "Dunes move.")
+ALL = (SAND, VLM, PET)
+
+
+def profile(*papers: OwnPaper) -> Profile:
+    return Profile(papers=papers)
+
+
+def test_papers_stand_in_the_order_of_their_closeness() -> None:
+    order = ranking(*ALL).order(profile(own("PET images without noise", "Positron emission.")))
+    assert order
+    assert order.ids[0] == PET.id
+    assert set(order.ids) == {each.id for each in ALL}
+
+
+def test_a_reason_names_the_nearest_own_paper_and_the_strongest_words_of_both() -> None:
+    mine = (own("Sand"), own("Med3DVLM: radiology", "A vision-language model, retrieval of chests"))
+    order = ranking(*ALL).order(profile(*mine))
+    assert order
+    [reason, *_] = (each for each in order.closest if each.id == VLM.id)
+    assert reason.own == "Med3DVLM: radiology"
+    assert reason.words[0] == "vision-language"
+    assert set(reason.words) <= {"vision-language", "radiology", "retrieval"}
+
+
+def test_a_reason_names_no_word_that_many_papers_have() -> None:
+    crowd = [told(10 + n, f"Radiology of organ{n}") for n in range(30)]
+    found = ranking(*crowd, VLM).order(profile(own("Radiology retrieval")))
+    assert found
+    assert {word for each in found.closest for word in each.words} == {"retrieval"}
+
+
+@pytest.mark.parametrize(
+    ("abstract", "words"),
+    [
+        ("MRI of the brain", ("MRI",)),
+        ("Mri of the brain", ("mri",)),
+        ("An MRI-guided MRI-guided biopsy", ("MRI",)),
+        ("Image of images and imaging: an image", ("image",)),
+    ],
+)
+def test_words_of_a_reason_are_spelled_as_the_paper_spells_them(
+    abstract: str, words: tuple[str, ...]
+) -> None:
+    order = ranking(told(4, "Brains", abstract)).order(profile(own("mri image images imaging")))
+    assert order
+    assert order.closest[0].words == words
+
+
+def test_own_papers_come_last_are_named_and_are_not_recommended() -> None:
+    by_id = own("Another title", "Nothing alike", id=SAND.id)
+    by_title = own("denoising of LOW-dose pet images", "Another abstract about scanners.")
+    by_words = own("Vision-language models that read chest radiographs", VLM.abstract)
+    new = told(4, "Low-dose PET scanners")
+    found = ranking(*ALL, new).order(profile(by_id, by_title, by_words))
+    assert found
+    assert found.yours == {each.id for each in ALL}
+    assert found.ids == (new.id, *sorted(found.yours))
+    assert [each.id for each in found.closest] == [new.id]
+
+
+def test_with_many_own_papers_the_nearest_counts_beyond_their_mean() -> None:
+    fields = [own(f"Matter {n} of subject {n}") for n in range(9)]
+    one = told(5, "Dunes of subject 0 through 8, matter for all of them")
+    found = ranking(one, SAND).order(profile(own("Sand dunes on Mars are moving"), *fields))
+    assert found
+    assert found.ids[0] == SAND.id
+
+
+def test_ties_go_by_id_whatever_the_order_of_the_papers() -> None:
+    same = [told(n, "PET images") for n in range(1, 9)]
+    shuffled = random.Random(3).sample(same, k=len(same))
+    found = ranking(*shuffled).order(profile(own("PET")))
+    assert found
+    assert list(found.ids) == [each.id for each in same]
+
+
+def test_categories_decide_between_papers_of_equal_words() -> None:
+    here = told(1, "PET images", FILLER, "math.AG")
+    there = told(2, "PET images", FILLER, "eess.IV", "cs.CV")
+    mine = own("PET scanners", categories=("eess.IV",))
+    order = ranking(here, there).order(profile(mine))
+    assert order
+    assert order.ids == (there.id, here.id)
+    without = ranking(here, there).order(profile(own("PET scanners")))
+    assert without
+    assert without.ids == (here.id, there.id)
+
+
+@pytest.mark.parametrize("words", ["", "Gehirnbilder aus Röntgenstrahlen", "脳画像"])
+def test_a_profile_without_a_word_in_common_orders_nothing(words: str) -> None:
+    assert ranking(*ALL).order(profile(own(words, ""))) is None
+
+
+def test_a_profile_without_papers_orders_nothing() -> None:
+    assert ranking(*ALL).order(profile()) is None
+
+
+def test_only_the_papers_asked_for_are_ordered_and_named() -> None:
+    among = [SAND.id, VLM.id]
+    order = ranking(*ALL).order(profile(own("PET images, positron emission")), among=among)
+    assert order
+    assert sorted(order.ids) == among[::-1]
+
+
+def test_at_most_five_papers_stand_first_and_none_without_a_reason() -> None:
+    papers = [told(n, f"PET images {n}", f"Positron emission, way {n}") for n in range(1, 6)]
+    papers += [told(n, "Positron tomography", f"Way {n}") for n in range(6, 9)]
+    order = ranking(*papers, SAND).order(profile(own("Tomography of positron rays")))
+    assert order
+    assert len(order.closest) == 5
+    assert all(each.words for each in order.closest)
+    assert SAND.id not in {each.id for each in order.closest}
+
+
+def test_a_profile_of_5000_papers_is_ordered_too() -> None:
+    many = profile(*(own(f"Matter {n % 100} of PET {n}") for n in range(5000)))
+    order = ranking(*ALL).order(many)
+    assert order
+    assert order.ids[0] == PET.id
