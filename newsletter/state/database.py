@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from importlib import resources
+from itertools import chain, count
 from math import inf
 from pathlib import Path
 from threading import RLock
@@ -169,19 +170,50 @@ class Database:
         if found != "ok":
             raise _damaged(self.path, str(found))
         if version < newest:
-            moment = datetime.now(UTC)
-            self.backup(self.path.with_name(f"{self.path.name}.backup-v{version}-{stamp(moment)}"))
+            self._migrate()
         with self.guarded() as db:
-            if version < newest:
-                migrate(db, self.migrations, version=version)
             db.execute("pragma journal_mode = wal")
             db.execute("pragma synchronous = full")
             db.execute("pragma foreign_keys = on")
+
+    def _migrate(self) -> None:
+        """Bring the schema to the newest version in one transaction, unless another run just has.
+
+        What the file was is kept beside it, unless this fails: a full disk must not become fuller
+        with every attempt.
+        """
+        copied = None
+        with self.guarded() as db:
+            db.execute("begin immediate")
+            try:
+                ((version,),) = db.execute("pragma user_version")
+                due = self.migrations[version - 1 :]
+                if due:
+                    moment = stamp(datetime.now(UTC))
+                    copied = _free(f"{self.path}.backup-v{version}-{moment}")
+                    # A connection that may write cannot be copied from; another still can.
+                    with closing(sqlite3.connect(self.path)) as reader:
+                        Database(self.path, reader).backup(copied)
+                for statement in chain.from_iterable(map(_statements, due)):
+                    db.execute(statement)
+                db.execute(f"pragma user_version = {1 + len(self.migrations)}")
+                db.execute("commit")
+            except BaseException:
+                db.rollback()
+                if copied:
+                    copied.unlink(missing_ok=True)
+                raise
 
 
 def json_text(value: object) -> str:
     """Return a value as JSON, as it stands in a column."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _free(name: str) -> Path:
+    """Return a path of this name that nothing has yet: a run may have died within this second."""
+    names = chain([name], (f"{name}-{number}" for number in count(2)))
+    return next(path for path in map(Path, names) if not path.exists())
 
 
 def _log_of(path: Path) -> Path:
@@ -260,15 +292,11 @@ def copy(db: sqlite3.Connection, target: Path) -> None:
     sync_folder(target.parent)
 
 
-def migrate(db: sqlite3.Connection, scripts: Sequence[str], *, version: int) -> None:
-    """Bring the schema from `version` to the newest in one transaction.
-
-    The first of `scripts` makes version 1 into 2. Raises sqlite3.Error, and then nothing changed.
-    """
-    due = " ".join(scripts[version - 1 :])
-    try:
-        db.executescript(
-            f"begin immediate; {due}; pragma user_version = {1 + len(scripts)}; commit;"
-        )
-    finally:
-        db.rollback()
+def _statements(script: str) -> Iterator[str]:
+    """Yield the statements of a script; a semicolon in a comment or a text ends none."""
+    statement = ""
+    for part in script.split(";"):
+        statement += part + ";"
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
