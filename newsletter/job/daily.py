@@ -35,6 +35,7 @@ from newsletter.sources.window import is_sweep, window_start
 from newsletter.state.state import State
 
 _ARXIV_BEGAN = datetime(1991, 8, 14, tzinfo=UTC)
+_IDS_A_REQUEST = 100
 _CLOCKS_DIFFER = timedelta(hours=1)
 
 _P = ParamSpec("_P")
@@ -115,6 +116,23 @@ def run(
     state.history.record_run(as_json(report))
     state.prune(now=now)
     return report
+
+
+def complete_papers(source: Source, state: State, *, now: datetime) -> None:
+    """Fetch data of papers that were recorded by id alone, in at most two requests.
+
+    It comes last and is in nobody's way: whatever goes wrong waits for the next run.
+    """
+    lacking = state.papers.without_data(2 * _IDS_A_REQUEST)
+    for first in range(0, len(lacking), _IDS_A_REQUEST):
+        asked = lacking[first : first + _IDS_A_REQUEST]
+        try:
+            found = source.by_id(asked, now=now)
+            state.papers.complete(asked, found)
+        except (NewsletterError, OSError) as error:
+            _log.info("the data of older papers could not be fetched, the next run will: %s", error)
+            return
+        _log.info("fetched the data of %d papers that were known by id alone", len(found))
 
 
 def require_set_clock(now: datetime, state: State) -> None:

@@ -68,12 +68,13 @@ def run(
             progress=progress,
         )
         listed = (each.email for each in people.subscribers)
+        papers_from = source(config, stop=stop)
         try:
             report = daily.run(
                 config.keywords,
                 people.subscribers,
                 before=before,
-                source=source(config, stop=stop),
+                source=papers_from,
                 state=state,
                 mailroom=mailroom,
                 rules=rules(config),
@@ -98,6 +99,8 @@ def run(
                 state=state,
                 transport=mailroom.transport,
             )
+        if not dry_run:
+            daily.complete_papers(papers_from, state, now=now)
         return report
 
 

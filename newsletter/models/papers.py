@@ -1,6 +1,6 @@
 """The values that cross boundaries. Frozen, without behaviour beyond what follows from them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
@@ -118,4 +118,11 @@ class Source(Protocol):
 
     def fetch(self, scopes: tuple[Scope, ...], *, now: datetime) -> Fetched:
         """Return one listing per scope. An outage is an incomplete listing, not an exception."""
+        ...
+
+    def by_id(self, ids: Sequence[str], *, now: datetime) -> tuple[Paper, ...]:
+        """Return those of up to 100 papers that the source has, asked for once, in one request.
+
+        Raises SourceError where there is no answer to be trusted.
+        """
         ...

@@ -9,7 +9,7 @@ from newsletter.models import Link, Paper
 from newsletter.moments import iso, moment_of
 from newsletter.state.database import Database, json_text
 
-_ENOUGH = 3  # good answers without a paper, and it is asked for no more
+_ENOUGH = 10  # runs that asked in vain; an index may be broken for days
 
 
 class PaperBook:
@@ -21,7 +21,7 @@ class PaperBook:
     def without_data(self, limit: int) -> list[str]:
         """Return the ids of up to `limit` papers whose data are to be fetched, least asked first.
 
-        They were recorded by a version that kept ids alone. What three good answers did not have
+        They were recorded by a version that kept ids alone. What ten good answers did not have
         is no longer among them.
         """
         rows = self._database.rows(
@@ -36,19 +36,19 @@ class PaperBook:
         papers = {each.id: each for each in found if each.id in asked}
         with self._database.transaction() as db:
             keep(db, papers.values())
-            db.executemany("delete from lacking where paper = ?", ((each,) for each in papers))
             db.executemany(
                 "update lacking set asked = asked + 1 where paper = ?",
                 ((each,) for each in asked if each not in papers),
             )
 
 
-def keep(db: sqlite3.Connection, papers: Iterable[Paper]) -> None:
+def keep(db: sqlite3.Connection, papers: Collection[Paper]) -> None:
     """Write down papers; one that is there in the same version stays as it is."""
     db.executemany(
         "insert or ignore into papers values (?, ?, ?)",
         ((each.id, each.version, _text(each)) for each in papers),
     )
+    db.executemany("delete from lacking where paper = ?", ((each.id,) for each in papers))
 
 
 def paper_from(text: str) -> Paper:

@@ -30,6 +30,21 @@ _DOUBTS = {
         left join papers on id = paper and papers.version = announced.version
         where issue is not null and data is null
     """,
+    "recorded papers have neither data nor a place among those to be fetched": """
+        select count(distinct paper) from announced
+        where paper not in (select id from papers) and paper not in (select paper from lacking)
+    """,
+    "papers to be fetched are there, or were never recorded": """
+        select count(*) from lacking
+        where paper in (select id from papers) or paper not in (select paper from announced)
+    """,
+    "papers stand under another id or version than their own": """
+        select count(*) from papers
+        where json_extract(data, '$.id') is not id or json_extract(data, '$.version') is not version
+    """,
+    "announcements were recorded at another time than their issue was opened": """
+        select count(*) from announced join issues on number = issue where recorded <> opened
+    """,
     "digests do not count their announcements from 0 without a gap": """
         select count(*) from (
             select 1 from announced where issue is not null group by issue, keyword

@@ -52,6 +52,9 @@ class ToldSource:
             listings=tuple(self._listing(each.keyword.name) for each in scopes), requests=1
         )
 
+    def by_id(self, ids: Sequence[str], *, now: datetime) -> tuple[Paper, ...]:
+        return tuple(each for papers in self.papers.values() for each in papers if each.id in ids)
+
     def _listing(self, name: str) -> Listing:
         if self.down:
             return Listing(

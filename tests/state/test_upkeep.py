@@ -105,6 +105,22 @@ def test_a_backup_can_be_made_while_a_run_is_writing(room: Newsroom) -> None:
     [
         ("delete from papers", "2 announcements have lost their paper"),
         (
+            "delete from papers",
+            "2 recorded papers have neither data nor a place among those to be fetched",
+        ),
+        (
+            "insert into lacking (paper) select paper from announced",
+            "2 papers to be fetched are there, or were never recorded",
+        ),
+        (
+            "update papers set data = json_set(data, '$.id', 'arxiv:2611.00009')",
+            "2 papers stand under another id or version than their own",
+        ),
+        (
+            "update announced set recorded = '2026-11-20T10:00:00Z'",
+            "2 announcements were recorded at another time than their issue was opened",
+        ),
+        (
             "update announced set position = 7 where position = 1",
             "1 digests do not count their announcements from 0 without a gap",
         ),

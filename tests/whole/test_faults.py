@@ -22,7 +22,7 @@ from newsletter.subscribers.suppressions import Suppressions
 from tests.making.commands import DAY_ONE, DAY_TWO, Command, rewrite
 from tests.making.disks import mounted
 from tests.making.mailing import Refusing
-from tests.making.newsroom import Newsroom
+from tests.making.newsroom import Newsroom, ToldSource
 from tests.making.papers import DAY, NOW, paper
 from tests.peers.http_server import web_server
 from tests.peers.smtp_server import ORDINARY, Action, SmtpServer
@@ -735,7 +735,7 @@ def test_a_paper_that_cannot_be_shown_costs_a_line_and_no_mail(
 ) -> None:
     room.told.papers["mri"] = (paper("2611.00001", title=None), paper("2611.00002"))
     assert room.run().deliveries.accepted == 2
-    assert "paper '2611.00001' cannot be shown" in caplog.text
+    assert "paper 'arxiv:2611.00001' cannot be shown" in caplog.text
     text = str(room.mails()[0].get_body(("plain",)))
     assert "2611.00001" in text
     assert "/abs/2611.00002" in text
@@ -751,6 +751,6 @@ def test_a_run_that_dies_of_a_bug_leaves_the_state_as_it_was(tmp_path: Path) -> 
     assert room.run().deliveries.accepted == 1
 
 
-class Buggy:
+class Buggy(ToldSource):
     def fetch(self, scopes: tuple[Scope, ...], *, now: datetime) -> Fetched:
         raise ZeroDivisionError

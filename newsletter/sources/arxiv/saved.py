@@ -1,9 +1,10 @@
 """A saved Atom answer in the place of arXiv: for trying things out, and for the demo."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from pathlib import Path
 
+from newsletter.errors import SourceError
 from newsletter.keywords.matching import matcher
 from newsletter.models import Fetched, Listing, Paper, Scope
 from newsletter.sources.arxiv.atom import AtomError, parse
@@ -31,6 +32,14 @@ class FileSource:
                 listings=tuple(incomplete(s, SOURCE, reason) for s in scopes), requests=0
             )
         return Fetched(listings=tuple(self._listing(s, papers) for s in scopes), requests=0)
+
+    def by_id(self, ids: Sequence[str], *, now: datetime) -> tuple[Paper, ...]:  # noqa: ARG002
+        """Return those of some papers that are in the file; raises SourceError."""
+        try:
+            papers = self._papers()
+        except (OSError, AtomError) as error:
+            raise SourceError(str(self._path), str(error)) from error
+        return tuple(paper for paper in papers if paper.id in ids)
 
     def _papers(self) -> tuple[Paper, ...]:
         with self._path.open("rb") as file:

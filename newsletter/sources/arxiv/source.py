@@ -3,13 +3,16 @@
 An outage is never a quiet day: what cannot be trusted becomes an incomplete listing with a reason.
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import requests
 
-from newsletter.models import Fetched, Scope
+from newsletter.models import Fetched, Paper, Scope
 from newsletter.sources.arxiv.client import Client, Manners
 from newsletter.sources.arxiv.inquiry import Inquiry, Probe, revised
+from newsletter.sources.arxiv.pages import Pages
 
 
 class ArxivSource:
@@ -32,6 +35,12 @@ class ArxivSource:
             listings=tuple(listings[scope.keyword.name] for scope in scopes),
             requests=asked.requests,
         )
+
+    def by_id(self, ids: Sequence[str], *, now: datetime) -> tuple[Paper, ...]:
+        """Return those of up to 100 papers that arXiv has, asked for once. Raises SourceError."""
+        once = replace(self._manners, attempts=1)
+        client = Client(self._session, url=self._url, manners=once, now=now)
+        return tuple(Pages(client, self._url).by_id("", ids))
 
     def queries(self, scopes: tuple[Scope, ...], *, now: datetime) -> list[str]:
         """Return the URLs that a run at `now` would begin with; nothing is asked."""
