@@ -56,6 +56,11 @@ def bare(mailbox: str) -> str:
     return mailbox.rpartition("<")[2].rstrip(">")
 
 
+def domain_of(address: str) -> str:
+    """Return the domain of an address, in lower case."""
+    return address.rpartition("@")[2].lower()
+
+
 def folded(address: str) -> str:
     """Return what two spellings of one address have in common.
 

@@ -18,7 +18,7 @@ About = Literal["recipient", "us", "unclear"]
 # nobody: there is no such address, or no more. full: it cannot take the mail for now.
 # sender: our address, or what it may send as. login: who we are was not shown. relay: it carries no
 # mail of ours to there. blocked: what we send, or from where. quota: how much we send; time heals
-# it. size: this one message. dialogue: a parameter or the pipelining that it wants to do without.
+# it. size: this one message. parameter, pipelining: what it offered, and wants to do without.
 Why = Literal[
     "nobody",
     "full",
@@ -28,7 +28,8 @@ Why = Literal[
     "blocked",
     "quota",
     "size",
-    "dialogue",
+    "parameter",
+    "pipelining",
     "unclear",
 ]
 
@@ -109,12 +110,12 @@ def _words(*phrases: str) -> re.Pattern[str]:
     return re.compile("|".join(phrases), re.IGNORECASE)
 
 
-_DIALOGUE = _words(
-    r"pipelin",
-    r"synchroni[sz]ation",
+_PIPELINING = _words(r"pipelin", r"synchroni[sz]ation")
+_PARAMETER = _words(
     r"\b(ret|notify|orcpt|envid|dsn)\b.*(not (supported|recogni[sz]ed|implemented)|unsupported|"
     r"unknown|unrecogni[sz]ed|invalid|parameter|option|syntax)",
-    r"(parameter|option).*\b(ret|notify|orcpt|envid|dsn)\b",
+    r"(unsupported|unknown|unrecogni[sz]ed|invalid|parameter|option).*"
+    r"\b(ret|notify|orcpt|envid|dsn)\b",
 )
 _QUOTA = _words(
     r"(submission|recipient|sending|sender|send|outgoing|outbound|daily|hourly|message|mail|"
@@ -198,7 +199,8 @@ _ODD_STATUS = _words(r"(?<![\d.])[245]\.\d{1,3}\.\d{1,3}(?![\d.]\d)")
 
 # What speaks of us wins, however it is numbered; the first that is found.
 _OF_US: tuple[tuple[re.Pattern[str], Why], ...] = (
-    (_DIALOGUE, "dialogue"),
+    (_PIPELINING, "pipelining"),
+    (_PARAMETER, "parameter"),
     (_SENDER, "sender"),
     (_QUOTA, "quota"),
     (_SIZE, "size"),

@@ -92,10 +92,10 @@ OURS = ("papers@example.org", "bounces@example.org")
         ("523 no", "size"),
         ("552 Message too large", "size"),
         # What the server wants to do without.
-        ("555 5.5.4 Unsupported option: RET=HDRS", "dialogue"),
-        ("501 5.5.4 NOTIFY parameter unrecognized", "dialogue"),
-        ("503 5.5.0 Improper use of SMTP command pipelining", "dialogue"),
-        ("554 SMTP synchronization error", "dialogue"),
+        ("555 5.5.4 Unsupported option: RET=HDRS", "parameter"),
+        ("501 5.5.4 NOTIFY parameter unrecognized", "parameter"),
+        ("503 5.5.0 Improper use of SMTP command pipelining", "pipelining"),
+        ("554 SMTP synchronization error", "pipelining"),
         # Nobody can say.
         ("550 rejected", "unclear"),
         ("554 transaction failed", "unclear"),
@@ -126,7 +126,8 @@ def test_what_a_refusal_is_for(reply: str, why: str) -> None:
         ("blocked", "us"),
         ("quota", "us"),
         ("size", "us"),
-        ("dialogue", "us"),
+        ("parameter", "us"),
+        ("pipelining", "us"),
         ("unclear", "unclear"),
     ],
 )

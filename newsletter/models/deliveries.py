@@ -1,7 +1,7 @@
 """What is owed to whom, how it leaves, what became of it, and what came back."""
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Literal, Protocol
 
@@ -58,6 +58,11 @@ class Envelope:
     recipient: str
     id: str = ""
 
+    @property
+    def ours(self) -> frozenset[str]:
+        """The addresses in it that are ours: none where we write to ourselves."""
+        return frozenset({self.sender} - {self.recipient})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
@@ -77,12 +82,19 @@ class Outgoing:
     """A message ready to leave: CRLF line ends, not dot-stuffed, in parts to be joined.
 
     No part begins or ends inside a line, and parts shared by many messages are the same object in
-    all of them.
+    all of them. `smallest` makes the message again for a server that takes no more; it returns None
+    where there is nothing to leave out.
     """
 
     delivery: int
     envelope: Envelope
     message: tuple[bytes, ...]
+    smallest: Callable[[], "Outgoing | None"] = field(default=lambda: None, compare=False)
+
+    @property
+    def size(self) -> int:
+        """How many bytes the message has."""
+        return sum(map(len, self.message))
 
 
 class Ledger(Protocol):

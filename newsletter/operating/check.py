@@ -20,7 +20,7 @@ from newsletter.operating import trial_mail
 from newsletter.operating.sender_dns import Lookup, LookupFailedError, judgements
 from newsletter.operating.status import pace_remarks
 from newsletter.phrases import counted
-from newsletter.sending import smtp
+from newsletter.sending import doors
 from newsletter.state.state import State
 from newsletter.subscribers.suppressions import Suppressions
 
@@ -168,7 +168,7 @@ def _mail_server(config: Config) -> Iterator[Finding]:
         text = f"none configured; mails are written to {config.outbox.directory}"
         yield Finding(what="mail server", text=text, mark="note")
         return
-    found = smtp.probe(server)
+    found = doors.probe(server)
     words = [f"{server} answers", found.tls_version or "without TLS"]
     if found.certificate_expires:
         words.append(f"certificate good until {found.certificate_expires:%Y-%m-%d}")

@@ -10,13 +10,14 @@ import ssl
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Lock, Thread
 from typing import Literal
 
-from newsletter.errors import CONFIG, UNAVAILABLE, TransportError
+from newsletter.errors import CONFIG, TEMPORARY, UNAVAILABLE, TransportError
 from newsletter.sending.replies import ProtocolError, Reply, ReplyReader
 from newsletter.sending.session import Patience, Session
 
@@ -171,6 +172,43 @@ def connect(server: Server, patience: Patience, context: ssl.SSLContext | None) 
     return Session(client.opened, client.esmtp_features, patience)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeResult:
+    """What a server is like. `size_limit` is in bytes, 0 where it names none."""
+
+    tls_version: str
+    certificate_expires: datetime | None
+    logged_in: bool
+    size_limit: int
+    pipelining: bool
+
+
+def probe(server: Server, *, patience: Patience | None = None) -> ProbeResult:
+    """Connect, log in and leave again; no mail is sent. Raises TransportError."""
+    patience = patience or Patience()
+    try:
+        session = connect(server, patience, tls_context(server))
+    except LostError as error:
+        exit_code = TEMPORARY if error.busy else UNAVAILABLE
+        raise TransportError(str(error), exit_code=exit_code) from error
+    sock = session.sock
+    certificate = sock.getpeercert() if isinstance(sock, ssl.SSLSocket) else None
+    result = ProbeResult(
+        tls_version=(sock.version() or "") if isinstance(sock, ssl.SSLSocket) else "",
+        certificate_expires=(
+            datetime.fromtimestamp(ssl.cert_time_to_seconds(str(certificate["notAfter"])), UTC)
+            if certificate
+            else None
+        ),
+        logged_in=bool(server.username),
+        size_limit=session.size_limit,
+        pipelining=session.pipelining,
+    )
+    session.quit(now=time.monotonic())
+    session.abandon("done")
+    return result
+
+
 def _dismiss(result: Session | Exception) -> None:
     if isinstance(result, Session):
         result.abandon("the run is over")
@@ -229,12 +267,12 @@ def _log_in(client: "_Client", server: Server) -> None:
             exit_code=CONFIG,
         )
     if code != 235:
-        reply = _reply(code, said)
+        status = _reply(code, said).status
         if 400 <= code < 500 and code != 432:
-            raise LostError(f"{server} puts the login off ({code} {reply.status})", busy=True)
+            raise LostError(f"{server} puts the login off ({code} {status})", busy=True)
         # Not the text: servers have been seen to repeat what was sent.
         raise TransportError(
-            f"{server} refuses the login of {server.username} ({code} {reply.status}): check"
+            f"{server} refuses the login of {server.username} ({code} {status}): check"
             " smtp.username and the password; many providers want an app password",
             exit_code=CONFIG,
         )

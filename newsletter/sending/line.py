@@ -4,43 +4,65 @@ It decides who goes next, and nothing about when or how.
 """
 
 import heapq
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, islice
 from math import inf
 
+from newsletter.addresses import domain_of
 from newsletter.models import Outgoing
 
 _MAX_RETRIES = 1000  # messages kept for another try before new ones are taken
+_FORESIGHT = 500  # messages looked through for somebody at another domain
 
 
 @dataclass(slots=True)
 class Item:
     """A message on its way; `tries` is how often it has failed for reasons of its own.
 
-    `seen` is how many others the server had accepted when this one was last taken up.
+    `seen` is how many others the server had accepted when this one was last taken up; `smallest`
+    whether the message is in its smallest form.
     """
 
     outgoing: Outgoing
     tries: int = 0
     seen: int = 0
+    smallest: bool = False
 
     @property
     def delivery(self) -> int:
         """The delivery that it is the message of."""
         return self.outgoing.delivery
 
+    @property
+    def recipient(self) -> str:
+        """Whom it is for."""
+        return self.outgoing.envelope.recipient
+
+    def shrink(self) -> bool:
+        """Put the message into its smallest form; return whether it was larger before."""
+        if self.smallest:
+            return False
+        self.smallest = True
+        smaller, size = self.outgoing.smallest(), self.outgoing.size
+        if smaller is None or smaller.size >= size:
+            return False
+        self.outgoing = smaller
+        return True
+
 
 class Line:
     """Messages in the order in which they go: whose turn has come again, then new ones.
 
-    New ones are taken from `outgoing` one by one, as they are needed; what it raises comes out of
-    `peek` and `take`.
+    New ones are taken from `outgoing` as they are needed; what it raises comes out of `peek`,
+    `take` and `others`. Where some domains are to be asked `last`, somebody at another goes first,
+    if there is one not far behind.
     """
 
     def __init__(self, outgoing: Iterator[Outgoing]) -> None:
-        self._fresh = map(Item, outgoing)
-        self._peeked: Item | None = None
+        self._coming = map(Item, outgoing)
+        self._fresh: deque[Item] = deque()
         self._retries: list[tuple[float, int, Item]] = []
         self._order = count()
 
@@ -50,21 +72,27 @@ class Line:
         return self._retries[0][0] if self._retries else inf
 
     def peek(self, now: float) -> Item | None:
-        """Return what goes next, without taking it; None where there is nothing at the moment."""
+        """Return what could go next, without taking it; None where there is nothing yet."""
         if self.next_retry <= now:
             return self._retries[0][-1]
-        if self._peeked is None and len(self._retries) < _MAX_RETRIES:
-            self._peeked = next(self._fresh, None)
-        return self._peeked
+        if not self._fresh and len(self._retries) < _MAX_RETRIES:
+            self._fresh.extend(islice(self._coming, 1))
+        return self._fresh[0] if self._fresh else None
 
-    def take(self, now: float) -> Item | None:
+    def take(self, now: float, *, last: Collection[str] = ()) -> Item | None:
         """Return what goes next; it is in line no more."""
         item = self.peek(now)
-        if item is self._peeked:
-            self._peeked = None
+        if item and item is not self._first_retry:
+            place = self._elsewhere(last) if last else None
+            item = self._fresh[place or 0]
+            del self._fresh[place or 0]
         elif item:
             heapq.heappop(self._retries)
         return item
+
+    def others(self, domains: Collection[str]) -> bool:
+        """Return whether somebody new is at another domain, as far as can be seen."""
+        return self._elsewhere(domains) is not None
 
     def ended(self, now: float) -> bool:
         """Return whether nobody is in line any more."""
@@ -73,3 +101,18 @@ class Line:
     def put_off(self, item: Item, due: float) -> None:
         """Let a message go again, from `due` on."""
         heapq.heappush(self._retries, (due, next(self._order), item))
+
+    @property
+    def _first_retry(self) -> Item | None:
+        return self._retries[0][-1] if self._retries else None
+
+    def _elsewhere(self, domains: Collection[str]) -> int | None:
+        """Return the place of the first new message to another domain."""
+        for place in range(_FORESIGHT):
+            if place == len(self._fresh):
+                self._fresh.extend(islice(self._coming, 1))
+            if place == len(self._fresh):
+                return None
+            if domain_of(self._fresh[place].recipient) not in domains:
+                return place
+        return None

@@ -1,19 +1,32 @@
 """Read SMTP replies and say what they mean. Pure: it sees bytes and values, never a socket."""
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-Phase = Literal["MAIL", "RCPT", "DATA", "dot"]
-Meaning = Literal["done", "temporary", "busy", "refused", "policy", "sender"]
+from newsletter.refusals import Refusal, Why, refusal
 
-_MAX_LINE = 512  # RFC 5321 4.5.3.1.5
+Phase = Literal["MAIL", "RCPT", "DATA", "dot"]
+Meaning = Literal[
+    "done", "temporary", "throttled", "busy", "refused", "suspect", "too large", "do without"
+]
+
+_MAX_LINE = 8192  # Exchange Online puts whole paragraphs on one; RFC 5321 4.5.3.1.5 says 512
 _MAX_LINES = 100
+_MAX_REPLY = 65_536
 _MAX_TEXT = 400
+_MAX_WORDS = 2000
 _LINE = re.compile(rb"([2-5]\d\d)([ -]|$)")
-_STATUS = re.compile(r"[245]\.\d{1,3}\.\d{1,3}(?=\s|$)")
 _EXPECTED = {"MAIL": {250}, "RCPT": {250, 251}, "DATA": {354}, "dot": range(200, 300)}
+_MEANING: dict[Why, Meaning] = {
+    "nobody": "refused",
+    "full": "refused",
+    "size": "too large",
+    "parameter": "do without",
+    "pipelining": "do without",
+}
 
 _ADVICE = {
     "4.7.28": "the provider limits how much it takes from you: lower smtp.rate_per_minute",
@@ -26,6 +39,14 @@ _ADVICE = {
     "5.7.31": "DMARC does not pass: publish a record for the sender's domain",
     "5.7.32": "the sender's domain is aligned with neither SPF nor DKIM",
     "5.7.515": "Outlook.com wants SPF, DKIM and DMARC to pass for the sender's domain",
+}
+_ADVICE_FOR: dict[Why, str] = {
+    "sender": "check newsletter.sender, bounces.address and what this login may send as",
+    "login": "check smtp.username, the password, and whether this port wants a login",
+    "relay": "this server carries no mail of yours to others: check smtp.host, port and the login",
+    "blocked": "ask the provider what it has against these mails, or where they come from",
+    "quota": "the provider's limit is used up: the rest goes out later; lower"
+    " smtp.rate_per_minute if it happens again",
 }
 
 
@@ -46,16 +67,17 @@ class Reply:
     @property
     def text(self) -> str:
         """What the server said, printable and of a length that fits a report."""
-        said = self.raw[: 4 * _MAX_TEXT].decode("utf-8", "replace")
-        if not said.isprintable():
-            said = "".join(c if c.isprintable() else " " for c in said)
-        return said.strip()[:_MAX_TEXT]
+        return _printable(self.raw[: 4 * _MAX_TEXT].replace(b"\n", b" "))[:_MAX_TEXT]
 
     @property
     def status(self) -> str:
         """The enhanced status code of RFC 3463, empty where the server gives none."""
-        found = _STATUS.match(self.text)
-        return found.group() if found else ""
+        return self.refusal("dot").status
+
+    def refusal(self, phase: Phase, *, ours: Collection[str] = ()) -> Refusal:
+        """Return what it is for, if it is a no."""
+        words = "\n".join(map(_printable, self.raw[:_MAX_WORDS].split(b"\n")))
+        return refusal(self.code, words, at=phase, ours=ours)
 
 
 class ReplyReader:
@@ -85,6 +107,8 @@ class ReplyReader:
         if more:
             if len(self._lines) >= _MAX_LINES:
                 raise ProtocolError(f"a reply of more than {_MAX_LINES} lines")
+            if sum(map(len, self._lines)) > _MAX_REPLY:
+                raise ProtocolError(f"a reply of more than {_MAX_REPLY} bytes")
             return None
         reply = Reply(reply.code, b"\n".join(self._lines))
         self._lines.clear()
@@ -101,34 +125,49 @@ def _parsed(line: bytes) -> tuple[Reply, bool]:
     return Reply(int(found[1]), line[4:]), found[2] == b"-"
 
 
-def meaning(phase: Phase, reply: Reply) -> Meaning:
-    """Return what a reply says: about the recipient, or about us (busy, policy, sender).
+def meaning(phase: Phase, reply: Reply, *, ours: Collection[str] = ()) -> Meaning:
+    """Return what a reply says about a message: it is taken, put off, refused, or suspect.
 
-    Raises ProtocolError where the code has no place in the phase (RFC 5321 4.3.2). To the dot any
-    2yz is a yes, by its first digit (4.2.1): to ask again would be a second copy.
+    A suspect one is refused for reasons that are not plainly the recipient's: `circuit` decides.
+    A throttled one is put off, and so is everybody if it does not remain alone.
+    `ours` are our own addresses. Raises ProtocolError where the code has no place in the phase
+    (RFC 5321 4.3.2). To the dot any 2yz is a yes, by its first digit (4.2.1): to ask again would be
+    a second copy.
     """
     match reply.code // 100:
         case 4:
-            slow_down = reply.code in {421, 454} or reply.status.startswith(("4.7.", "4.5.3"))
-            return "busy" if slow_down else "temporary"
+            return _delay(phase, reply)
         case 5:
-            return _refusal(phase, reply.status)
+            return _MEANING.get(reply.refusal(phase, ours=ours).why, "suspect")
     if reply.code not in _EXPECTED[phase]:
         raise ProtocolError(f"{reply} in answer to {phase}")
     return "done"
 
 
-def advice(reply: Reply) -> str:
+def advice(found: Refusal) -> str:
     """Return what a person can do about a refusal that is about us."""
-    return _ADVICE.get(reply.status, "ask the provider, or look the reply up in its documentation")
+    otherwise = "ask the provider, or look the reply up in its documentation"
+    return _ADVICE.get(found.status) or _ADVICE_FOR.get(found.why, otherwise)
 
 
-def _refusal(phase: Phase, status: str) -> Meaning:
-    if status == "5.3.4":  # larger than the server takes
-        return "refused"
-    if phase == "MAIL":
-        return "sender"
-    if status.startswith(("5.1.", "5.2.")):  # the address, the mailbox
-        return "refused"
-    about_us = phase != "RCPT" or status.startswith(("5.3.", "5.4.5", "5.5.", "5.6.", "5.7."))
-    return "policy" if about_us else "refused"
+def _delay(phase: Phase, reply: Reply) -> Meaning:
+    """Return whom a 4yz is about: everybody, so that all wait, or in doubt the recipient.
+
+    Before the recipient is named it cannot be theirs; afterwards it may be a grey list, which says
+    451 4.7.1 (RFC 6647 2.1).
+    """
+    if reply.code == 421 or (reply.code == 454 and phase in {"MAIL", "dot"}):
+        return "busy"
+    found = reply.refusal(phase)
+    if found.why == "quota":
+        return "busy"
+    if not found.status.startswith(("4.7.", "4.5.3")):
+        return "temporary"
+    return "busy" if phase == "MAIL" else "throttled"
+
+
+def _printable(said: bytes) -> str:
+    text = said.decode("utf-8", "replace")
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else " " for c in text)
+    return text.strip()

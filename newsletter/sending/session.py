@@ -7,7 +7,7 @@ import re
 import socket
 import ssl
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -76,13 +76,15 @@ class Session:
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _ROOM)
         self.features = features
-        self.pipelining = "pipelining" in self.features
+        self.pipelining = "pipelining" in features
+        self.dsn = "dsn" in features
         self.size_limit = _number(self.features.get("size", ""))
         self.loaded: Outgoing | None = None
         self.deadline = inf
         self.lost = ""
         self.busy = self.leaving = False
         self.taken = self.served = self.errors = 0
+        self.given_up: set[str] = set()
         self._patience = patience
         self._reader = ReplyReader()
         self._unsent: deque[_Step] = deque()
@@ -91,6 +93,7 @@ class Session:
         self._settled: set[int] = set()
         self._out = memoryview(b"")
         self._queued = self._written = 0
+        self._heard = 0  # replies to what was written last
         self._answers: list[Answer] = []
 
     @property
@@ -116,11 +119,12 @@ class Session:
         """Whether bytes wait for room in the socket."""
         return bool(self._out)
 
+    def too_large(self, outgoing: Outgoing) -> bool:
+        """Return whether the server takes less than the message has."""
+        return 0 < self.size_limit < outgoing.size
+
     def obstacle(self, outgoing: Outgoing) -> str:
         """Return why this server can never take the message, in plain words; empty if it can."""
-        size = sum(map(len, outgoing.message))
-        if self.size_limit and size > self.size_limit:
-            return f"the message has {size} bytes, the server takes {self.size_limit}"
         if _UNWRITABLE.search(outgoing.envelope.recipient):
             return "the address has characters that no SMTP command can carry"
         if "smtputf8" not in self.features and _international(outgoing):
@@ -128,6 +132,11 @@ class Session:
         if "8bitmime" not in self.features and _eight_bit(outgoing):
             return "the message needs 8BITMIME, which the server does not offer"
         return ""
+
+    def do_without(self, extensions: Collection[str]) -> None:
+        """Do without some of what the server offers, from the next message on."""
+        self.dsn = self.dsn and "dsn" not in extensions
+        self.pipelining = self.pipelining and "pipelining" not in extensions
 
     def advance(self, following: Outgoing | None, *, now: float) -> None:
         """Write the text of the loaded message and the envelope of the one that follows it.
@@ -161,6 +170,8 @@ class Session:
             self._flush(now)
             self._read(now)
         if not self.lost and now >= self.deadline:
+            if self.pipelining and self._heard and self._awaited[0].phase != "dot":
+                self._give_up("pipelining")  # the rest of a group was thrown away
             self.abandon(f"waited too long for {self._awaited_now()}")
         answers, self._answers = self._answers, []
         return answers
@@ -189,6 +200,7 @@ class Session:
             step.end = self._queued
             self._awaited.append(step)
         if pieces:
+            self._heard = 0
             self._out = memoryview(b"".join(pieces))
             self.deadline = now + self._patience.body
             self._flush(now)
@@ -250,6 +262,7 @@ class Session:
             self.abandon(f"the server said {reply}", busy=reply.code == 421)
             return
         self.errors += reply.code >= 400
+        self._heard += 1
         step = self._awaited[0]
         if step.outgoing is None:
             if step.data == _RESET and reply.code not in {250, 421}:
@@ -266,7 +279,9 @@ class Session:
             self.abandon("we took our leave")
 
     def _judge(self, step: "_Step", outgoing: Outgoing, reply: Reply) -> None:
-        what = meaning(step.phase, reply)
+        what = meaning(step.phase, reply, ours=outgoing.envelope.ours)
+        if what in {"suspect", "do without"}:
+            what = "do without" if self._spared(step, reply) else "suspect"
         too_early = self._written < step.end
         if what == "done" and too_early:
             raise ProtocolError(f"{reply} before the end of {step.phase}")
@@ -276,13 +291,35 @@ class Session:
             self.served += 1
             self._settle(outgoing, step.phase, what, reply)
         elif what != "done":
-            self.served += what == "refused"
+            self.served += what in {"refused", "suspect"}
             self._settle(outgoing, step.phase, what, reply)
             self._unsent = deque(each for each in self._unsent if each.outgoing is not outgoing)
             if step.phase != "dot":
                 self._amends.append(_Step(_RESET))
             if too_early:
                 self.abandon(f"the server said {reply} in the middle of the text")
+            elif self.leaving:
+                self.abandon(f"the server said {reply}")
+
+    def _spared(self, step: "_Step", reply: Reply) -> bool:
+        """Return whether a refusal is one of something that can be left out; leave it out then."""
+        why = reply.refusal(step.phase).why
+        if why == "pipelining" and self.pipelining:
+            self._give_up("pipelining")
+            return True
+        # RFC 5321 4.1.1.11 knows 555 for this; 501 and 504 are in use.
+        of_parameters = why == "unclear" and reply.code in {501, 504, 555}
+        if _asks_for_notification(step) and (why == "parameter" or of_parameters):
+            self._give_up("dsn")
+            return True
+        return False
+
+    def _give_up(self, extension: str) -> None:
+        """Do without something that the server offered and does not want."""
+        self.given_up.add(extension)
+        self.do_without(self.given_up)
+        # Of a group that the server has begun to throw away nobody knows what it will answer.
+        self.leaving = self.leaving or extension == "pipelining"
 
     def _hear_out(self, step: "_Step", reply: Reply) -> None:
         """Take the remaining replies to the envelope of a message that was refused."""
@@ -325,12 +362,12 @@ class Session:
         envelope = outgoing.envelope
         mail, rcpt = [f"MAIL FROM:<{envelope.sender}>"], [f"RCPT TO:<{envelope.recipient}>"]
         if "size" in self.features:
-            mail.append(f"SIZE={sum(map(len, outgoing.message))}")
+            mail.append(f"SIZE={outgoing.size}")
         if _eight_bit(outgoing):
             mail.append("BODY=8BITMIME")
         if _international(outgoing):
             mail.append("SMTPUTF8")
-        if "dsn" in self.features:
+        if self.dsn:
             mail.append("RET=HDRS")
             if envelope.id:
                 mail.append(f"ENVID={_xtext(envelope.id)}")
@@ -348,6 +385,12 @@ class _Step:
     phase: Phase = "MAIL"
     outgoing: Outgoing | None = None
     end: int = 0
+
+
+def _asks_for_notification(step: _Step) -> bool:
+    return step.phase in {"MAIL", "RCPT"} and any(
+        word in step.data for word in (b" RET=", b" ENVID=", b" NOTIFY=", b" ORCPT=")
+    )
 
 
 def _eight_bit(outgoing: Outgoing) -> bool:

@@ -4,25 +4,25 @@ It asks the ledger before anything leaves and tells it what became of it; it com
 decides nothing about who is owed what.
 """
 
+import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from math import inf
-from ssl import SSLSocket, cert_time_to_seconds
 from threading import Event
 
-from newsletter.errors import CONFIG, TEMPORARY, UNAVAILABLE, NewsletterError, TransportError
+from newsletter.errors import CONFIG, NewsletterError, TransportError
 from newsletter.models import DeliveryStatus, Ledger, Outcome, Outgoing
-from newsletter.sending.circuit import Circuit
-from newsletter.sending.doors import Doors, LostError, Server, connect, tls_context
+from newsletter.phrases import counted
+from newsletter.sending.circuit import ROW, Circuit, Suspect
+from newsletter.sending.doors import Doors, LostError, Server
 from newsletter.sending.line import Item, Line
 from newsletter.sending.pace import Conduct, Pace, Rest
 from newsletter.sending.pool import Pool
+from newsletter.sending.replies import Reply
 from newsletter.sending.session import Answer, Patience, Session
 
-__all__ = ["Conduct", "Patience", "ProbeResult", "Server", "SmtpTransport", "probe"]
+__all__ = ["Conduct", "Patience", "Server", "SmtpTransport"]
 
 _GLANCE = 0.2  # seconds between looks at `stop`
 _STATUS: dict[str, DeliveryStatus] = {
@@ -30,6 +30,8 @@ _STATUS: dict[str, DeliveryStatus] = {
     "refused": "rejected",
     "unknown": "unknown",
 }
+
+log = logging.getLogger(__name__)
 
 
 class SmtpTransport:
@@ -77,43 +79,6 @@ class SmtpTransport:
             run.work(Line(outgoing), ledger, stop=self._stop, clock=self._clock)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProbeResult:
-    """What a server is like. `size_limit` is in bytes, 0 where it names none."""
-
-    tls_version: str
-    certificate_expires: datetime | None
-    logged_in: bool
-    size_limit: int
-    pipelining: bool
-
-
-def probe(server: Server, *, patience: Patience | None = None) -> ProbeResult:
-    """Connect, log in and leave again; no mail is sent. Raises TransportError."""
-    patience = patience or Patience()
-    try:
-        session = connect(server, patience, tls_context(server))
-    except LostError as error:
-        exit_code = TEMPORARY if error.busy else UNAVAILABLE
-        raise TransportError(str(error), exit_code=exit_code) from error
-    sock = session.sock
-    certificate = sock.getpeercert() if isinstance(sock, SSLSocket) else None
-    result = ProbeResult(
-        tls_version=(sock.version() or "") if isinstance(sock, SSLSocket) else "",
-        certificate_expires=(
-            datetime.fromtimestamp(cert_time_to_seconds(str(certificate["notAfter"])), UTC)
-            if certificate
-            else None
-        ),
-        logged_in=bool(server.username),
-        size_limit=session.size_limit,
-        pipelining=session.pipelining,
-    )
-    session.quit(now=time.monotonic())
-    session.abandon("done")
-    return result
-
-
 class _Run:
     """One `send`: what is in flight, and what an answer means for those that wait."""
 
@@ -132,6 +97,8 @@ class _Run:
             backoff=patience.backoff,
         )
         self._circuit = Circuit(str(server))
+        self._without: set[str] = set()
+        self._oversized: list[str] = []
         self._line = Line(iter(()))
         self._flying: dict[int, Item] = {}
         self._outcomes: dict[int, Outcome] = {}
@@ -210,14 +177,28 @@ class _Run:
             return None
         if session.loaded and not session.pipelining:
             return None
-        while self._next(now) and (item := self._line.take(now)):
+        while item := self._fetch(now):
             obstacle = session.obstacle(item.outgoing)
-            if not obstacle:
+            if obstacle:
+                self._outcomes[item.delivery] = Outcome(status="rejected", text=obstacle)
+            elif session.too_large(item.outgoing) and not (
+                item.shrink() and not session.too_large(item.outgoing)
+            ):
+                self._give_up_on_size(item, session, None)
+            else:
                 self._pace.spend()
                 item.seen = self._circuit.accepted
                 return item
-            self._outcomes[item.delivery] = Outcome(status="rejected", text=obstacle)
         return None
+
+    def _fetch(self, now: float) -> Item | None:
+        if not self._next(now):
+            return None
+        try:
+            return self._line.take(now, last=self._circuit.asked)
+        except NewsletterError as error:
+            self._fail(error, now)
+            return None
 
     def _next(self, now: float) -> Item | None:
         """Return who is next; nobody is once the work is being wound up."""
@@ -249,7 +230,9 @@ class _Run:
         events = self._pool.wait(min([at_most, *(each - now for each in moments if each > now)]))
         now = clock()
         for result in events.opened:
-            if not isinstance(result, Session):
+            if isinstance(result, Session):
+                result.do_without(self._without)
+            else:
                 self._heed_failure(result, now)
         for session in self._pool:
             if session in events.telling or session.lost or now >= session.deadline:
@@ -269,6 +252,7 @@ class _Run:
         """Take in what a session has to tell."""
         for answer in session.pump(now):
             self._settle(answer, session, now)
+        self._do_without(session.given_up)
         if not session.lost:
             self._pool.watch(session)
             return
@@ -278,54 +262,114 @@ class _Run:
         if session.busy or not (session.served or session.leaving or self._stopping):
             self._fail(self._rest.begin(session.lost, now, busy=session.busy), now)
 
+    def _do_without(self, extensions: Collection[str]) -> None:
+        """Leave out on all connections what the server refused on one, and say so once."""
+        for extension in set(extensions) - self._without:
+            log.warning(
+                "%s offers %s and does not want it: doing without for the rest of the run;"
+                ' smtp.%s = "off" does so from the start',
+                self._server,
+                extension.upper(),
+                extension,
+            )
+            self._without.add(extension)
+            for session in self._pool:
+                session.do_without(self._without)
+
     def _settle(self, answer: Answer, session: Session, now: float) -> None:
-        """Decide what an answer means for the recipient, and for the run."""
-        delivery, reply = answer.outgoing.delivery, answer.reply
-        item = self._flying.pop(delivery)
+        """Note what an answer means for the recipient, and act on what it means for the run."""
+        reply = answer.reply
+        item = self._flying.pop(answer.outgoing.delivery)
         code, text = (reply.code, reply.text) if reply else (0, session.lost)
         status = _STATUS.get(answer.meaning, "deferred")
-        outcome = self._outcomes[delivery] = Outcome(status=status, code=code, text=text)
+        self._outcomes[item.delivery] = Outcome(status=status, code=code, text=text)
+        if reply is None:
+            if answer.meaning == "lost":
+                self._retry_lost(item, answer, session, now)
+        elif reply.code >= 500:
+            self._heed_refusal(item, answer, reply, session, now)
+        elif reply.code >= 400:
+            self._heed_delay(item, answer, reply, now)
+        else:
+            self._circuit.passed(item.recipient)
+            self._rest.worked()
+
+    def _heed_refusal(
+        self, item: Item, answer: Answer, reply: Reply, session: Session, now: float
+    ) -> None:
+        """Ask others, or the same again in another way."""
         match answer.meaning:
-            case "done":
-                self._circuit.passed()
-                self._rest.worked()
             case "refused":
-                self._circuit.refused()
+                self._circuit.refused += 1
                 self._rest.worked()
-            case "policy":
-                self._fail(self._circuit.suspect(delivery, outcome), now)
-            case "sender":
-                self._fail(_sender_refused(self._server, answer), now)
-            case "lost":
-                pause = 0 if session.served else self._rest.pause(item.tries)
-                # A server that closes after so many messages has not even looked at this one.
-                unheard = bool(session.served) and answer.phase == "MAIL"
-                self._retry(item, now + pause, counts=not unheard)
-            case "temporary":
-                self._retry(item, now + self._rest.pause(item.tries))
-            case "busy":
-                self._fail(self._rest.begin(f"{self._server} said {reply}", now, busy=True), now)
-                # A server that takes others meanwhile has nothing against this one.
-                self._retry(item, now, counts=self._circuit.accepted == item.seen)
+            case "suspect":
+                self._circuit.put_aside(Suspect.of(answer.outgoing, answer.phase, reply))
+                self._rest.worked()
+                self._break_circuit(now)
+            case "do without":
+                self._line.put_off(item, now)
+            case "too large" if item.shrink():
+                self._line.put_off(item, now)
+            case "too large":
+                self._give_up_on_size(item, session, reply)
+
+    def _heed_delay(self, item: Item, answer: Answer, reply: Reply, now: float) -> None:
+        """Put the one recipient off, or let everybody wait."""
+        throttled = answer.meaning == "throttled" and self._circuit.throttled()
+        if answer.meaning == "busy" or throttled:
+            self._fail(self._rest.begin(f"{self._server} said {reply}", now, busy=True), now)
+            # A server that takes others meanwhile has nothing against this one.
+            self._retry(item, now, counts=self._circuit.accepted == item.seen)
+        else:
+            self._retry(item, now + self._rest.pause(item.tries))
+
+    def _retry_lost(self, item: Item, answer: Answer, session: Session, now: float) -> None:
+        pause = 0 if session.served else self._rest.pause(item.tries)
+        # A server that closes after so many messages has not even looked at this one.
+        unheard = bool(session.served or session.leaving) and answer.phase == "MAIL"
+        self._retry(item, now + pause, counts=not unheard)
 
     def _retry(self, item: Item, due: float, *, counts: bool = True) -> None:
         item.tries += counts
         if item.tries < self._attempts:
             self._line.put_off(item, due)
 
-    def _conclude(self) -> None:
-        """Let the suspects be judged, where the work has come to its end."""
-        if self._stopping:
+    def _break_circuit(self, now: float) -> None:
+        """Stop where nobody gets through, once others have been asked."""
+        if len(self._circuit.row) < ROW or self._stopping:
             return
         try:
-            self._outcomes |= self._circuit.verdict()
-        except TransportError as error:
-            self._failure = error
+            others = self._line.others(self._circuit.asked)
+        except NewsletterError as error:
+            self._fail(error, now)
+            return
+        self._fail(self._circuit.broken(others=others), now)
 
+    def _give_up_on_size(self, item: Item, session: Session, reply: Reply | None) -> None:
+        """Leave a message outstanding that is too large even in its smallest form."""
+        limit = f"takes {session.size_limit}" if session.size_limit else "names no limit"
+        text = f"the message has {item.outgoing.size} bytes at least, the server {limit}"
+        code, said = (reply.code, f"{reply.text}: {text}") if reply else (0, text)
+        self._outcomes[item.delivery] = Outcome(status="deferred", code=code, text=said)
+        self._oversized.append(text)
 
-def _sender_refused(server: Server, answer: Answer) -> TransportError:
-    return TransportError(
-        f"{server} refuses the sender <{answer.outgoing.envelope.sender}> ({answer.reply}):"
-        " check newsletter.sender, bounces.address and what this login may send as",
-        exit_code=CONFIG,
-    )
+    def _conclude(self) -> None:
+        """Let the suspects be judged, where the work has come to its end."""
+        if not self._stopping:
+            verdict = self._circuit.verdict()
+            for each in verdict.rejected:
+                log.warning(
+                    "%s refuses %s alone, so it is rejected for this issue: %s",
+                    self._server,
+                    each.recipient,
+                    each.reply,
+                )
+            self._outcomes |= verdict.outcomes
+            self._failure = verdict.trouble
+        if self._oversized and (self._failure is None or self._failure.exit_code != CONFIG):
+            number = counted(len(self._oversized), "message")
+            self._failure = TransportError(
+                f"{self._server} takes nothing as large as {number} of ours: {self._oversized[-1]};"
+                " it waits for a server that takes more",
+                exit_code=CONFIG,
+            )

@@ -12,7 +12,8 @@ import trustme
 from benchmarks.send import sink
 from newsletter.errors import RenderError, StateError
 from newsletter.models import Outcome, Outgoing
-from newsletter.sending.smtp import Server, SmtpTransport, probe
+from newsletter.sending.doors import probe
+from newsletter.sending.smtp import Server, SmtpTransport
 from tests.making.mailing import HURRY, Books, message, messages, send, server_tls, transport_to
 from tests.peers.smtp_server import OFFERED, SmtpServer
 
