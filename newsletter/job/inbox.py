@@ -19,6 +19,7 @@ from newsletter.returns.bounces import (
     domain_of,
     in_mass,
     is_mass,
+    others,
     suppresses,
     without_mass,
 )
@@ -79,7 +80,7 @@ class Returns:
         domain, nobody of them is, and those that the same issue had suppressed before are mailed
         again. Raises InboxError.
         """
-        self.bounces.note(_refusals(self.deliveries.rejections()), now=now)
+        self.bounces.note(self._refusals(), now=now)
         bounces = self.bounces.unjudged()
         mass = _Mass(self.bounces)
         judged = [each for each in bounces if each.address not in mass.of(each.issue)]
@@ -115,6 +116,17 @@ class Returns:
             if found:
                 mailbox.move(found, folder)
         return Counter(kinds.values())
+
+    def _refusals(self) -> list[Bounce]:
+        return [
+            Bounce(
+                address=address,
+                issue=issue,
+                kind=classify(reply, ours=others(self.clerk.ours, address)),
+                text=reply,
+            )
+            for address, issue, reply in self.deliveries.rejections()
+        ]
 
     def _take_back(self, issue: int, mass: "_Mass", now: datetime) -> None:
         for address in sorted(mass.of(issue)):
@@ -196,13 +208,6 @@ def _bounces(meanings: Iterable[Meaning]) -> list[Bounce]:
         )
         for each in meanings
         if each.kind == "bounce" and each.failure
-    ]
-
-
-def _refusals(rejections: Iterable[tuple[str, int, str]]) -> list[Bounce]:
-    return [
-        Bounce(address=address, issue=issue, kind=classify(reply), text=reply)
-        for address, issue, reply in rejections
     ]
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from email.message import Message
@@ -11,8 +11,10 @@ from typing import Literal
 
 from flufl.bounce import all_failures
 
+from newsletter.addresses import folded
 from newsletter.models import BounceKind, Mailing
 from newsletter.numbers import issue_of
+from newsletter.refusals import refusal
 from newsletter.returns.parsing import blocks, field, parts, text_of, texts
 
 ROW = 5
@@ -21,43 +23,40 @@ MASS = 5
 MASS_SHARE = 0.2
 
 _MAX_TEXT = 300
-_STATUS = re.compile(r"(?<![\d.])[45]\.\d{1,3}\.\d{1,3}(?!\.?\d)")
-_CODE = re.compile(r"(?<![\d.:+-])[45]\d\d(?=[ -])")
+_LONGEST = 4000  # more than that no server says
 
-# Enhanced status codes (RFC 3463 and its registry), the longest match counts.
-_BY_STATUS: dict[str, BounceKind] = {
-    "4": "soft",
-    "4.7": "ours",
-    "5.1": "soft",
-    "5.1.1": "dead",
-    "5.1.2": "dead",
-    "5.1.3": "dead",
-    "5.1.6": "dead",
-    "5.1.7": "ours",  # 5.1.7 and 5.1.8 are about the sender's address
-    "5.1.8": "ours",
-    "5.1.10": "dead",
-    "5.2": "soft",
-    "5.2.1": "dead",
-    "5.2.3": "ours",  # too long for this mailbox
-    "5.3": "soft",
-    "5.3.4": "ours",
-    "5.4": "soft",
-    "5.4.5": "ours",  # our daily limit
-    "5.5": "ours",
-    "5.6": "ours",
-    "5.7": "ours",
-}
-# Of replies without one (RFC 5321 4.2.3, RFC 7504): these may be about the address, or about us.
-_SILENT_CODES = {"521", "550", "551", "553", "556"}
-_NOBODY_THERE = re.compile(
-    r"(unknown|no such|invalid) (local )?(user|recipient|mailbox|account)\b"
-    r"|\b(user|recipient|mailbox|account) (is )?(unknown|not found)"
-    r"|\bno mailbox here\b",
+# What a report says of one recipient is a status of its own, then what the other server said.
+_REPORTED = re.compile(r"\s*([245]\.\d{1,3}\.\d{1,3})(?![\d.])(?: \([^()]{0,80}\))?\s*")
+# The type of a Diagnostic-Code, or what IronPort writes: `<mx.example.net #5.1.1 smtp;550 ...>`.
+_TYPE = re.compile(
+    r"<?(?:[\w.-]{0,255} )?(?:#[\d.]{5,11} )?(?:smtp|x-[\w-]{1,40}|lmtp) ?; ?", re.IGNORECASE
+)
+# What Postfix and Exim say of the command that was refused.
+_AT = re.compile(
+    r"\b(?:in reply to|after) (?:the )?(MAIL|RCPT|DATA|BDAT|end of (?:DATA|message))\b",
     re.IGNORECASE,
 )
+_CODE = re.compile(r"(?<![\d.:+-])(?<!response: )[45]\d\d(?=[ -])", re.IGNORECASE)
+
+# Where a refusal does not say whom it is about, by its number: the longest match counts.
+_UNCLEAR: dict[str, BounceKind] = {
+    "4": "soft",
+    "5.1": "soft",
+    "5.2": "soft",
+    "5.3": "soft",
+    "5.4": "soft",
+    "5.5": "ours",
+    "5.6": "ours",
+}
+# Of replies without one (RFC 5321 4.2.3, RFC 7504): these may be about the address, or about us.
+_SILENT_CODES = {521, 550, 551, 553, 556}
 
 # RFC 3464, and RFC 6533 for addresses in other letters.
+_RECIPIENTS = ("Final-Recipient", "Original-Recipient")
 _REPORTS = {"message/delivery-status", "message/global-delivery-status"}
+
+
+_MAIL_SYSTEMS = ("mailer-daemon", "postmaster", "mail delivery s")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,34 +68,38 @@ class Failure:
     issue: int = 0
 
 
-def classify(text: str) -> BounceKind:
+def classify(text: str, *, ours: Collection[str] = ()) -> BounceKind:
     """Return what a failure is about, from an SMTP reply or whatever words came with it.
 
-    The first enhanced status that says more than `5.0.0` decides; then the reply code; then, where
-    neither tells, phrases that servers use for an address that does not exist.
+    Whom the words are about is decided where the door decides it, by `refusals.refusal`; `ours`
+    are our own addresses. Only for good is an address dead: what is refused for now is soft.
     """
-    for status in _STATUS.findall(text):
-        first, second, _ = status.split(".")
-        for known in (status, f"{first}.{second}", first):
-            if known in _BY_STATUS:
-                return _BY_STATUS[known]
-    code = _CODE.search(text)
-    if code and (code[0] == "552" or code[0].startswith("4")):
-        return "soft"
-    if code and code[0] not in _SILENT_CODES:
+    code, said = _reply_in(text[:_LONGEST])
+    found = refusal(code, said, at=_command_in(text), ours=ours)
+    for_now = code // 100 == 4 or found.status.startswith("4")
+    if found.about == "us":
         return "ours"
-    return "dead" if _NOBODY_THERE.search(text) else "unknown"
+    if found.about == "recipient":
+        return "dead" if found.why == "nobody" and not for_now else "soft"
+    for known in (found.status.rpartition(".")[0], found.status[:1]):
+        if known in _UNCLEAR:
+            return _UNCLEAR[known]
+    if for_now or code == 552:
+        return "soft"
+    return "ours" if code and code not in _SILENT_CODES else "unknown"
 
 
-def reported(mail: Message, raw: bytes) -> Failure | Literal["passing"] | None:
+def reported(
+    mail: Message, raw: bytes, *, ours: Collection[str] = ()
+) -> Failure | Literal["passing"] | None:
     """Return what a mail reports: a failure, a passing matter such as a delay, or None for neither.
 
-    `raw` is what `mail` was read from. Reports are those of RFC 3464; other shapes count only where
-    a mail system is the sender, because anybody may quote a bounce.
+    `raw` is what `mail` was read from, `ours` are our own addresses. Reports are those of RFC 3464;
+    other shapes count only where a mail system is the sender, because anybody may quote a bounce.
     """
     report = next((part for part in parts(mail) if part.get_content_type() in _REPORTS), None)
     if report:
-        return _of_report(report, raw)
+        return _of_report(mail, report, raw, ours)
     if not by_a_mail_system(mail):
         return None
     passing, failed = _recipients(mail)
@@ -104,13 +107,15 @@ def reported(mail: Message, raw: bytes) -> Failure | Literal["passing"] | None:
         return "passing" if passing else None
     said = _said(mail)
     # What the server said comes last.
-    return Failure(kind=classify(said), text=said[-_MAX_TEXT:], issue=issue_of(_ascii(raw)))
+    kind = classify(said, ours=others(ours, *(each.decode("utf-8", "replace") for each in failed)))
+    return Failure(kind=kind, text=said[-_MAX_TEXT:], issue=issue_of(_ascii(raw)))
 
 
 def by_a_mail_system(mail: Message) -> bool:
     """Return whether a mail says that no person wrote it but the program that carries mails."""
-    sender = parseaddr(str(mail.get("From", "")))[1].lower()
-    return sender.startswith(("mailer-daemon", "postmaster"))
+    name, sender = parseaddr(str(mail.get("From", "")))
+    # Some have no address at all.
+    return any(each.lower().startswith(_MAIL_SYSTEMS) for each in (sender, name))
 
 
 def suppresses(kind: BounceKind, history: Sequence[Mailing]) -> bool:
@@ -162,16 +167,54 @@ def domain_of(address: str) -> str:
     return address.rpartition("@")[2]
 
 
-def _of_report(report: Message, raw: bytes) -> Failure | Literal["passing"] | None:
+def others(ours: Iterable[str], *recipients: str) -> frozenset[str]:
+    """Return our addresses without those of recipients: who sends may read, too."""
+    names = {folded(each.strip(" <>")) for each in recipients}
+    return frozenset(each for each in ours if folded(each) not in names)
+
+
+def _reply_in(text: str) -> tuple[int, str]:
+    """Return the reply code in a failure, 0 for none, and its lines behind the status that counts.
+
+    That is the first one that says more than `5.0.0`: the server's own, else the report's.
+    """
+    reported = _REPORTED.match(text)
+    words = _TYPE.sub("", text[reported.end() :] if reported else text, count=1)
+    code = _CODE.search(words)
+    if code:
+        # A report has the lines of a reply on one, each with its code.
+        words = re.sub(rf"(?<!:)\s+{code[0]}[ -]", "\n", words[code.end() + 1 :])
+    own = _REPORTED.match(words)
+    found = [each[1] for each in (own, reported) if each]
+    status = next((each for each in found if each[1:] != ".0.0" or each[0] == "4"), "")
+    return int(code[0]) if code else 0, f"{status} {words[own.end() :] if own else words}"
+
+
+def _command_in(text: str) -> str:
+    """Return the command that a failure answers, as far as it says: MAIL, RCPT, DATA or dot."""
+    found = _AT.search(text)
+    command = found[1].upper() if found else "RCPT"
+    return command if command in {"MAIL", "RCPT", "DATA"} else "dot"
+
+
+def _of_report(
+    mail: Message, report: Message, raw: bytes, ours: Collection[str]
+) -> Failure | Literal["passing"] | None:
     groups = list(blocks(report))
     actions = [field(each, "Action").lower() for each in groups]
     for block, action in zip(groups, actions, strict=True):
         # "error" is OpenSMTPD's word; delayed, delivered, relayed and expanded are no failures.
         if action.startswith(("fail", "error")):
-            text = f"{field(block, 'Status')} {field(block, 'Diagnostic-Code')}"
+            status = field(block, "Status")
+            said = field(block, "Diagnostic-Code") or field(block, "X-Supplementary-Info")
+            if not said and status.partition(" ")[0][1:] in {"", ".0.0"}:
+                said = _said(mail)  # nothing is said for machines, so the words for people must do
+            text = f"{status} {said}"
             envelopes = " ".join(field(each, "Original-Envelope-Id") for each in groups)
             issue = issue_of(envelopes) or issue_of(_ascii(raw))
-            return Failure(kind=classify(text), text=text[:_MAX_TEXT], issue=issue)
+            recipients = (field(block, name).rpartition(";")[2] for name in _RECIPIENTS)
+            kind = classify(text, ours=others(ours, *recipients))
+            return Failure(kind=kind, text=text[:_MAX_TEXT], issue=issue)
     return "passing" if any(actions) else None
 
 

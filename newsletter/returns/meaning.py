@@ -43,7 +43,8 @@ class Meaning:
 class Clerk:
     """Understands mails, and who they are about by tokens that `keys` signed, the newest first.
 
-    `addresses` is asked for everybody a token can name, when the first one comes.
+    `addresses` is asked for everybody a token can name, when the first one comes. `ours` are the
+    addresses that mails are sent from and answered to.
     """
 
     def __init__(
@@ -54,10 +55,11 @@ class Clerk:
         addresses: Callable[[], Iterable[str]],
     ) -> None:
         self._title = masthead.title
+        others = {masthead.bounce_address, bare(masthead.sender), bare(masthead.reply_to)}
+        self.ours = frozenset(others | {masthead.unsubscribe_address}) - {""}
         self._tokens = Tokens(keys, masthead.id)
         self._keys = keys
         self._addresses = addresses
-        others = {masthead.bounce_address, bare(masthead.sender), bare(masthead.reply_to)}
         local, _, domain = masthead.unsubscribe_address.rpartition("@")
         # Mail to an address of its own says by that alone what it wants.
         pattern = rf"(?<![\w.+-]){re.escape(local)}(\+[^\s@<>]{{0,64}})?@{re.escape(domain)}"
@@ -77,7 +79,7 @@ class Clerk:
         # A link filled the subject in; what clients and gateways put in front does not matter.
         if speaks_of_leaving(subject) and _TOKEN.search(subject) and not _by_a_responder(mail):
             return self._about("unsubscribed", f"{subject} {addressed}")
-        why = reported(mail, content)
+        why = reported(mail, content, ours=self.ours)
         if isinstance(why, Failure):
             # What it returns has the token too, where a host drops what follows the plus.
             return self._about("bounce", f"{addressed} {content.decode('ascii', 'replace')}", why)

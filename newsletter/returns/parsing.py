@@ -5,6 +5,7 @@ Whatever anybody sends comes through here, so that what bounds the work on it be
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from email import message_from_bytes, message_from_string
 from email.errors import HeaderParseError
 from email.header import decode_header, make_header
@@ -76,12 +77,13 @@ def field(block: Message, name: str) -> str:
 def decoded(mail: Message, name: str) -> str:
     """Return all values of a header as text, as they are where they cannot be decoded."""
     values = []
-    for value in mail.get_all(name, []):
-        try:
-            text = str(make_header(decode_header(value)))
-        except (HeaderParseError, LookupError, ValueError):
-            text = str(value)
-        values.append(" ".join(text.split()))
+    for key, value in mail.raw_items():
+        if key.lower() == name.lower():
+            # Letters beyond ASCII that stand there as they are can only be UTF-8: RFC 6532.
+            text = str(value).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+            with suppress(HeaderParseError, LookupError, ValueError):
+                text = str(make_header(decode_header(text)))
+            values.append(" ".join(text.split()))
     return " ".join(values)
 
 

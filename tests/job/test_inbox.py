@@ -26,6 +26,7 @@ from tests.making.inboxes import (
     dsn,
     mail,
     offices,
+    report,
     token,
 )
 from tests.making.papers import DAY, NOW
@@ -550,6 +551,22 @@ def test_the_readers_of_one_provider_are_not_suppressed_together(
     simple.read()
     assert simple.suppressed() == dict.fromkeys(others[:4], "bounced")
     assert f"issue {issue} came back from 150 of 150 at big.example" in told.text
+
+
+def test_hosts_that_could_not_verify_the_sender_cost_a_list_of_four_nobody(
+    simple: Office,
+) -> None:
+    people = [f"r{number}@d{number}.example" for number in range(4)]
+    said = "550-Verification failed for <{}> 550-Response: 550 5.1.1 user unknown 550 Failed"
+    for reply in ("550 Verification failed for <bounces@example.org> no such user", ""):
+        issue = simple.publish(*people, refused=reply)
+        for each in () if reply else people:
+            sender = f"bounces+{token(each)}@example.org"
+            simple.box.put(report("5.1.1", said.format(sender), to=each, issue=issue))
+        simple.read()
+        kinds = [simple.state.bounces.mailings(each)[-1].kind for each in people]
+        assert kinds == ["ours"] * 4
+    assert simple.suppressed() == {}
 
 
 def test_what_a_provider_refuses_at_the_door_suppresses_none_of_its_readers(

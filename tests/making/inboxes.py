@@ -192,6 +192,73 @@ def dsn(name: str, *, to: str = ADA, issue: int = 7, given: str | None = None) -
     return text.replace(f"<{issue}.{to}.daily-papers", "<daily-papers").encode()
 
 
+def report(
+    status: str,
+    diagnostic: str,
+    *,
+    to: str = ADA,
+    issue: int = 7,
+    action: str = "failed",
+    **more: str,
+) -> bytes:
+    """Return a report as RFC 3464 has it; `more` are more fields about the recipient."""
+    fields = {"Final-Recipient": f"rfc822; {to}", "Action": action, "Status": status}
+    if diagnostic:
+        fields["Diagnostic-Code"] = f"smtp; {diagnostic}"
+    fields |= {name.replace("_", "-"): value for name, value in more.items()}
+    lines = [
+        "Return-Path: <>",
+        "From: MAILER-DAEMON@relay.example.org (Mail Delivery System)",
+        f"To: bounces+{token(to)}@example.org",
+        "Subject: Undelivered Mail Returned to Sender",
+        f"Message-ID: <{issue}.{to}@relay.example.org>",
+        "MIME-Version: 1.0",
+        'Content-Type: multipart/report; report-type=delivery-status; boundary="r"',
+        "",
+        "--r",
+        "Content-Type: text/plain",
+        "",
+        "Your message could not be delivered.",
+        "",
+        "--r",
+        "Content-Type: message/delivery-status",
+        "",
+        "Reporting-MTA: dns; relay.example.org",
+        f"Original-Envelope-Id: {issue}.0123456789abcdef0123",
+        "",
+        *(f"{name}: {value}" for name, value in fields.items() if value),
+        "",
+        "--r--",
+        "",
+    ]
+    return "\n".join(lines).encode()
+
+
+def notice(
+    text: str, *, to: str = ADA, issue: int = 7, sender: str = "MAILER-DAEMON@a.example"
+) -> bytes:
+    """Return what mail systems without RFC 3464 write, in the shape of Exim's."""
+    words = "\n".join(f"    {line}" for line in text.splitlines())
+    return f"""Return-Path: <>
+From: Mail Delivery System <{sender}>
+To: bounces+{token(to)}@example.org
+X-Failed-Recipients: {to}
+Subject: Mail delivery failed: returning message to sender
+Message-ID: <{issue}.{to}@a.example>
+
+A message that you sent could not be delivered to one of its recipients.
+This is a permanent error. The following address failed:
+
+  {to}
+{words}
+
+------ This is a copy of the message, including all the headers. ------
+
+To: {to}
+Message-ID: <daily-papers.{issue}.0123456789abcdef0123@example.org>
+""".encode()
+
+
 def mail(*, to: str, subject: str = "", text: str = "", **fields: str) -> bytes:
     """Return a mail that a person wrote; `fields` are more headers."""
     lines = [

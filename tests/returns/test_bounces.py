@@ -50,8 +50,9 @@ DSN = Path(__file__).parent / "dsn"
         ("554 no thanks", "ours"),
         ("500 syntax error", "ours"),
         # Replies that do not tell
-        ("550 mailbox unavailable", "unknown"),
-        ("550 blocked by a list", "unknown"),
+        ("550 mailbox unavailable", "dead"),
+        ("550 mailbox unavailable (in reply to end of DATA command)", "unknown"),
+        ("550 blocked by a list", "ours"),
         ("550 no such user here", "dead"),
         ("550 Unknown user", "dead"),
         ("551 user not local", "unknown"),
