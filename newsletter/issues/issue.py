@@ -16,19 +16,7 @@ from newsletter.models import (
 
 def compile_issue(number: int, day: date, news: Iterable[News]) -> Issue:
     """Turn the day's news into an issue; keywords without announcements say why."""
-    digests = tuple(
-        Digest(
-            keyword=each.keyword,
-            source=each.source,
-            outcome=each.outcome,
-            announcements=each.announcements,
-            listed=each.listed,
-            since=each.since,
-            reason=each.reason,
-        )
-        for each in news
-    )
-    return Issue(number=number, date=day, digests=digests)
+    return Issue(number=number, date=day, digests=tuple(each.digest for each in news))
 
 
 def edition_for(issues: Sequence[Issue], keywords: Sequence[str]) -> Edition:

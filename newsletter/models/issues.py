@@ -1,7 +1,7 @@
 """Issues and what they are made of, and what the state knows of a day."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import Literal
 
@@ -103,20 +103,18 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class News:
-    """What one listing means for one keyword.
+class News(Digest):
+    """What one listing means for one keyword: its digest, and what is to be remembered beside it.
 
     `recorded` are papers that become known without being announced: a baseline's older papers.
     """
 
-    keyword: Keyword
-    source: str
-    outcome: KeywordOutcome
-    announcements: tuple[Announcement, ...] = ()
     recorded: tuple[Paper, ...] = ()
-    listed: int = 0
-    since: datetime | None = None
-    reason: str = ""
+
+    @property
+    def digest(self) -> Digest:
+        """What an issue says of it."""
+        return Digest(**{each.name: getattr(self, each.name) for each in fields(Digest)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
