@@ -3,6 +3,7 @@
 NewsletterError
 ├─ ConfigError(problems)       78  a person must edit a file; every problem is listed
 ├─ SubscribersError(problems)  65  the list file as a whole cannot be trusted
+├─ ProfileError(reason)        65  a reader's own papers cannot be read: their order is the usual
 ├─ SourceError(url, reason)    69  arXiv did not answer usefully; what was owed still goes out
 ├─ StateError(path, reason)    74  damaged, newer than this program, or the disk is full
 ├─ LockedError(path, holder)   75  another run holds the state
@@ -64,6 +65,12 @@ class ConfigError(_ProblemsError):
 
 class SubscribersError(_ProblemsError):
     """The list file as a whole cannot be trusted, so nothing was sent."""
+
+    exit_code = DATA
+
+
+class ProfileError(NewsletterError):
+    """A reader's own papers cannot be read; it costs them the order, and nobody the digest."""
 
     exit_code = DATA
 

@@ -1,0 +1,185 @@
+"""Make a profile of what a reader's column `profile` says. It asks nobody over the network.
+
+The column holds a path relative to the list, arXiv ids, or a Zotero library.
+"""
+
+import codecs
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from newsletter.errors import ProfileError
+from newsletter.keywords.terms import Commonness, terms, usual
+from newsletter.models import OwnPaper, Profile
+from newsletter.subscribers.profiles.texts import OwnText, Texts, arxiv_id, read_texts
+
+MOST = 2000  # papers of a profile
+MAX_BYTES = 16_000_000
+SAME = 0.9  # the cosine from which on two papers are one
+
+_ZOTERO = re.compile(r"zotero:(user|group)/(\d{1,12})(?:/([A-Za-z0-9]{8}))?", re.IGNORECASE)
+_NOT_TEXT = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """A Zotero library, or one collection of it."""
+
+    kind: str
+    number: str
+    collection: str = ""
+
+    @property
+    def path(self) -> str:
+        """Its place under the address of the API."""
+        within = f"/collections/{self.collection}" if self.collection else ""
+        return f"{self.kind}s/{self.number}{within}"
+
+    def __str__(self) -> str:
+        return "/".join(filter(None, (self.kind, self.number, self.collection)))
+
+
+def meaning(cell: str) -> Path | tuple[str, ...] | Library:
+    """Return what a column means: a file, arXiv ids, or a Zotero library.
+
+    Raises ProfileError for what begins like one of them and is none.
+    """
+    if library := _ZOTERO.fullmatch(cell.strip()):
+        return Library(library[1].lower(), library[2], (library[3] or "").upper())
+    if cell.strip().lower().startswith("zotero:"):
+        raise ProfileError(
+            f"{cell[:80]!r} is no Zotero library; write zotero:user/NUMBER or zotero:group/NUMBER,"
+            " with /COLLECTION behind it for a collection's key of 8 characters"
+        )
+    parts = [each.strip() for each in cell.split(";") if each.strip()]
+    ids = [arxiv_id(each) for each in parts]
+    if parts and all(ids):
+        return tuple(dict.fromkeys(ids))
+    if any(ids):
+        strange = next(part for part, id_ in zip(parts, ids, strict=True) if not id_)
+        raise ProfileError(f"{strange[:80]!r} is no arXiv id, and there are others beside it")
+    return Path(cell.strip())
+
+
+def file_texts(path: Path, folder: Path) -> Texts:
+    """Return what a file says that lies in `folder`, or below it. Raises ProfileError."""
+    shown = str(path)[:200]
+    try:
+        found = (folder / path).resolve(strict=True)
+        if not found.is_relative_to(folder.resolve()):
+            raise ProfileError(f"{shown} leads out of the folder of the list; keep it there")
+        if not found.is_file():
+            raise ProfileError(f"{shown} is no file")
+        with found.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except FileNotFoundError as error:
+        raise ProfileError(f"there is no file {shown}") from error
+    except (OSError, ValueError, RuntimeError) as error:  # a loop of links, a name too long
+        reason = getattr(error, "strerror", "") or str(error)
+        raise ProfileError(f"{shown} cannot be read: {reason}") from error
+    if len(content) > MAX_BYTES:
+        raise ProfileError(f"{shown} has more than {MAX_BYTES // 1_000_000} MB; give less of it")
+    texts = read_texts(_decoded(content, shown))
+    if not texts.papers and not texts.arxiv_ids:
+        raise ProfileError(f"{shown} has no papers in it" + "".join(f"; {x}" for x in texts.notes))
+    return texts
+
+
+def own_paper(text: OwnText, paper_id: Callable[[str], str]) -> OwnPaper:
+    """Return a paper with its words counted; `paper_id` names one of arXiv as the state does."""
+    return OwnPaper(
+        id=paper_id(text.arxiv_id) if text.arxiv_id else "",
+        name=text.name,
+        terms=terms(f"{text.title} {text.abstract}"),
+    )
+
+
+def newest(texts: Iterable[OwnText]) -> tuple[list[OwnText], list[str]]:
+    """Return as many papers as count, the newest as far as known, and a note on the others."""
+    found = list(texts)
+    if len(found) <= MOST:
+        return found, []
+    found.sort(key=lambda each: -each.year)
+    return found[:MOST], [f"{len(found):,} papers: the newest {MOST:,} count"]
+
+
+def profile_of(papers: Iterable[OwnPaper], notes: Iterable[str] = ()) -> Profile:
+    """Return a profile in which each paper counts once: by its id, its title or its words.
+
+    Raises ProfileError where there is no word in any.
+    """
+    given = [each for each in papers if each.terms]
+    if not given:
+        raise ProfileError("there are no words in it that could be compared")
+    kept = _without_copies(_named_once(given))
+    copies = len(given) - len(kept)
+    said = [f"near-copies that count once: {copies}"] if copies else []
+    return Profile(papers=tuple(kept), notes=(*notes, *said))
+
+
+def _named_once(papers: Iterable[OwnPaper]) -> list[OwnPaper]:
+    seen: set[str] = set()
+    kept = []
+    for each in papers:
+        keys = {each.id, " ".join(re.findall(r"[^\W_]+", each.name.lower()))} - {""}
+        if seen.isdisjoint(keys):
+            kept.append(each)
+        seen |= keys
+    return kept
+
+
+def _without_copies(papers: Iterable[OwnPaper]) -> list[OwnPaper]:
+    """Leave out what has nearly the words of one before.
+
+    Only papers that share one of their rarest words are compared: what is left of a vector of
+    length 1 behind those is too short for two to be as near as `SAME` by it alone.
+    """
+    common = usual()
+    kept: list[OwnPaper] = []
+    vectors: list[dict[str, float]] = []
+    having: dict[str, list[int]] = defaultdict(list)
+    for each in papers:
+        vector = common.vector(each.terms)
+        rare = _rarest(vector, common)
+        near = {index for word in rare for index in having[word]}
+        if any(_cosine(vector, vectors[index]) >= SAME for index in near):
+            continue
+        for word in rare:
+            having[word].append(len(kept))
+        kept.append(each)
+        vectors.append(vector)
+    return kept
+
+
+def _rarest(vector: Mapping[str, float], common: Commonness) -> list[str]:
+    """Return the rarest words of a vector, so many that the others are shorter than `SAME`."""
+    rest = 1.0
+    found = []
+    for word in sorted(vector, key=lambda word: (common.having.get(word, 0), word)):
+        found.append(word)
+        rest -= vector[word] ** 2
+        if rest < SAME**2:
+            break
+    return found
+
+
+def _cosine(one: Mapping[str, float], other: Mapping[str, float]) -> float:
+    return sum(weight * other[word] for word, weight in one.items() if word in other)
+
+
+def _decoded(content: bytes, shown: str) -> str:
+    """Return a file as text: UTF-8, UTF-16 with its mark, or the Latin letters of old files."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        encodings = ["utf-16"]
+    else:
+        encodings = ["utf-8-sig", "cp1252"]
+    for encoding in encodings:
+        try:
+            text = content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if not _NOT_TEXT.search(text):
+            return text
+    raise ProfileError(f"{shown} is not text; save it as UTF-8, or export BibTeX or RIS")

@@ -1,0 +1,275 @@
+"""Ask Zotero for somebody's library, politely, and keep a copy of its words. It only reads.
+
+The web API, version 3: www.zotero.org/support/dev/web_api/v3/basics. A library is asked for at
+most once a day, and answers with one line where nothing has changed. Where Zotero is down the copy
+serves; whoever has none keeps the usual order.
+"""
+
+import json
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+import requests
+from urllib3.exceptions import HTTPError
+
+from newsletter import __version__
+from newsletter.errors import ProfileError
+from newsletter.files import replacing
+from newsletter.models import OwnPaper
+from newsletter.moments import iso, moment_of
+from newsletter.subscribers.profiles.own import MOST, Library, own_paper
+from newsletter.subscribers.profiles.texts import OwnText, arxiv_id_in, year_in
+
+_CHUNK = 65_536
+_PAGE = 100  # items, the most that Zotero gives
+_MAX_BYTES = 20_000_000
+_TIMEOUT = 30.0
+_ATTEMPTS = 3
+_PATIENCE = 120.0  # seconds that a run waits for Zotero in all
+_NO_PAPERS = frozenset({"attachment", "note", "annotation"})
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """What is known of a library: as of which version and day, its size, and its papers."""
+
+    version: int
+    asked: datetime
+    total: int
+    papers: tuple[OwnPaper, ...]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What there is to know of it."""
+        if self.total <= MOST:
+            return ()
+        return (f"a library of {self.total:,} items: the newest {MOST:,} count",)
+
+
+@dataclass(slots=True, kw_only=True)
+class Zotero:
+    """The questions of one run, which began at `now`, to the API at `url`.
+
+    `keys` are by the name of their secret: a library's own is named by its number, any other is
+    tried for every library. `folder` holds the copies; `paper_id` names a paper of arXiv.
+    `requests` counts the questions.
+    """
+
+    session: requests.Session
+    url: str
+    keys: Mapping[str, str]
+    folder: Path
+    paper_id: Callable[[str], str]
+    now: datetime
+    sleep: Callable[[float], None] = time.sleep
+    requests: int = field(default=0, init=False)
+    _waited: float = field(default=0.0, init=False)
+    _back_off: float = field(default=0.0, init=False)
+    _down: str = field(default="", init=False)
+
+    def library(self, library: Library) -> Held:
+        """Return what is in a library, from a copy made today or else from Zotero.
+
+        Raises ProfileError where Zotero refuses, or does not answer and there is no copy.
+        """
+        path = copy_of(library, self.folder)
+        held = _read(path)
+        if held and held.asked.date() == self.now.date():
+            return held
+        try:
+            found = self._asked(library, held)
+        except _DownError as error:
+            if held is None:
+                raise ProfileError(
+                    f"zotero:{library}: {error}, and there is no copy yet"
+                ) from error
+            _log.warning("zotero:%s: %s; the copy of %s serves", library, error, iso(held.asked))
+            return held
+        _write(path, found)
+        return found
+
+    def _asked(self, library: Library, held: Held | None) -> Held:
+        named = [each for each in self.keys if each == library.number]
+        refused = "it is not public, and there is no secret zotero__NAME with a key for it"
+        for name in named or sorted(self.keys) or [""]:
+            try:
+                return self._fetched(library, held, key=self.keys.get(name, ""))
+            except _RefusedError:
+                if name:
+                    refused = f"the key zotero__{name} does not open it"
+        raise ProfileError(f"zotero:{library}: Zotero refuses: {refused}")
+
+    def _fetched(self, library: Library, held: Held | None, *, key: str) -> Held:
+        papers: list[OwnPaper] = []
+        version, start, total = 0, 0, 1
+        while start < min(total, MOST):
+            answer = self._page(library, start, key=key, known=held if start == 0 else None)
+            if answer.status == 304 and held:
+                return Held(
+                    version=held.version, asked=self.now, total=held.total, papers=held.papers
+                )
+            items = answer.items()
+            papers += self._papers(items)
+            # A library that is changed meanwhile has another version tomorrow, and is read again.
+            version = version or answer.number("Last-Modified-Version")
+            total = answer.number("Total-Results")
+            start += len(items)
+            if not items:
+                break
+        return Held(version=version, asked=self.now, total=total, papers=tuple(papers[:MOST]))
+
+    def _papers(self, items: Iterable[Any]) -> Iterator[OwnPaper]:
+        for item in items:
+            data = item.get("data", {}) if isinstance(item, dict) else {}
+            if not data or data.get("itemType") in _NO_PAPERS:
+                continue
+            said = {name: str(text) for name, text in data.items() if isinstance(text, str)}
+            where = (said.get(name, "") for name in ("archiveID", "url", "extra", "DOI"))
+            text = OwnText(
+                title=said.get("title", ""),
+                abstract=said.get("abstractNote", ""),
+                arxiv_id=arxiv_id_in(*where),
+                year=year_in(said.get("date", "")),
+            )
+            yield own_paper(text, self.paper_id)
+
+    def _page(self, library: Library, start: int, *, key: str, known: Held | None) -> "_Answer":
+        """Ask for items, the newest first; in vain at most three times."""
+        query = urlencode(
+            {
+                "format": "json",
+                "limit": _PAGE,
+                "start": start,
+                "sort": "dateAdded",
+                "direction": "desc",
+            }
+        )
+        headers = {
+            "Zotero-API-Version": "3",
+            "User-Agent": f"arxiv-newsletter/{__version__}",
+            **({"Zotero-API-Key": key} if key else {}),
+            **({"If-Modified-Since-Version": str(known.version)} if known else {}),
+        }
+        url = f"{self.url.rstrip('/')}/{library.path}/items/top?{query}"
+        for attempt in range(_ATTEMPTS):
+            answer = self._answer(url, headers)
+            status = answer.status
+            if status in {200, 304}:
+                return answer
+            if status == 403:
+                raise _RefusedError
+            if status == 404:
+                raise ProfileError(f"zotero:{library}: Zotero knows no such library or collection")
+            if status != 429 and status < 500:
+                break
+            self._back_off = max(self._back_off, answer.number("Retry-After"), 2.0**attempt)
+        raise _DownError(f"Zotero answered {status}")
+
+    def _answer(self, url: str, headers: Mapping[str, str]) -> "_Answer":
+        if self._down:
+            raise _DownError(self._down)
+        self._wait()
+        self.requests += 1
+        try:
+            answer = self._get(url, headers)
+        except (requests.RequestException, HTTPError, OSError) as error:
+            # One silence is enough: no digest waits for the libraries of a hundred readers.
+            self._down = f"Zotero cannot be reached ({type(error).__name__})"
+            raise _DownError(self._down) from error
+        self._back_off = answer.number("Backoff")
+        return answer
+
+    def _get(self, url: str, headers: Mapping[str, str]) -> "_Answer":
+        with self.session.get(
+            url,
+            headers=headers,
+            timeout=_TIMEOUT,
+            allow_redirects=False,  # the key would go there too
+            stream=True,
+        ) as response:
+            latest = time.monotonic() + _PATIENCE
+            body = bytearray()
+            while piece := response.raw.read1(_CHUNK, decode_content=True):
+                body += piece
+                if len(body) > _MAX_BYTES or time.monotonic() > latest:
+                    raise OSError("an answer without end")
+            return _Answer(response.status_code, response.headers, bytes(body))
+
+    def _wait(self) -> None:
+        seconds, self._back_off = self._back_off, 0.0
+        if self._waited + seconds > _PATIENCE:
+            self._down = f"Zotero asks to be left alone for {seconds:.0f} s"
+            raise _DownError(self._down)
+        if seconds:
+            self._waited += seconds
+            self.sleep(seconds)
+
+
+def copy_of(library: Library, folder: Path) -> Path:
+    """Return where the copy of a library lies."""
+    return folder / f"zotero-{str(library).replace('/', '-')}.json"
+
+
+class _DownError(Exception):
+    """Zotero is of no use for now."""
+
+
+class _RefusedError(Exception):
+    """The key, or none, does not open the library."""
+
+
+class _Answer(NamedTuple):
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def number(self, header: str) -> int:
+        """Return a header that is a number; 0 where it is none."""
+        text = self.headers.get(header, "").strip()
+        return int(text) if text.isdecimal() else 0
+
+    def items(self) -> list[Any]:
+        """Return the items of an answer."""
+        try:
+            items = json.loads(self.body)
+        except ValueError as error:
+            raise _DownError("Zotero's answer is not JSON") from error
+        if not isinstance(items, list):
+            raise _DownError("Zotero's answer is no list of items")
+        return items
+
+
+def _read(path: Path) -> Held | None:
+    """Return the copy of a library; a damaged one is none."""
+    try:
+        known = json.loads(path.read_bytes())
+        return Held(
+            version=known["version"],
+            asked=moment_of(known["asked"]),
+            total=known["total"],
+            papers=tuple(
+                OwnPaper(name=name, id=id_, terms=counted) for name, id_, counted in known["papers"]
+            ),
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _write(path: Path, held: Held) -> None:
+    known = {
+        "version": held.version,
+        "asked": iso(held.asked),
+        "total": held.total,
+        "papers": [(each.name, each.id, each.terms) for each in held.papers],
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path, mode=0o600) as file:
+        file.write(json.dumps(known, ensure_ascii=False, separators=(",", ":")).encode())
