@@ -29,6 +29,7 @@ from pathlib import Path
 from newsletter.models import Day, Envelope, Issue, Outcome, Outgoing, Owed
 from newsletter.sending.smtp import Conduct, Server, SmtpTransport
 from newsletter.state.state import State
+from tests.peers.ports import free_port
 
 LINE = b"Some line of a digest, as long as quoted-printable allows it to be, no lon=\r\n"
 PARTS = 8  # shared by all messages, like the cards of papers
@@ -211,12 +212,6 @@ async def proxy(entrance: int, port: int, seconds: float) -> None:
 
     listener = await asyncio.start_server(serve, "127.0.0.1", entrance, backlog=512)
     await listener.serve_forever()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port
 
 
 def wait_for(port: int) -> None:

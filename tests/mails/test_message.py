@@ -2,7 +2,6 @@
 
 import re
 import smtplib
-import socket
 from binascii import a2b_qp
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -37,6 +36,7 @@ from tests.making.editions import (
     rich,
 )
 from tests.making.papers import NOW
+from tests.peers.ports import free_port
 
 LINK = f"https://papers.example.org/unsubscribe/{TOKEN}"
 WITHOUT_WEB = replace(MASTHEAD, base_url="")
@@ -420,9 +420,8 @@ class Received:
 @pytest.fixture
 def server() -> Iterator[tuple[Received, int]]:
     received = Received()
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    controller = Controller(received, hostname="127.0.0.1", port=port, ready_timeout=10)
+    port = free_port()
+    controller = Controller(received, hostname="127.0.0.1", port=port, ready_timeout=60)
     controller.start()
     try:
         yield received, port

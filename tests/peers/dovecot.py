@@ -17,6 +17,7 @@ from pathlib import Path
 import trustme
 
 from tests.making.tools import found
+from tests.peers.ports import free_port
 
 PASSWORD = "correct-horse-battery"
 
@@ -99,7 +100,7 @@ def dovecot() -> Iterator[Dovecot]:
         folder = Path(name)
         owner = pwd.getpwnam("nobody") if os.getuid() == 0 else pwd.getpwuid(os.getuid())
         group = grp.getgrgid(owner.pw_gid).gr_name
-        port = _free_port()
+        port = free_port()
         ca = trustme.CA()
         ca.cert_pem.write_to_path(folder / "ca.pem")
         certificate = ca.issue_cert("127.0.0.1")
@@ -131,12 +132,6 @@ def dovecot() -> Iterator[Dovecot]:
         finally:
             process.terminate()
             process.wait(10)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _wait_for(port: int, folder: Path, process: "subprocess.Popen[bytes]") -> None:

@@ -7,11 +7,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from email.utils import parsedate_to_datetime
+from itertools import chain
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -504,6 +506,17 @@ def slowly() -> Iterator[Action]:
         yield ORDINARY
 
 
+def held(until: Event) -> Iterator[Action]:
+    while until.wait(100):
+        yield ORDINARY
+
+
+def all_but_one(runs: Sequence["subprocess.Popen[str]"]) -> None:
+    """Wait until one of them alone is left."""
+    while sum(run.poll() is None for run in runs) > 1:
+        time.sleep(0.01)
+
+
 def by_smtp(folder: Path, server: SmtpServer) -> None:
     with (folder / "newsletter.toml").open("a") as file:
         file.write(
@@ -514,9 +527,12 @@ def by_smtp(folder: Path, server: SmtpServer) -> None:
 
 @pytest.mark.slow
 def test_two_runs_at_once_are_one_run(sample: Path) -> None:
-    with SmtpServer(script={"dot": slowly()}) as server:
+    others_left = Event()
+    with SmtpServer(script={"dot": held(others_left)}) as server:
         by_smtp(sample, server)
         runs = [program(sample, "run", "--now", DAY_ONE) for _ in range(3)]
+        all_but_one(runs)
+        others_left.set()
         told = [run.communicate()[1] for run in runs]
         assert sorted(run.returncode for run in runs) == [0, 75, 75], told
         assert len(server.recipients) == len(set(server.recipients)) == 4
@@ -524,7 +540,8 @@ def test_two_runs_at_once_are_one_run(sample: Path) -> None:
 
 @pytest.mark.slow
 def test_two_runs_at_once_finish_what_a_killed_one_left_only_once(sample: Path) -> None:
-    with SmtpServer(script={"dot": slowly()}) as server:
+    others_left = Event()
+    with SmtpServer(script={"dot": chain([ORDINARY], held(others_left))}) as server:
         by_smtp(sample, server)
         killed = program(sample, "run", "--now", DAY_ONE)
         while not server.mails:
@@ -532,6 +549,8 @@ def test_two_runs_at_once_finish_what_a_killed_one_left_only_once(sample: Path) 
         killed.kill()
         killed.communicate()
         runs = [program(sample, "run", "--now", DAY_ONE) for _ in range(2)]
+        all_but_one(runs)
+        others_left.set()
         told = [run.communicate()[1] for run in runs]
         assert sorted(run.returncode for run in runs) == [0, 75], told
         assert len({mail.message_id for mail in server.mails}) == 4
@@ -547,9 +566,12 @@ def second_container(sample: Path, tmp_path: Path) -> Iterator[Path]:
 @pytest.mark.mount
 @pytest.mark.slow
 def test_two_containers_on_one_volume_are_one_run(sample: Path, second_container: Path) -> None:
-    with SmtpServer(script={"dot": slowly()}) as server:
+    others_left = Event()
+    with SmtpServer(script={"dot": held(others_left)}) as server:
         by_smtp(sample, server)
         runs = [program(each, "run", "--now", DAY_ONE) for each in (sample, second_container)]
+        all_but_one(runs)
+        others_left.set()
         told = [run.communicate()[1] for run in runs]
         assert sorted(run.returncode for run in runs) == [0, 75], told
         assert len(server.recipients) == len(set(server.recipients)) == 4
