@@ -1,15 +1,22 @@
-# make demo: see it work · make test: prove it · make lock: renew the lock files
+# make demo: see it work · make test: prove it · make quick: in a minute · make test-all: in full
 VENV := .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
+WORKERS ?= auto
 
-.PHONY: demo test quick lint screenshots lock clean
+.PHONY: demo test test-all test-full quick lint screenshots lock clean
 
 demo: $(VENV)/.ready
 	@$(BIN)/newsletter demo demo
 
 test: $(VENV)/.ready-dev
-	$(BIN)/pytest
+	$(BIN)/pytest -n $(WORKERS) -m "not full"
+
+# What `make test` leaves out: the long simulations in full size.
+test-full: $(VENV)/.ready-dev
+	$(BIN)/pytest -n $(WORKERS) -m full
+
+test-all: test test-full
 
 quick: $(VENV)/.ready-dev
 	$(BIN)/pytest -m "not slow"

@@ -196,6 +196,7 @@ def test_pages_are_joined(world: World) -> None:
     assert not world.listing(scope()).complete
 
 
+@pytest.mark.full
 @pytest.mark.slow
 def test_a_window_with_more_than_arxiv_gives_out_is_halved(world: World) -> None:
     many = [submitted(1 + number / 500, 1000 + number) for number in range(10_500)]
@@ -207,16 +208,17 @@ def test_a_window_with_more_than_arxiv_gives_out_is_halved(world: World) -> None
 
 
 @pytest.mark.slow
-def test_many_papers_are_analysed_once_for_all_keywords(world: World) -> None:
-    many = [submitted(2 + number % 25, number) for number in range(10_000, 18_500)]
+@pytest.mark.parametrize("count", [1000, pytest.param(8500, marks=pytest.mark.full)])
+def test_many_papers_are_analysed_once_for_all_keywords(world: World, count: int) -> None:
+    many = [submitted(2 + number % 25, number) for number in range(10_000, 10_000 + count)]
     world.replica.records = listed(*many, FRESH)
     stems.cache_clear()
     unknown = [
         scope(known={}, last_good=None),
         scope(Keyword(name="part"), known={}, last_good=None),
     ]
-    assert [len(each.papers) for each in world.fetch(*unknown).listings] == [8500, 8500]
-    assert stems.cache_info().misses < 9000
+    assert [len(each.papers) for each in world.fetch(*unknown).listings] == [count, count]
+    assert stems.cache_info().misses < count + 500
 
 
 def test_silence_is_believed_when_a_fresh_paper_came_back(world: World) -> None:
@@ -297,12 +299,13 @@ def test_a_bad_answer_in_arxivs_cache_is_left_behind(world: World, fault: Fault)
 
 
 @pytest.mark.slow
-def test_no_pair_of_faults_passes_for_a_quiet_day(world: World) -> None:
+@pytest.mark.parametrize("size", [30, pytest.param(150, marks=pytest.mark.full)])
+def test_no_pair_of_faults_passes_for_a_quiet_day(world: World, size: int) -> None:
     new = submitted(1.2, 1)
     world.replica.records = listed(*OLD, FRESH, new)
     world.manners = {"attempts": 2}
     pairs = list(combinations(faults.QUICK, 2))
-    for day, pair in enumerate(Random(3).sample(pairs, 150)):
+    for day, pair in enumerate(Random(3).sample(pairs, size)):
         world.folder = world.folder.with_name(f"day {day}")
         world.replica.now = NOW
         world.breaks(*pair)

@@ -189,7 +189,12 @@ def the_job(
     ("days", "wrong"),
     [
         pytest.param(37, PASSING, id="June, and a week to catch up"),
-        pytest.param(84, [[fault] for fault in faults.QUICK], id="the summer, with every fault"),
+        pytest.param(
+            84,
+            [[fault] for fault in faults.QUICK],
+            id="the summer, with every fault",
+            marks=pytest.mark.full,
+        ),
     ],
 )
 def test_the_job_misses_nothing_and_claims_nothing_false(
@@ -215,10 +220,12 @@ def test_the_job_misses_nothing_and_claims_nothing_false(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("one_in", [10, pytest.param(1, marks=pytest.mark.full)])
 def test_no_pair_of_faults_makes_the_job_miss_repeat_or_claim_anything(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], one_in: int
 ) -> None:
-    pairs = [pair for pair in combinations(faults.QUICK, 2) if pair[1] not in faults.INSTEAD]
+    every = [pair for pair in combinations(faults.QUICK, 2) if pair[1] not in faults.INSTEAD]
+    pairs = every[::one_in]
     days = runs(2 * len(pairs) + 10)
     records = [about(n) if n % 5 == 0 else everyday(n) for n in range(4 * len(days))]
     with Replica(records) as replica, requests.Session() as session:
