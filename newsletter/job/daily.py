@@ -67,8 +67,8 @@ def run(
 ) -> Report:
     """Run the daily job once, as of `now`. Its troubles are in the report, not raised.
 
-    `before` has the readers as the run before left them, by folded address. Only what
-    makes the whole run pointless is raised: a StateError, or a clock that was never set.
+    `before` has the readers as the run before left them, by folded address. Only what makes the
+    whole run pointless is raised: a StateError, or a clock that was never set.
     """
     require_set_clock(now, state)
     state.deliveries.take_up(now=now, max_age=rules.max_age)

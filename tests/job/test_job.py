@@ -9,7 +9,7 @@ import pytest
 
 from newsletter.errors import TransportError
 from newsletter.job.daily import frequencies_due, weekly_served
-from newsletter.models import Issue, Keyword, Outcome, Subscriber
+from newsletter.models import Issue, Keyword, Memory, Outcome, Reader, Subscriber
 from newsletter.sending.smtp import Server, SmtpTransport
 from newsletter.state.state import State
 from newsletter.subscribers.suppressions import Suppressions
@@ -177,6 +177,23 @@ def test_weekly_subscribers_get_the_week_on_the_next_run_after_monday(room: News
     assert "2611.00001" in body(weekly)
     assert "2611.00002" in body(weekly)
     assert room.run(now=NOW + 6 * DAY).issue is None
+
+
+def test_the_readers_of_before_and_each_memory_are_read_once(room: Newsroom) -> None:
+    class Counting(State):
+        def readers(self) -> dict[str, Reader]:
+            read.append("readers")
+            return super().readers()
+
+        def memory(self, keyword: Keyword) -> Memory:
+            read.append(keyword.name)
+            return super().memory(keyword)
+
+    read: list[str] = []
+    room.open_state = Counting.open
+    room.told.papers = {"mri": (paper("2611.00001"),)}
+    assert room.run().deliveries.accepted == 1
+    assert read == ["readers", "mri", "pet"]
 
 
 @pytest.mark.parametrize(
