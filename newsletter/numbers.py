@@ -6,7 +6,7 @@ so that a bounce of an alert is never taken for one of an issue.
 
 import re
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, datetime
 from hashlib import sha256
 
 _NUMBER = re.compile(r"(?<![\w-])(\d{1,9})\.[0-9a-f]{20}\b", re.ASCII)
@@ -31,6 +31,11 @@ def issue_of(text: str) -> int:
 def alert_number(day: date, recipient: str, troubles: Iterable[str]) -> str:
     """Return what tells a letter to the operator from every other of its day."""
     return f"alert.{day:%Y%m%d}-{_digest(recipient, *troubles)}"
+
+
+def answer_number(moment: datetime, recipient: str, purpose: str) -> str:
+    """Return what tells an answer to somebody from every other."""
+    return f"answer.{moment:%Y%m%d%H%M%S}-{_digest(recipient, purpose, moment.isoformat())}"
 
 
 def message_id(number: str, *, list_id: str, domain: str) -> str:

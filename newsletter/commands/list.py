@@ -178,11 +178,11 @@ def forget(context: typer.Context, email: Email, *, yes: Yes = False) -> None:
 
     Backups, previews and mails that came in are yours to delete.
     """
-    from newsletter.commands import forget
+    from newsletter.job import personal
 
     config = loaded_config(context)
     _ask(f"Erase everything about {email}? This cannot be undone.", yes=yes)
-    erased = forget.forget(config, email, now=moment(None))
+    erased = personal.forget(config, email, now=moment(None))
     typer.echo("\n".join(erased))
 
 

@@ -30,6 +30,7 @@ from newsletter.commands.options import (
 from newsletter.errors import (
     PERMISSION,
     STALE,
+    ConfigError,
     NewsletterError,
     StateError,
     exit_code_of,
@@ -213,6 +214,26 @@ def schedule(
         clock=lambda: moment(None),
         wait=stop.wait,
     )
+
+
+@app.command()
+def serve(
+    context: typer.Context,
+    *,
+    host: Annotated[str, typer.Option(help="Where to listen; loopback, behind a proxy.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The port.")] = 8080,
+) -> None:
+    """Serve the web part: leave with one click, join with confirmation, change what one gets."""
+    config, stop = loaded_config(context), _stop_on_signals()
+    try:
+        from newsletter.web.serving import serve as open_door
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            [f"{error.name} is missing; install it: pip install 'arxiv-newsletter[web]'"]
+        ) from error
+    open_door(config, host=host, port=port, clock=lambda: moment(None), stop=stop)
 
 
 @app.command()

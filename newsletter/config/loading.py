@@ -225,11 +225,6 @@ class _Draft:
             self._warn_of(f"newsletter.unsubscribe_address: {reason}")
         if config.archive.directory:
             self._warn_of("archive.directory: archives are not built yet; none is written")
-        if config.web:
-            self._warn_of(
-                "web.base_url: the web part is not built yet; a server of yours must answer"
-                f" POST {config.web.base_url}/unsubscribe/TOKEN"
-            )
         written_here = [
             f"{table}.{key}"
             for table, key in (("smtp", "password"), ("inbox", "password"), ("state", "token_key"))

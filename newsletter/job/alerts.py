@@ -4,16 +4,14 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from email.message import EmailMessage
-from email.policy import SMTP
-from email.utils import format_datetime
 
 from newsletter.addresses import bare
 from newsletter.errors import NewsletterError, TransportError
 from newsletter.job.mailroom import Aside
 from newsletter.job.report import Report
-from newsletter.models import Envelope, Masthead, Outgoing, Transport
-from newsletter.numbers import alert_number, message_id
+from newsletter.mails.letter import letter
+from newsletter.models import Masthead, Outgoing, Transport
+from newsletter.numbers import alert_number
 from newsletter.phrases import counted
 from newsletter.state.runs import History
 from newsletter.state.state import State
@@ -102,18 +100,14 @@ def _told_today(trouble: Trouble, history: History, now: datetime) -> bool:
 
 
 def _letter(due: Sequence[Trouble], to: str, masthead: Masthead, *, now: datetime) -> Outgoing:
-    sender = bare(masthead.sender)
-    number = alert_number(now.date(), to, [each.name for each in due])
-    mail = EmailMessage(policy=SMTP)
-    mail["To"] = to
-    mail["From"] = masthead.sender
-    mail["Date"] = format_datetime(now)
-    domain = sender.rpartition("@")[2]
-    mail["Message-ID"] = message_id(number, list_id=masthead.id, domain=domain)
-    mail["Subject"] = f"{masthead.title}: {counted(len(due), 'trouble')}"
-    mail["Auto-Submitted"] = "auto-generated"
     lines = [f"- {each.text}" for each in due]
-    mail.set_content("\n".join([*lines, "", "`newsletter status` says more.", ""]))
-    return Outgoing(
-        delivery=0, envelope=Envelope(sender=sender, recipient=to), message=(mail.as_bytes(),)
+    return letter(
+        masthead,
+        to,
+        number=alert_number(now.date(), to, [each.name for each in due]),
+        subject=f"{masthead.title}: {counted(len(due), 'trouble')}",
+        text="\n".join([*lines, "", "`newsletter status` says more.", ""]),
+        now=now,
+        headers={"Auto-Submitted": "auto-generated"},
+        envelope_sender=bare(masthead.sender),
     )

@@ -85,11 +85,17 @@ def rules(config: Config) -> daily.Rules:
 
 
 def subscribers(
-    config: Config, before: Collection[str], suppressions: Suppressions, *, accept_list: bool
+    config: Config,
+    before: Collection[str],
+    suppressions: Suppressions,
+    *,
+    accept_list: bool,
+    now: datetime,
 ) -> SubscriberList:
     """Read the list; raises SubscribersError when it cannot be trusted as a whole.
 
-    `before` has the folded addresses of the readers of the run before.
+    `before` has the folded addresses of the readers of the run before; a pause that ended before
+    `now` is none.
     """
     return read(
         config.subscribers.file,
@@ -97,6 +103,7 @@ def subscribers(
         previous=before,
         kept_off=suppressions.reason_for,
         accept=accept_list,
+        today=now.astimezone(config.timezone).date(),
     )
 
 

@@ -52,7 +52,7 @@ def run(
         keys = token_keys(config)
         suppressions = Suppressions(config.subscribers.suppressions, keys=keys)
         before = state.readers()
-        people = subscribers(config, before, suppressions, accept_list=accept_list)
+        people = subscribers(config, before, suppressions, accept_list=accept_list, now=now)
         for problem in (*people.problems, *suppressions.problems):
             warn(problem)
         mailroom = Mailroom(

@@ -1,6 +1,7 @@
 """The people who read: as the list has them, and as the state remembers them."""
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Literal
 
 Frequency = Literal["daily", "weekly"]
@@ -14,7 +15,7 @@ class Subscriber:
     """A row of the list file that passed every check.
 
     `keywords` is None for all of them. `email` is deliverable as written: local part as given,
-    domain as A-labels in lower case.
+    domain as A-labels in lower case. `paused_until` is the day from which mails come again.
     """
 
     email: str
@@ -22,6 +23,7 @@ class Subscriber:
     keywords: tuple[str, ...] | None = None
     frequency: Frequency = "daily"
     paused: bool = False
+    paused_until: date | None = None
     format: Format = "html"
     profile: str = ""
 

@@ -23,6 +23,7 @@ from newsletter.phrases import counted
 from newsletter.sending import doors
 from newsletter.state.state import State
 from newsletter.subscribers.suppressions import Suppressions
+from newsletter.subscribers.tokens import LENGTH as TOKEN_LENGTH
 
 FREE_MB = 100
 WEB_TIMEOUT = 10
@@ -45,7 +46,7 @@ class Finding:
 def findings(config: Config, *, now: datetime, offline: bool) -> Iterator[Finding]:
     """Yield what a run at `now` would meet; trouble is a finding, and nothing is raised."""
     yield from _configuration(config)
-    yield from _guarded("list", _list(config))
+    yield from _guarded("list", _list(config, now))
     yield from _guarded("templates", _templates(config, now))
     yield from _guarded("disk", _disk(config))
     yield from _guarded("state", _state(config, now))
@@ -96,10 +97,10 @@ def _configuration(config: Config) -> Iterator[Finding]:
     yield from (Finding(what="configuration", text=each, mark="note") for each in config.warnings)
 
 
-def _list(config: Config) -> Iterator[Finding]:
+def _list(config: Config, now: datetime) -> Iterator[Finding]:
     suppressions = Suppressions(config.subscribers.suppressions)
     with _remembered(config) as state:
-        found = parts.subscribers(config, state.readers(), suppressions, accept_list=False)
+        found = parts.subscribers(config, state.readers(), suppressions, accept_list=False, now=now)
     for problem in (*found.problems, *suppressions.problems):
         yield Finding(what="list", text=problem, mark="note")
     paused = sum(each.paused for each in found.subscribers)
@@ -191,22 +192,31 @@ def _inbox(config: Config) -> Iterator[Finding]:
 
 
 def _web(config: Config) -> Iterator[Finding]:
+    """Ask, as a mail program would, for somebody who is nobody to leave (RFC 8058)."""
     if config.web is None:
         return
-    url = config.web.base_url
+    base = config.web.base_url
+    url = f"{base}/unsubscribe/{'a' * TOKEN_LENGTH}"
     try:
         # With stream, no more is read than how it answers.
-        with requests.get(url, timeout=WEB_TIMEOUT, stream=True) as answer:
+        with requests.post(
+            url,
+            data={"List-Unsubscribe": "One-Click"},
+            timeout=WEB_TIMEOUT,
+            stream=True,
+            allow_redirects=False,
+        ) as answer:
             status = answer.status_code
     except requests.RequestException as error:
-        text = f"{url} does not answer ({type(error).__name__}): is the web part up?"
+        text = f"{base} does not answer ({type(error).__name__}): is `newsletter serve` up?"
         yield Finding(what="web", text=text, mark="FAIL", exit_code=UNAVAILABLE)
         return
-    if status >= 500:
-        text = f"{url} answers {status}: is the web part up behind it?"
-        yield Finding(what="web", text=text, mark="FAIL", exit_code=UNAVAILABLE)
+    if status == 200:
+        yield Finding(what="web", text=f"leaving with one click works through {base}")
     else:
-        yield Finding(what="web", text=f"{url} answers")
+        text = f"one click does not work: {base}/unsubscribe/TOKEN answers {status} to a POST"
+        hint = "; is `newsletter serve` up behind it, and is the POST passed on as it is?"
+        yield Finding(what="web", text=text + hint, mark="FAIL", exit_code=UNAVAILABLE)
 
 
 def _trial(config: Config, recipient: str, now: datetime) -> Iterator[Finding]:

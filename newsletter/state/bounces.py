@@ -42,6 +42,17 @@ class BounceBook:
         with self._database.transaction() as db:
             _note_bounces(db, bounces, now)
 
+    def of_address(self, address: str) -> list[dict[str, str | int]]:
+        """Return what came back from an address, by issue."""
+        return [
+            {"issue": issue, "kind": kind, "reply": reply, "noted": noted}
+            for issue, kind, reply, noted in self._database.rows(
+                "select issue, kind, reply, noted from bounces where lower(address) = lower(?)"
+                " order by issue",
+                address,
+            )
+        ]
+
     def unjudged(self) -> list[Bounce]:
         """Return the bounces that have not been decided about, oldest issue first."""
         return [

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from itertools import zip_longest
 from pathlib import Path
 
@@ -12,7 +13,9 @@ from newsletter.phrases import did_you_mean
 from newsletter.prose import printable
 from newsletter.subscribers.listfile import ListFile, Row, opened
 
-COLUMNS = ("email", "name", "keywords", "frequency", "status", "format", "profile")
+COLUMNS = (
+    "email", "name", "keywords", "frequency", "status", "format", "profile", "paused_until",
+)  # fmt: skip
 
 # Of a list that cannot be trusted nobody reads more than this.
 _MAX_PROBLEMS = 1000
@@ -54,8 +57,11 @@ def read(
     previous: Collection[str] = (),
     kept_off: Callable[[str], str | None] = lambda _address: None,
     accept: bool = False,
+    today: date | None = None,
 ) -> SubscriberList:
     """Return the subscribers in the file; a bad row never stops a good one.
+
+    `today` tells which pauses are over.
 
     `keywords` are the names people can subscribe to. `previous` are the folded addresses that the
     last good run had, without those that `kept_off` knows a reason against. Raises SubscribersError
@@ -65,7 +71,7 @@ def read(
     """
     for _ in range(_READINGS):
         with opened(path) as file:
-            found = _collected(file, path.name, RowReader(keywords))
+            found = _collected(file, path.name, RowReader(keywords, today=today))
             if not file.replaced():
                 break
     else:
@@ -79,9 +85,13 @@ def read(
 
 
 class RowReader:
-    """Knows what a row may say. One serves a whole file: equal keyword cells share their tuple."""
+    """Knows what a row may say. One serves a whole file: equal keyword cells share their tuple.
 
-    def __init__(self, keywords: Sequence[str]) -> None:
+    From `paused_until` on, a pause is over; without `today` none is.
+    """
+
+    def __init__(self, keywords: Sequence[str], *, today: date | None = None) -> None:
+        self._today = today
         self._names = {name_key(name): name for name in keywords}
         self._seen: dict[str, tuple[tuple[str, ...] | None, tuple[str, ...]]] = {}
 
@@ -106,14 +116,22 @@ class RowReader:
             for name, known in _CHOICES
             if choices[name] not in known
         ]
+        until = None
+        if text := cells.get("paused_until", ""):
+            try:
+                until = date.fromisoformat(text)
+            except ValueError:
+                problems.append(f"paused_until: {text[:40]!r} is no date; write 2026-12-31")
         if problems or keywords == ():
             return None, [*problems, *unknown]
+        over = until is not None and self._today is not None and until <= self._today
         return Subscriber(
             email=email,
             name=cells.get("name", ""),
             keywords=keywords,
             frequency=_FREQUENCIES[choices["frequency"]],
-            paused=_STATUSES[choices["status"]],
+            paused=_STATUSES[choices["status"]] and not over,
+            paused_until=until,
             format=_FORMATS[choices["format"]],
             profile=cells.get("profile", ""),
         ), [*unknown]

@@ -1,4 +1,4 @@
-"""Sign and read the tokens in unsubscribe links and bounce addresses. Pure; holds no address.
+"""Sign and read the tokens in unsubscribe links and bounce addresses, and notes to ourselves. Pure.
 
 A token is 25 bytes in base32: 12 that name the subscriber, a keyed hash of the address, and 13 of
 signature over these and the list. It is 40 characters in any case, so that `bounces+TOKEN` fits
@@ -7,11 +7,14 @@ the 64 octets of a local part (RFC 5321 4.5.3.1.1) and survives hosts that fold 
 
 import base64
 import binascii
+import hashlib
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from itsdangerous import Signer
+from itsdangerous import BadData, Signer, URLSafeSerializer
 from itsdangerous.encoding import base64_encode
 from itsdangerous.signer import HMACAlgorithm
 
@@ -21,6 +24,8 @@ LENGTH = 40
 
 _ID_BYTES = 12
 _SIGNATURE_BYTES = 13
+_CLOCKS_DIFFER = timedelta(minutes=5)
+_SIGNED = {"key_derivation": "hmac", "digest_method": hashlib.sha256}
 
 
 class BadToken(ValueError):  # noqa: N818 (reads as what it is: except BadToken)
@@ -76,6 +81,37 @@ class Tokens:
     def subscriber_id(self, address: str) -> str:
         """Return the id that new tokens carry for this address: 24 hexadecimal digits."""
         return keyed_id(address, key=self._signers[0][0])
+
+
+class Notes:
+    """Notes to ourselves that others carry: signed for one list and purpose, good for a while.
+
+    They can be read by whoever has them, but not changed. Raises ValueError without a key.
+    """
+
+    def __init__(self, keys: Sequence[bytes], list_id: str, purpose: str) -> None:
+        if not keys:
+            raise ValueError("notes need at least one key")
+        # itsdangerous signs with the last key; ours is the first.
+        oldest_first = list(reversed(keys))
+        self._serializer = URLSafeSerializer(
+            oldest_first, salt=f"newsletter:{list_id}:{purpose}", signer_kwargs=_SIGNED
+        )
+
+    def written(self, content: Any, *, now: datetime) -> str:  # noqa: ANN401 - any JSON
+        """Return a note of some JSON as letters that may stand in an address."""
+        return str(self._serializer.dumps([int(now.timestamp()), content]))
+
+    def read(self, note: str, *, now: datetime, lasts: timedelta) -> tuple[Any, datetime]:
+        """Return what a note says and when it was written. Raises BadToken."""
+        try:
+            written, content = self._serializer.loads(note)
+            moment = datetime.fromtimestamp(written, UTC)
+        except (BadData, ValueError, TypeError, OverflowError, OSError) as e:
+            raise BadToken("a note that is not ours") from e
+        if not timedelta(0) <= now - moment + _CLOCKS_DIFFER <= lasts + _CLOCKS_DIFFER:
+            raise BadToken("a note that is too old")
+        return content, moment
 
 
 def keyed_id(address: str, *, key: bytes) -> str:

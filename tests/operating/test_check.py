@@ -170,14 +170,17 @@ def test_an_inbox_is_opened_and_its_mails_counted(sample: Path) -> None:
     assert (sample / "mail" / "new" / "1").exists()
 
 
-@pytest.mark.parametrize(("status", "code"), [(200, 0), (404, 0), (502, 69)])
-def test_the_web_address_must_answer(sample: Path, status: int, code: int) -> None:
+@pytest.mark.parametrize(("status", "code"), [(200, 0), (302, 69), (404, 69), (502, 69)])
+def test_one_click_is_tried_by_nobody(sample: Path, status: int, code: int) -> None:
     with web_server(status=status) as server:
         add(sample, f'[web]\nbase_url = "{server.url}"')
         (web,) = found(sample, "web")
     assert web.exit_code == code
+    ((method, path, body),) = server.asked
+    assert (method, body) == ("POST", "List-Unsubscribe=One-Click")
+    assert path.startswith("/unsubscribe/")
     (gone,) = found(sample, "web")
-    assert (gone.exit_code, "is the web part up?" in gone.text) == (69, True)
+    assert (gone.exit_code, "is `newsletter serve` up?" in gone.text) == (69, True)
 
 
 def test_the_exit_code_is_that_of_the_worst_line(newsletter: Command, sample: Path) -> None:

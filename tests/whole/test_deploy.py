@@ -89,7 +89,7 @@ def command_lines() -> Iterator[tuple[str, list[str]]]:
 
 @pytest.mark.parametrize("words", [pytest.param(words, id=name) for name, words in command_lines()])
 def test_every_command_of_a_recipe_exists_with_its_options(words: list[str]) -> None:
-    assert parse(words) in {"run", "init", "check", "status", "schedule"}
+    assert parse(words) in {"run", "init", "check", "status", "schedule", "serve"}
 
 
 @pytest.mark.parametrize("path", sorted(DEPLOY.iterdir()), ids=lambda path: path.name)

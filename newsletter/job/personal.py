@@ -1,7 +1,8 @@
-"""Erase a person from list, suppressions, state and outbox; a keyed hash keeps them off."""
+"""What is stored about a person: shown, or erased but for a keyed hash that keeps them off."""
 
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from newsletter.addresses import folded
 from newsletter.config.loading import Config
@@ -12,6 +13,37 @@ from newsletter.state.state import State
 from newsletter.subscribers import editing
 from newsletter.subscribers.suppressions import Suppressions
 from newsletter.subscribers.tokens import Tokens
+
+_ALL = 10_000  # deliveries: a mail a day for 27 years
+
+
+def stored(config: Config, email: str) -> dict[str, Any]:
+    """Return what list, suppressions and state have of an address, ready for JSON.
+
+    `row` is None for who is not on the list, `suppressed` for who may be mailed; `deliveries` are
+    the newest first, `came_back` what was returned by mail. Raises NewsletterError.
+    """
+    kept_off = Suppressions(config.subscribers.suppressions, keys=token_keys(config, create=False))
+    entries = (x for x in kept_off.entries() if folded(x.address) == folded(email))
+    entry = next(entries, None)
+    found: dict[str, Any] = {
+        "address": email,
+        "row": editing.row_of(config.subscribers.file, email),
+        "suppressed": entry
+        and {"reason": entry.reason, "since": entry.since, "detail": entry.detail},
+        "deliveries": [],
+        "came_back": [],
+    }
+    if config.state.file.exists():
+        with State.open(config.state.file) as state:
+            found["deliveries"] = [
+                {"issue": issue, "date": day, "status": status, "reply": reply}
+                for issue, day, status, reply in state.deliveries.to_address(
+                    folded(email), limit=_ALL
+                )
+            ]
+            found["came_back"] = state.bounces.of_address(email)
+    return found
 
 
 def forget(config: Config, email: str, *, now: datetime) -> list[str]:

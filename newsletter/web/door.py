@@ -1,0 +1,204 @@
+"""What every page of the door needs, put together once; and the few things that it does."""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from threading import Event, Lock
+
+from newsletter.config.loading import Config
+from newsletter.errors import StateError
+from newsletter.job import parts
+from newsletter.state.state import State
+from newsletter.subscribers import joining
+from newsletter.subscribers.suppressions import Suppressions
+from newsletter.subscribers.tokens import BadToken, Notes, Tokens, keyed_id
+from newsletter.web.limits import Limit
+from newsletter.web.post import Post
+
+CONFIRMS = timedelta(days=2)
+FORM_LASTS = timedelta(hours=12)
+LATELY = timedelta(days=30)
+
+LETTERS_AN_HOUR = 20
+
+_HOUR = 3600.0
+_FRESH = 600.0  # seconds for which counts are shown as they are
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How many letters may leave in an hour: to an address, for a client, and in all."""
+
+    to_address: Limit
+    for_client: Limit
+    in_all: Limit
+
+    def allow_client(self, client: str) -> bool:
+        """Count one more request of a client that would send a letter."""
+        return self.for_client.allows(client) and self.in_all.allows()
+
+
+class Door:
+    """The newsletter as its readers reach it: who they are, what they get, how they leave.
+
+    Its methods may be called from many threads. They raise SubscribersError where a file cannot
+    be trusted, and OSError where it cannot be written.
+    """
+
+    def __init__(self, config: Config, *, clock: Callable[[], datetime]) -> None:
+        keys = parts.token_keys(config)
+        list_id = config.newsletter.id
+        self.config = config
+        self.clock = clock
+        self.keywords = [each.name for each in config.keywords]
+        self.tokens = Tokens(keys, list_id)
+        self.confirmations = Notes(keys, list_id, "confirm")
+        self.own_requests = Notes(keys, list_id, "own data")
+        self.forms = Notes(keys, list_id, "form")
+        self.post = Post(partial(parts.transport, config, accepted_lately=0, stop=Event()))
+        self.limits = Limits(
+            to_address=Limit(1, _HOUR, time.monotonic),
+            for_client=Limit(10, _HOUR, time.monotonic),
+            in_all=Limit(LETTERS_AN_HOUR, _HOUR, time.monotonic),
+        )
+        self._owners = Owners(
+            self.tokens, keys=keys, files=[config.subscribers.file], read=self._addresses
+        )
+        self._suppressions = Suppressions(config.subscribers.suppressions, keys=keys)
+        self._lock = Lock()
+        self._lately: Mapping[str, int] = {}
+        self._counted_at = -_FRESH
+
+    @property
+    def base_url(self) -> str:
+        """Where the door is reached from outside."""
+        return self.config.web.base_url if self.config.web else ""
+
+    @property
+    def root(self) -> str:
+        """The path under which it is reached, `/papers` or nothing."""
+        path = self.base_url.partition("://")[2].partition("/")[2]
+        return f"/{path}" if path else ""
+
+    def owner(self, token: str) -> str | None:
+        """Return whose a token is, None where it is nobody's."""
+        return self._owners.of(token)
+
+    def leave(self, token: str) -> None:
+        """Suppress the owner of a token, durably; nothing happens where there is none."""
+        address = self.owner(token)
+        if address:
+            with self._lock:
+                self._suppressions.add(
+                    address, reason=joining.LEFT, now=self.clock(), detail="one click"
+                )
+
+    def may_join(self, email: str, *, asked: datetime) -> bool:
+        """Return whether an address may come by a wish of `asked`."""
+        with self._lock:
+            self._suppressions.refresh()
+            return joining.may_join(self._suppressions, email, asked=asked)
+
+    def is_kept_off(self, email: str) -> bool:
+        """Return whether an address must not be mailed, for whatever reason."""
+        with self._lock:
+            self._suppressions.refresh()
+            return self._suppressions.reason_for(email) is not None
+
+    def join(self, cells: Mapping[str, str], *, asked: datetime) -> bool:
+        """Put a confirmed wish into the list; False where the address must stay away."""
+        with self._lock:
+            return bool(
+                joining.joined(
+                    self.config.subscribers.file,
+                    cells,
+                    self._suppressions,
+                    keywords=self.keywords,
+                    asked=asked,
+                    now=self.clock(),
+                )
+            )
+
+    def lately(self) -> Mapping[str, int]:
+        """Return what each keyword brought in 30 days; empty where the state does not know."""
+        with self._lock:
+            if time.monotonic() - self._counted_at >= _FRESH:
+                self._lately = self._counts()
+                self._counted_at = time.monotonic()
+            return self._lately
+
+    def close(self, *, patience: float) -> None:
+        """Send the letters that wait, for at most so many seconds."""
+        self.post.close(patience=patience)
+
+    def _counts(self) -> dict[str, int]:
+        path = self.config.state.file
+        if not path.exists():
+            return {}
+        since = self.clock() - LATELY
+        try:
+            with State.open(path) as state:
+                return {name: state.announced_since(name, since) for name in self.keywords}
+        except StateError as error:
+            _log.warning("what keywords brought is not known: %s", error)
+            return {}
+
+    def _addresses(self) -> Iterator[str]:
+        if self.config.state.file.exists():
+            with State.open(self.config.state.file) as state:
+                yield from state.recipients()
+        for each in parts.everybody(self.config).subscribers:
+            yield each.email
+
+
+class Owners:
+    """Finds the address that a token names. `read` is asked for all addresses when a file changed.
+
+    A token that is nobody's is forged, another newsletter's, or of somebody who was forgotten.
+    """
+
+    def __init__(
+        self,
+        tokens: Tokens,
+        *,
+        keys: Sequence[bytes],
+        files: Sequence[Path],
+        read: Callable[[], Iterable[str]],
+    ) -> None:
+        self._tokens = tokens
+        self._keys = keys
+        self._files = files
+        self._read = read
+        self._lock = Lock()
+        self._stamps: tuple[object, ...] = ()
+        self._by_id: dict[str, str] = {}
+
+    def of(self, token: str) -> str | None:
+        """Return the address, None where nobody is named. Raises what `read` raises."""
+        try:
+            named = self._tokens.reads(token)
+        except BadToken:
+            return None
+        with self._lock:
+            address = self._by_id.get(named.id)
+            if address is None and (stamps := tuple(map(_stamp, self._files))) != self._stamps:
+                self._by_id = {
+                    keyed_id(each, key=key): each for each in self._read() for key in self._keys
+                }
+                self._stamps = stamps
+                address = self._by_id.get(named.id)
+        return address
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns

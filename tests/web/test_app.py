@@ -1,0 +1,123 @@
+"""What holds for every page, and for what is not one."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.making.doors import CONFIG, LIST, House, house
+
+
+@pytest.fixture
+def at(tmp_path: Path) -> Iterator[House]:
+    with house(tmp_path) as made:
+        yield made
+
+
+def pages(at: House) -> list[str]:
+    token = at.token("ada@example.org")
+    return ["/", "/subscribe", f"/unsubscribe/{token}", f"/preferences/{token}", "/nothing"]
+
+
+def test_every_page_is_closed_to_others(at: House) -> None:
+    for path in pages(at):
+        headers = at.browser.get(path).headers
+        policy = headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "unsafe-inline" not in policy
+        assert headers["Referrer-Policy"] == "no-referrer"
+        assert headers["X-Robots-Tag"] == "noindex, nofollow"
+        assert headers["Cache-Control"] == "no-store"
+        assert "Set-Cookie" not in headers
+
+
+def test_nothing_in_a_page_comes_from_elsewhere_or_is_a_script(at: House) -> None:
+    for path in pages(at):
+        text = at.browser.get(path).text
+        assert "<script" not in text
+        assert "style=" not in text
+        assert "http" not in text.replace("https://www.w3.org", "")
+
+
+def test_tokens_and_addresses_are_in_no_log(at: House, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG):
+        for path in pages(at):
+            at.browser.get(path)
+            at.browser.post(path, data={"List-Unsubscribe": "One-Click"})
+        at.ask_to_join("gil@example.org")
+        at.letters()
+    assert at.token("ada@example.org") not in caplog.text
+    assert "@example.org" not in caplog.text
+
+
+def test_small_files_are_there(at: House) -> None:
+    for path, kind, text in (
+        ("/healthz", "text/plain", "ok"),
+        ("/robots.txt", "text/plain", "Disallow: /unsubscribe/"),
+        ("/style.css", "text/css", ".sheet"),
+        ("/favicon.ico", "image/svg+xml", "<svg"),
+    ):
+        with closing(at.browser.get(path)) as answer:
+            assert answer.mimetype == kind
+            assert text in answer.text
+
+
+@pytest.mark.parametrize(
+    "path", ["/nothing", "/archive/", "/archive/../newsletter.toml", "/unsubscribe/", "/own/%00"]
+)
+def test_what_is_not_there_is_a_plain_page(at: House, path: str) -> None:
+    answer = at.browser.get(path)
+    assert answer.status_code == 404
+    assert "<h1>" in answer.text
+
+
+def test_the_archive_is_served_and_nothing_beside_it(tmp_path: Path) -> None:
+    folder = tmp_path / "archive"
+    (folder / "2026").mkdir(parents=True)
+    (folder / "index.html").write_text("past issues")
+    (folder / "2026" / "index.html").write_text("a year")
+    text = '[archive]\ndirectory = "archive"\n'
+    with house(tmp_path, config=CONFIG + text) as at:
+        for path, text in (("/archive/", "past issues"), ("/archive/2026/", "a year")):
+            with closing(at.browser.get(path)) as answer:
+                assert answer.text == text
+        for path in ("../subscribers.csv", "..%2fsubscribers.csv", "%2e%2e/subscribers.csv", "%00"):
+            assert at.browser.get(f"/archive/{path}").status_code == 404
+
+
+def test_a_body_of_more_than_16_kb_is_refused(at: House) -> None:
+    path = f"/unsubscribe/{at.token('ada@example.org')}"
+    big = {"List-Unsubscribe": "One-Click", "x": "y" * 20_000}
+    assert at.browser.post(path, data=big).status_code == 413
+    assert at.suppressions() == ""
+
+
+PATHS = st.sampled_from(
+    ["/unsubscribe/", "/preferences/", "/confirm/", "/own/", "/subscribe", "/archive/", "/"]
+)
+TEXTS = st.text(max_size=40)
+
+
+@pytest.mark.slow
+@settings(max_examples=1500, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    path=PATHS,
+    rest=TEXTS,
+    method=st.sampled_from(["GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS"]),
+    fields=st.dictionaries(
+        st.sampled_from(["form", "email", "keywords", "do", "name", "seen", "status"]), TEXTS
+    ),
+)
+def test_no_request_is_a_bug(
+    at: House, path: str, rest: str, method: str, fields: dict[str, str]
+) -> None:
+    answer = at.browser.open(path + rest, method=method, data=fields)
+    assert answer.status_code < 500
+    assert "Traceback" not in answer.text
+    assert at.list_text() == LIST
+    assert at.suppressions() == ""
