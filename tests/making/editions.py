@@ -110,7 +110,7 @@ def rich() -> Edition:
         submitted=datetime(2026, 10, 2, 8, tzinfo=UTC),
     )
     late = paper("2602.00003", submitted=datetime(2026, 2, 4, 8, tzinfo=UTC))
-    gone = paper("2611.00004", comment="Withdrawn: Lemma 3 does not hold", abstract="")
+    gone = paper("2611.00004", version=2, comment="Withdrawn: Lemma 3 does not hold", abstract="")
     followed = paper("hep-th/9901001", title="An old one", authors=("Ada Quill", "Bo Ångström"))
     return edition(
         news(
