@@ -1,11 +1,21 @@
 """Decide what is news. Pure: it sees values, and returns values."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from newsletter.keywords.matching import matcher
-from newsletter.models import Announcement, Keyword, KeywordOutcome, Listing, Memory, News, Paper
+from newsletter.keywords.matching import excluder, matcher
+from newsletter.models import (
+    Announcement,
+    Keyword,
+    KeywordOutcome,
+    LeftOut,
+    Listing,
+    Memory,
+    News,
+    Paper,
+)
 
 
 def news(
@@ -16,7 +26,7 @@ def news(
     An incomplete listing is `unknown` and changes nothing. The first good answer is a `baseline`:
     only what was submitted in the `baseline_days` before `now` is announced; a keyword that was
     redefined also announces what was submitted since its last good answer, and whatever it would
-    have announced as it was.
+    have announced as it was. What an exclusion leaves out of all this is no news, then or later.
     """
     if not listing.complete:
         return News(
@@ -27,28 +37,29 @@ def news(
             reason=listing.reason,
         )
     found = announcements(keyword, listing.papers, memory)
+    due = found
+    recorded: tuple[Paper, ...] = ()
     if memory.needs_baseline:
         opening = min(now, memory.last_good or now) - timedelta(days=baseline_days)
         was_due = _due_before(keyword, memory.former)
-        fresh = tuple(each for each in found if each.paper.submitted >= opening or was_due(each))
-        ids = {each.paper.id for each in fresh}
-        return News(
-            keyword=keyword,
-            source=listing.source,
-            outcome="baseline",
-            announcements=fresh,
-            recorded=tuple(paper for paper in listing.papers if paper.id not in ids),
-            listed=len(listing.papers),
-            since=memory.last_good,
-        )
+        due = tuple(each for each in found if each.paper.submitted >= opening or was_due(each))
+        ids = {each.paper.id for each in due}
+        recorded = tuple(paper for paper in listing.papers if paper.id not in ids)
+    left_out_by = excluder(keyword)
+    left_out = [(each, by) for each in due if (by := left_out_by(each.paper))]
+    ids_left_out = {each.paper.id for each, _ in left_out}
+    fresh = tuple(each for each in due if each.paper.id not in ids_left_out)
     return News(
         keyword=keyword,
         source=listing.source,
-        outcome=_outcome(listing, found),
-        announcements=found,
+        outcome="baseline" if memory.needs_baseline else _outcome(listing, fresh, due),
+        announcements=fresh,
+        recorded=recorded,
         listed=len(listing.papers),
         since=memory.last_good,
-        reason="" if found or listing.current else listing.reason,
+        reason="" if due or listing.current or memory.needs_baseline else listing.reason,
+        left_out=Counter(by for _, by in left_out),
+        excluded=tuple(LeftOut(paper=each.paper, by=by) for each, by in left_out),
     )
 
 
@@ -70,8 +81,8 @@ def _due_before(keyword: Keyword, former: Keyword | None) -> Callable[[Announcem
     kinds = ("new", "replacement") if former.replacements else ("new",)
     if replace(former, replacements=keyword.replacements) == keyword:
         return lambda each: each.kind in kinds
-    found = matcher(former) or (lambda _: False)
-    return lambda each: each.kind in kinds and found(each.paper)
+    found, left_out_by = matcher(former) or (lambda _: False), excluder(former)
+    return lambda each: each.kind in kinds and found(each.paper) and not left_out_by(each.paper)
 
 
 def _announcement(keyword: Keyword, paper: Paper, memory: Memory) -> Announcement | None:
@@ -93,9 +104,13 @@ def _is_old_paper_revised(keyword: Keyword, paper: Paper, memory: Memory) -> boo
     )
 
 
-def _outcome(listing: Listing, found: tuple[Announcement, ...]) -> KeywordOutcome:
-    if found:
+def _outcome(
+    listing: Listing, fresh: tuple[Announcement, ...], due: tuple[Announcement, ...]
+) -> KeywordOutcome:
+    if fresh:
         return "new"
+    if due:
+        return "none"  # all of it was left out
     if not listing.due:
         return "not-scheduled"
     return "none" if listing.current else "unknown"

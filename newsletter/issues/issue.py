@@ -1,5 +1,6 @@
 """Compile an issue from the day's news, and an edition from issues. Pure."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date
@@ -56,4 +57,5 @@ def _merged(digests: list[Digest]) -> Digest:
         outcome="new" if latest and newest.outcome != "unknown" else newest.outcome,
         announcements=tuple(latest.values()),
         since=digests[0].since,
+        left_out=sum((Counter(each.left_out) for each in digests), Counter()),
     )

@@ -47,7 +47,10 @@ class Report:
 
 
 def as_json(report: Report) -> dict[str, Any]:
-    """Return the run report in the documented shape, ready for json.dumps."""
+    """Return the run report in the documented shape, ready for json.dumps.
+
+    A keyword has `left_out`, papers by exclusion, only where an exclusion took some.
+    """
     tally = report.deliveries
     return {
         "run": iso(report.run),
@@ -61,6 +64,7 @@ def as_json(report: Report) -> dict[str, Any]:
                 "listed": each.listed,
                 "reason": each.reason,
             }
+            | ({"left_out": dict(each.left_out)} if each.left_out else {})
             for each in report.news
         ],
         "issue": report.issue
@@ -122,6 +126,10 @@ def _outcome_words(keyword: Mapping[str, Any]) -> str:
         words = [f"{keyword['announced']} announced"]
         if keyword["outcome"] == "baseline":
             words = [*words, "baseline"]
+    words = [
+        *words,
+        *(f"{n} left out by {text}" for text, n in keyword.get("left_out", {}).items()),
+    ]
     return ", ".join(words) + (f" ({keyword['reason']})" if keyword["reason"] else "")
 
 

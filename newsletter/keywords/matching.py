@@ -1,64 +1,162 @@
-"""Turn a keyword into what arXiv is asked, and decide locally what arXiv would decide.
+"""Decide which papers a keyword means, and where a text says so. Pure: it fetches none.
 
-arXiv's search is a phrase search over stems ("imaging" finds "images"). The same analysis is done
-here, so that one request can serve many keywords. Pure: it sees papers, and never fetches any.
+The written words decide: what people read must hold the phrase, word by word in stems ("imaging"
+finds "images"), with the stop words and signs that arXiv's own search takes no notice of.
 """
 
 import functools
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Self
 
-from newsletter.keywords.stemming import stems, tokens, words
+from newsletter.keywords.reading import as_read, folded, places, signs, signs_after, signs_before
+from newsletter.keywords.stemming import Token, line, tokens
 from newsletter.models import Keyword, Paper
 
 
 def matcher(keyword: Keyword) -> Callable[[Paper], bool] | None:
     """Return the decision whether a paper belongs to a keyword; None for a raw query.
 
-    It equals arXiv's own for phrases. It is stricter where arXiv is not literal enough: `exact`
-    wants the words as written, and an author must have the name asked for (an initial may stand
-    for a name), where arXiv also takes others of the same surname and initials.
+    It finds less than arXiv does: stop words and signs must stand where the phrase has them,
+    `exact` wants the words as written, and an author must have the name asked for (an initial may
+    stand for a name), where arXiv also takes others of the same surname and initials. Exclusions
+    are no part of it: what they leave out belongs to the keyword, and is counted.
     """
     if keyword.query is not None:
         return None
     wanted = [name_words(author) for author in keyword.authors]
     return decision(
         keyword,
-        exact=keyword.exact,
-        is_theirs=lambda names: any(_is_called(name, want) for name in names for want in wanted),
+        occurs=_holds_one(keyword.looked_for, exact=keyword.exact),
+        is_theirs=lambda names: any(is_called(name, want) for name in names for want in wanted),
     )
 
 
-def marks(keyword: Keyword, text: str) -> list[tuple[int, int]]:
-    """Return the character spans in `text` that the keyword matched: in order, not overlapping.
+def excluder(keyword: Keyword) -> Callable[[Paper], str]:
+    """Return what tells which of its exclusions leaves a paper out, the first; empty for none."""
+    each = [(text, _holds_one([text], exact=keyword.exact)) for text in keyword.exclude]
 
-    Empty for a raw query, of which only arXiv knows what matched.
+    def left_out_by(paper: Paper) -> str:
+        return next((text for text, held in each if held(paper.title) or held(paper.abstract)), "")
+
+    return left_out_by
+
+
+def marks(keyword: Keyword, text: str) -> list[tuple[int, int]]:
+    """Return the character spans that the keyword matched: in order, not overlapping.
+
+    `text` is a title or abstract as people read it (see `prose`). Empty for a raw query, of which
+    only arXiv knows what matched.
     """
-    if keyword.query is not None:
-        return []
-    phrase = _phrase(keyword.name, exact=keyword.exact)
-    read = list(tokens(text))
     found: list[tuple[int, int]] = []
-    for position in _positions(phrase, _analysed(text, phrase, exact=keyword.exact)):
-        start, end = read[position].start, read[position + len(phrase) - 1].end
+    compared, place = folded(text), places(text)
+    wanted = (Phrase.of(each, exact=keyword.exact) for each in keyword.looked_for)
+    spans = (span for phrase in wanted if phrase for span in phrase.spans(compared))
+    for first, last in sorted(spans):
+        start, end = place[first], next(p for p in place[last:] if p > place[last - 1])
         if found and start < found[-1][1]:
-            start, _ = found.pop()
+            start, end = found[-1][0], max(end, found.pop()[1])
         found.append((start, end))
     return found
 
 
-def plain(text: str) -> str:
-    """Return the words of a text with nothing that arXiv's query parser would act on.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phrase:
+    """A phrase as it is compared.
 
-    Accents are composed, as in arXiv's texts: to its index a decomposed ö is another letter.
+    `line` is how it stands in a text's `line`. `signs` are those before its first word, between
+    its words, and after the last; `literal` the words whose capitals count, None for the others.
     """
-    composed = unicodedata.normalize("NFC", text)
-    return " ".join("".join(c if _is_plain(c) else " " for c in composed).split())
+
+    line: str
+    signs: tuple[str, ...]
+    literal: tuple[str | None, ...]
+    exact: bool
+
+    @classmethod
+    def of(cls, text: str, *, exact: bool) -> Self | None:
+        """Read a phrase as it was written; None if there is no word in it."""
+        text = as_read(text).replace(":", " ")  # to the index, a:b is one word
+        read = list(tokens(text))
+        if not read:
+            return None
+        gaps = [text[one.end : other.start] for one, other in pairwise(read)]
+        first, last = text[: read[0].start], text[read[-1].end :]
+        return cls(
+            line=line(text, exact=exact),
+            signs=(
+                signs(first) or signs_before(text, read[0].start),
+                *map(signs, gaps),
+                signs(last),
+            ),
+            literal=tuple(
+                token.word if exact and _has_inner_capital(token.word) else None for token in read
+            ),
+            exact=exact,
+        )
+
+    def spans(self, text: str) -> Iterator[tuple[int, int]]:
+        """Yield where the phrase stands in a text that is as it is compared."""
+        known = line(text, exact=self.exact)
+        at = known.find(self.line)
+        read = list(tokens(text)) if at >= 0 else []
+        while at >= 0:
+            first = known.count(" ", 0, at)
+            found = read[first : first + len(self.literal)]
+            if self._is_written_so(text, found):
+                yield self._with_signs(text, found[0].start, found[-1].end)
+            at = known.find(self.line, at + 1)
+
+    @property
+    def is_said_by_its_words(self) -> bool:
+        """Whether signs and capitals play no part."""
+        return not any(self.signs) and not any(self.literal)
+
+    def _is_written_so(self, text: str, found: list[Token]) -> bool:
+        if self.is_said_by_its_words:
+            return True
+        before, *between, after = self.signs
+        gaps = [text[one.end : other.start] for one, other in pairwise(found)]
+        return (
+            all(
+                not want or want == each.word
+                for want, each in zip(self.literal, found, strict=True)
+            )
+            and all(not want or want == signs(gap) for want, gap in zip(between, gaps, strict=True))
+            and _touches(signs_before(text, found[0].start)[::-1], before[::-1])
+            and _touches(signs_after(text, found[-1].end), after)
+        )
+
+    def _with_signs(self, text: str, start: int, end: int) -> tuple[int, int]:
+        before, after = self.signs[0], self.signs[-1]
+        return (
+            start - len(before) if text[:start].endswith(before) else start,
+            end + len(after) if text.startswith(after, end) else end,
+        )
 
 
-def _is_plain(character: str) -> bool:
-    return character in "-'’.,/_" or unicodedata.category(character)[0] in "LMN"
+def _touches(run: str, wanted: str) -> bool:
+    """Tell whether a run of signs begins with those wanted, and not with more of the last."""
+    return run.startswith(wanted) and (not wanted or run[len(wanted) :][:1] != wanted[-1])
+
+
+def _holds_one(phrases: Iterable[str], *, exact: bool) -> Callable[[str], bool]:
+    """Return the decision whether a title or abstract holds one of the phrases."""
+    wanted = [phrase for each in phrases if (phrase := Phrase.of(each, exact=exact))]
+
+    def holds(text: str) -> bool:
+        compared = as_read(text)
+        known = line(compared, exact=exact)
+        return any(
+            phrase.line in known
+            and (phrase.is_said_by_its_words or any(True for _ in phrase.spans(compared)))
+            for phrase in wanted
+        )
+
+    return holds
 
 
 def in_reading_order(author: str) -> str:
@@ -68,18 +166,17 @@ def in_reading_order(author: str) -> str:
 
 
 def decision(
-    keyword: Keyword, *, exact: bool, is_theirs: Callable[[list[list[str]]], bool]
+    keyword: Keyword,
+    *,
+    occurs: Callable[[str], bool],
+    is_theirs: Callable[[list[list[str]]], bool],
 ) -> Callable[[Paper], bool]:
     """Return what decides whether a paper is one of the keyword's, by phrase, category and author.
 
-    `is_theirs` is told the words of each author's name.
+    `occurs` is told a title or abstract, `is_theirs` the words of each author's name.
     """
-    phrase = _phrase(keyword.name, exact=exact)
     both = all if keyword.match == "title-and-abstract" else any
     archives = [category.removesuffix(".*").lower() for category in keyword.categories]
-
-    def occurs(text: str) -> bool:
-        return next(_positions(phrase, _analysed(text, phrase, exact=exact)), None) is not None
 
     def belongs(paper: Paper) -> bool:
         if archives and not any(_is_in(paper, archive) for archive in archives):
@@ -96,42 +193,8 @@ def _is_in(paper: Paper, archive: str) -> bool:
     return any(name == archive or name.startswith(f"{archive}.") for name in names)
 
 
-def _phrase(name: str, *, exact: bool) -> tuple[str | None, ...]:
-    """Return what to look for at consecutive positions; None stands for any one word."""
-    asked_for = plain(name)
-    if exact:
-        return tuple(
-            word if _has_inner_capital(word) else word.lower() for word in words(asked_for)
-        )
-    looked_for = stems(asked_for)
-    asked = [position for position, stem in enumerate(looked_for) if stem is not None]
-    return looked_for[asked[0] : asked[-1] + 1] if asked else ()
-
-
-def _analysed(text: str, phrase: Sequence[str | None], *, exact: bool) -> tuple[str | None, ...]:
-    """Return a text as words that can be compared with those of the phrase.
-
-    With `exact`, case counts only where the phrase has capitals beyond a first letter: SAM, mRNA.
-    """
-    if not exact:
-        return stems(text)
-    literal = {word for word in phrase if word is not None and word != word.lower()}
-    return tuple(word if word in literal else word.lower() for word in words(text))
-
-
 def _has_inner_capital(word: str) -> bool:
     return word[1:] != word[1:].lower()
-
-
-def _positions(phrase: Sequence[str | None], text: Sequence[str | None]) -> Iterator[int]:
-    """Yield where a phrase begins in a text."""
-    if not phrase or phrase[0] not in text:
-        return
-    for start in range(len(text) - len(phrase) + 1):
-        if text[start] == phrase[0] and all(
-            wanted is None or wanted == text[start + offset] for offset, wanted in enumerate(phrase)
-        ):
-            yield start
 
 
 # What Unicode does not decompose, as ICU's folding does on arXiv's side.
@@ -145,7 +208,7 @@ def name_words(author: str) -> list[str]:
     return re.findall(r"[^\W_]+", re.sub(r"[\u0300-\u036f]", "", decomposed).translate(_FOLDED))
 
 
-def _is_called(name: list[str], wanted: list[str]) -> bool:
+def is_called(name: list[str], wanted: list[str]) -> bool:
     """Tell whether a name has the words wanted, in order; others may stand between."""
     *given, surname = wanted or [""]
     rest = iter(name)

@@ -37,18 +37,43 @@ def tokens(text: str) -> Iterator[Token]:
             yield Token(word, match.start(), match.start() + len(word))
 
 
-# A paper is analysed once, however many keywords look at it.
-@functools.lru_cache(maxsize=8192)
 def words(text: str) -> tuple[str, ...]:
     """Return the words of a text as they are written."""
     return tuple(token.word for token in tokens(text))
 
 
-@functools.lru_cache(maxsize=8192)
 def stems(text: str) -> tuple[str | None, ...]:
     """Return the stem at each position of a text, None where a stop word leaves a gap."""
-    lowered = (token.word.lower() for token in tokens(text))
-    return tuple(None if word in STOP_WORDS else _stem(word) for word in lowered)
+    return tuple(None if is_stop_word(key) else key for key in line(text).split())
+
+
+# A text is analysed once, however many keywords look at it. As one string it is small, and a
+# phrase is found in it by the fastest search that there is.
+@functools.lru_cache(maxsize=8192)
+def line(text: str, *, exact: bool = False) -> str:
+    """Return the words of a text in lower case with a blank around each: as stems unless `exact`.
+
+    Stop words are marked, since they have no stem, and no stem is to be taken for one.
+    """
+    key = _lowered if exact else _key
+    return f" {' '.join(filter(None, map(key, _TOKEN.findall(text))))} "
+
+
+def is_stop_word(key: str) -> bool:
+    """Tell whether a word of a `line` is one that arXiv's index leaves out."""
+    return key[0] == "="
+
+
+@functools.lru_cache(maxsize=65536)
+def _key(word: str) -> str:
+    lowered = _lowered(word)
+    return f"={lowered}" if lowered in STOP_WORDS else _stem(lowered)
+
+
+@functools.lru_cache(maxsize=65536)
+def _lowered(word: str) -> str:
+    """Return a token in lower case, without its possessive; empty if it is no word."""
+    return _POSSESSIVE.sub("", word).lower() if word.strip("_") else ""
 
 
 _LATER_RULES = re.compile(r"(.+)(bl|log)(?:y|ies|is?)")
@@ -56,7 +81,6 @@ _MEASURED = re.compile(r"(?:[aeiou]|(?<=[^aeiou])y)[^aeiou]")
 _DOUBLED = re.compile(r"(.*[aeiouy].*)([chjkqvwx])\2(?:ed|ing)s?")
 
 
-@functools.lru_cache(maxsize=65536)
 def _stem(word: str) -> str:
     """Return the Porter stem as Lucene has it, which is not quite as Snowball has it.
 

@@ -63,6 +63,12 @@ def news(digest: Digest) -> str:
     return ", ".join(f"{number} {word}" for word, number in counts.items() if number)
 
 
+def left_out(digest: Digest) -> str:
+    """Return what exclusions took from the news, "3 left out by survey", or nothing."""
+    counts = [f"{number} left out by {plain(text)}" for text, number in digest.left_out.items()]
+    return ", ".join(counts)
+
+
 def coverage(digest: Digest, day: date) -> str:
     """Return the words that say what a digest covers, or why it has nothing to say."""
     since = digest.since.date() if digest.since else None
@@ -72,14 +78,17 @@ def coverage(digest: Digest, day: date) -> str:
     reason = shortened(plain(digest.reason), 200)
     match digest.outcome:
         case "new":
-            return f"{digest.listed} listed{span}, {news(digest)}; {reason or 'complete'}{covers}"
+            found = ", ".join(filter(None, (news(digest), left_out(digest))))
+            return f"{digest.listed} listed{span}, {found}; {reason or 'complete'}{covers}"
+        case "none" if missed := left_out(digest):
+            return f"nothing new{span} but {missed}; {digest.listed} listed{covers}"
         case "none":
             source = plain(digest.source)
             return f"{source} confirmed nothing new{span}; {digest.listed} listed{covers}"
         case "not-scheduled":
             return f"no announcement was due{span}"
         case "baseline":
-            found = news(digest) or "none of them new"
+            found = ", ".join(filter(None, (news(digest), left_out(digest)))) or "none of them new"
             return f"{digest.listed} listed, {found}; first digest, older papers count as known"
         case "unknown":
             before = f"{found}{span}, but " if (found := news(digest)) else ""

@@ -1,7 +1,7 @@
 """Issues and what they are made of, and what the state knows of a day."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import date, datetime
 from typing import Literal
 
@@ -41,12 +41,21 @@ class Announcement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut:
+    """A paper that is no news, by the text of the exclusion that it holds."""
+
+    paper: Paper
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Digest:
     """The announcements of one keyword in one issue, newest first.
 
     A keyword with nothing to announce has a digest too: it says why. `source` is what people call
     where it was looked for; `listed` counts the papers returned for the keyword's window; `since`
-    is the last good answer before this one, None at the baseline.
+    is the last good answer before this one, None at the baseline. `left_out` counts what would have
+    been news but for an exclusion, by the exclusion's text.
     """
 
     keyword: Keyword
@@ -56,6 +65,7 @@ class Digest:
     listed: int = 0
     since: datetime | None = None
     reason: str = ""
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,10 +95,10 @@ class Edition:
 class Memory:
     """What the state remembers about one keyword.
 
-    `announced` maps the id of each paper ever announced (or recorded by a baseline) to its highest
-    version. `since` is where the first window opened, `last_good` when it was last answered; both
-    are None for a keyword never answered before. `former` is what the keyword meant at its last
-    good answer, None when it means the same now.
+    `announced` maps the id of each paper ever announced, recorded by a baseline or left out to its
+    highest version. `since` is where the first window opened, `last_good` when it was last
+    answered; both are None for a keyword never answered before. `former` is what the keyword meant
+    at its last good answer, None when it means the same now.
     """
 
     announced: Mapping[str, int]
@@ -107,9 +117,11 @@ class News(Digest):
     """What one listing means for one keyword: its digest, and what is to be remembered beside it.
 
     `recorded` are papers that become known without being announced: a baseline's older papers.
+    `excluded` are those that would be news but for an exclusion; they become known, too.
     """
 
     recorded: tuple[Paper, ...] = ()
+    excluded: tuple[LeftOut, ...] = ()
 
     @property
     def digest(self) -> Digest:

@@ -12,8 +12,10 @@ Match = Literal["title-or-abstract", "title-and-abstract"]
 class Keyword:
     """A named query that people subscribe to.
 
-    `query` replaces the phrase `name` by a raw arXiv query; `categories` narrow ("cs" takes all of
-    cs.*), `authors` add papers; `exact` means whole words as written, without stemming.
+    Its phrases are looked for: `phrases`, or else its name; none at all where only `authors` are
+    followed, who add papers anyway. `query` replaces the phrases by a raw arXiv query.
+    `categories` narrow ("cs" takes all of cs.*); `exclude` leaves out papers that hold one of
+    these; `exact` means whole words as written, without stemming.
     """
 
     name: str
@@ -23,6 +25,15 @@ class Keyword:
     authors: tuple[str, ...] = ()
     exact: bool = False
     replacements: bool = False
+    phrases: tuple[str, ...] | None = None
+    exclude: tuple[str, ...] = ()
+
+    @property
+    def looked_for(self) -> tuple[str, ...]:
+        """The phrases of which a paper holds at least one; none for a raw query."""
+        if self.query is not None:
+            return ()
+        return (self.name,) if self.phrases is None else self.phrases
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

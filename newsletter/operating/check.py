@@ -16,6 +16,7 @@ from newsletter.addresses import bare
 from newsletter.config.loading import Config
 from newsletter.errors import PERMISSION, TEMPORARY, UNAVAILABLE, NewsletterError, exit_code_of
 from newsletter.job import daily, parts
+from newsletter.keywords.spellings import unfindable
 from newsletter.operating import trial_mail
 from newsletter.operating.sender_dns import Lookup, LookupFailedError, judgements
 from newsletter.operating.status import pace_remarks
@@ -95,6 +96,12 @@ def _configuration(config: Config) -> Iterator[Finding]:
     keywords = counted(len(config.keywords), "keyword")
     yield Finding(what="configuration", text=f"{keywords}; mails leave {leaving}")
     yield from (Finding(what="configuration", text=each, mark="note") for each in config.warnings)
+    for keyword in config.keywords:
+        for phrase in keyword.looked_for:
+            if lost := unfindable(phrase):
+                text = f"{keyword.name}: arXiv's index has no words for {lost} in {phrase!r}: where"
+                text += " it is written otherwise, it is not found; add such spellings to 'phrases'"
+                yield Finding(what="keywords", text=text, mark="note")
 
 
 def _list(config: Config, now: datetime) -> Iterator[Finding]:

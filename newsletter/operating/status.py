@@ -39,9 +39,10 @@ def current(path: Path, keywords: Sequence[Keyword], *, now: datetime) -> dict[s
 
     `running` says who holds the state, empty for nobody; `last_run` is its report, None before the
     first; `good_run_age` is the age in seconds of the last run that exited 0, None where there was
-    none; `keywords` has each keyword's last outcome, for how many runs it has been that, and a
-    remark on its pace; `outstanding` groups deliveries by issue, status and reason. Raises
-    StateError when the file is damaged.
+    none; `keywords` has each keyword's last outcome, for how many runs it has been that, a
+    remark on its pace, and how many papers are on record as left out by each exclusion;
+    `outstanding` groups deliveries by issue, status and reason. Raises StateError when the file is
+    damaged.
     """
     if not path.exists():
         return {
@@ -52,6 +53,7 @@ def current(path: Path, keywords: Sequence[Keyword], *, now: datetime) -> dict[s
         runs = state.history.runs(limit=100)
         good = state.history.runs(limit=1, exit_code=0)
         remarks = dict(pace_remarks(state, keywords, now=now))
+        left_out = {each.name: state.left_out(each.name) for each in keywords}
         waiting = state.deliveries.waiting()
     running = holder(path)
     return {
@@ -67,6 +69,7 @@ def current(path: Path, keywords: Sequence[Keyword], *, now: datetime) -> dict[s
                 "name": each.name,
                 **_streak(each.name, [run.report for run in runs]),
                 "remark": remarks.get(each.name, ""),
+                "left_out": left_out[each.name],
             }
             for each in keywords
         ],
@@ -164,6 +167,7 @@ def _keyword_line(keyword: Mapping[str, Any]) -> str:
     line = f"  {keyword['name']}: {keyword['outcome'] or 'not asked yet'}"
     if keyword["runs"] > 1:
         line += f" for {keyword['runs']} runs"
-    for words in (keyword["reason"], keyword["remark"]):
+    on_record = [f"{papers} left out by {text}" for text, papers in keyword["left_out"].items()]
+    for words in (keyword["reason"], keyword["remark"], ", ".join(on_record)):
         line += f"; {words}" if words else ""
     return line

@@ -34,7 +34,8 @@ create table announced_2 (
     paper     text not null,
     version   integer not null,
     submitted text not null,
-    kind      text not null check (kind in ('baseline', 'new', 'replacement')),
+    kind      text not null check (kind in ('baseline', 'left-out', 'new', 'replacement')),
+    excluded_by text,
     replaces  integer,
     issue     integer references issues,
     position  integer,
@@ -47,7 +48,7 @@ with baselines as materialized (
     where json_extract(value, '$.outcome') = 'baseline'
 )
 insert into announced_2
-    select keyword, 'arxiv:' || arxiv_id, version, submitted, kind, replaces, issue, position,
+    select keyword, 'arxiv:' || arxiv_id, version, submitted, kind, null, replaces, issue, position,
         coalesce(
             (select opened from issues where number = issue),
             (select min(started) from baselines
@@ -72,10 +73,11 @@ create table digests (
     listed     integer not null,
     since      text,
     reason     text not null,
+    left_out   text not null default '{}',
     primary key (issue, position)
 ) strict, without rowid;
 insert into digests
-    select issue, position, keyword, definition, 'arXiv', outcome, listed, since, reason
+    select issue, position, keyword, definition, 'arXiv', outcome, listed, since, reason, '{}'
     from digests_1;
 drop table digests_1;
 

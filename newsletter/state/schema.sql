@@ -32,6 +32,7 @@ create table digests (                 -- what an issue says of each keyword
     listed     integer not null,
     since      text,
     reason     text not null,
+    left_out   text not null default '{}',  -- JSON: how many papers each exclusion left out
     primary key (issue, position)
 ) strict, without rowid;
 
@@ -52,9 +53,10 @@ create table announced (               -- the ledger of what is no longer news
     paper     text not null,
     version   integer not null,
     submitted text not null,           -- of v1
-    kind      text not null check (kind in ('baseline', 'new', 'replacement')),
+    kind      text not null check (kind in ('baseline', 'left-out', 'new', 'replacement')),
+    excluded_by text,                  -- the exclusion that left it out
     replaces  integer,
-    issue     integer references issues,  -- null for a baseline
+    issue     integer references issues,  -- null for a baseline, and for what was left out
     position  integer,                 -- in its digest
     recorded  text not null,           -- when it became known: by its issue, or the baseline
     primary key (keyword, paper, version)

@@ -138,7 +138,7 @@ class State:
                 (issue.number, issue.date.isoformat(), iso(day.now), int(weekly)),
             )
             db.executemany(
-                "insert into digests values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "insert into digests values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [
                     (
                         issue.number,
@@ -150,6 +150,7 @@ class State:
                         digest.listed,
                         digest.since and iso(digest.since),
                         digest.reason,
+                        json_text(digest.left_out),
                     )
                     for position, digest in enumerate(issue.digests)
                 ],
@@ -190,6 +191,16 @@ class State:
         )
         return int(number)
 
+    def left_out(self, name: str) -> dict[str, int]:
+        """Count what is on record as left out of a keyword, by exclusion, the most first."""
+        return dict(
+            self.database.rows(
+                "select excluded_by, count(*) from announced"
+                " where keyword = ? and kind = 'left-out' group by 1 order by 2 desc, 1",
+                name,
+            )
+        )
+
     def news_in(self) -> dict[str, int]:
         """Return, for each keyword, the last issue that announced something for it."""
         return dict(
@@ -229,11 +240,14 @@ class State:
                 listed=listed,
                 since=moment_of(since) if since else None,
                 reason=reason,
+                left_out=json.loads(left_out),
             )
-            for name, definition, source, outcome, listed, since, reason in self.database.rows(
-                "select keyword, definition, source, outcome, listed, since, reason from digests"
-                " where issue = ? order by position",
-                issue,
+            for name, definition, source, outcome, listed, since, reason, left_out in (
+                self.database.rows(
+                    "select keyword, definition, source, outcome, listed, since, reason, left_out"
+                    " from digests where issue = ? order by position",
+                    issue,
+                )
             )
         )
 
@@ -345,16 +359,28 @@ def _note_answer(db: sqlite3.Connection, news: News, day: Day, *, issue: int | N
         },
     )
     db.execute("delete from held where keyword = ?", (name,))
-    keep(db, [*news.recorded, *(each.paper for each in news.announcements)])
+    excluded = [each.paper for each in news.excluded]
+    keep(db, [*news.recorded, *excluded, *(each.paper for each in news.announcements)])
     db.executemany(
         "insert or ignore into announced (keyword, paper, version, submitted, kind, recorded)"
         " values (?, ?, ?, ?, 'baseline', ?)",
         [(name, p.id, p.version, iso(p.submitted), iso(day.now)) for p in news.recorded],
     )
+    db.executemany(
+        "insert or ignore into announced"
+        " (keyword, paper, version, submitted, kind, recorded, excluded_by)"
+        " values (?, ?, ?, ?, 'left-out', ?, ?)",
+        [
+            (name, p.id, p.version, iso(p.submitted), iso(day.now), each.by)
+            for p, each in zip(excluded, news.excluded, strict=True)
+        ],
+    )
     for position, announcement in enumerate(news.announcements):
         paper = announcement.paper
         db.execute(
-            "insert into announced values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "insert into announced"
+            " (keyword, paper, version, submitted, kind, replaces, issue, position, recorded)"
+            " values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 name,
                 paper.id,
@@ -371,4 +397,5 @@ def _note_answer(db: sqlite3.Connection, news: News, day: Day, *, issue: int | N
 
 def _keyword(text: str) -> Keyword:
     fields = json.loads(text)
-    return Keyword(**fields | {name: tuple(fields[name]) for name in ("categories", "authors")})
+    lists = {name: tuple(each) for name, each in fields.items() if isinstance(each, list)}
+    return Keyword(**fields | lists)

@@ -133,3 +133,41 @@ def test_what_a_redefined_keyword_would_have_announced_as_it_was_is_still_announ
     result = news(keyword, listing(*papers.values()), before, now=NOW, baseline_days=1)
     found = [each.paper for each in result.announcements]
     assert [name for name, each in papers.items() if each in found] == announced
+
+
+EXCLUDING = Keyword(name=GNN.name, exclude=("survey", "PET"))
+
+
+def test_what_an_exclusion_leaves_out_is_no_news_and_is_counted_by_the_first_that_does() -> None:
+    survey = paper("2611.00002", title="A survey of graph neural networks in PET")
+    found = news(EXCLUDING, listing(paper(), survey), memory(), now=NOW, baseline_days=1)
+    assert found.outcome == "new"
+    assert [each.paper.local_id for each in found.announcements] == ["2611.00001"]
+    assert [(each.paper, each.by) for each in found.excluded] == [(survey, "survey")]
+
+
+def test_where_all_is_left_out_there_is_nothing_new() -> None:
+    found = listing(paper(abstract="Surveys of graph neural networks."))
+    assert judged(found, memory(), EXCLUDING) == ("none", [])
+    assert judged(replace(found, current=False), memory(), EXCLUDING) == ("none", [])
+
+
+def test_what_was_left_out_stays_so_when_the_exclusion_goes() -> None:
+    before = replace(memory(p2611_00001=1), former=EXCLUDING)
+    assert judged(listing(paper(title="A survey of graph neural networks")), before)[1] == []
+
+
+def test_what_a_keyword_left_out_before_it_was_redefined_was_not_due() -> None:
+    old = paper(title="A survey of graph neural networks", submitted=NOW - timedelta(days=5))
+    kept = paper("2611.00002", submitted=NOW - timedelta(days=5))
+    before = replace(memory(), former=EXCLUDING)
+    assert judged(listing(old, kept), before) == ("baseline", ["2611.00002"])
+
+
+def test_a_baseline_leaves_out_what_it_would_announce_and_records_the_rest() -> None:
+    old = paper("2611.00002", title="Survey", submitted=NOW - timedelta(days=5))
+    found = listing(paper("2611.00003", abstract="A survey."), old, paper())
+    result = news(EXCLUDING, found, Memory(announced={}), now=NOW, baseline_days=2)
+    assert [each.paper.local_id for each in result.excluded] == ["2611.00003"]
+    assert [each.local_id for each in result.recorded] == ["2611.00002"]
+    assert [each.paper.local_id for each in result.announcements] == ["2611.00001"]

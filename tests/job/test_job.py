@@ -9,6 +9,7 @@ import pytest
 
 from newsletter.errors import TransportError
 from newsletter.job.daily import frequencies_due, weekly_served
+from newsletter.job.report import as_json
 from newsletter.models import Issue, Keyword, Memory, Outcome, Reader, Subscriber
 from newsletter.sending.smtp import Server, SmtpTransport
 from newsletter.state.state import State
@@ -107,6 +108,27 @@ def test_a_redefined_keyword_records_all_that_a_later_sweep_could_reach(room: Ne
     room.run()
     (scope,) = room.told.scopes
     assert scope.start == NOW - 91 * DAY
+
+
+def test_what_an_exclusion_leaves_out_is_counted_and_never_announced(room: Newsroom) -> None:
+    room.keywords = (Keyword(name="mri"),)
+    room.run()
+    room.keywords = (Keyword(name="mri", exclude=("survey",)),)
+    room.run(now=NOW + DAY)  # it means something else now: a baseline
+    survey, plain = paper("2611.00001", title="A survey of MRI"), paper("2611.00002", title="MRI")
+    room.told.papers = {"mri": (survey, plain)}
+    report = room.run(now=NOW + 2 * DAY)
+    (mail,) = room.mails()
+    assert "1 new, 1 left out by survey" in body(mail)
+    assert "A survey of MRI" not in body(mail)
+    assert as_json(report)["keywords"][0]["left_out"] == {"survey": 1}
+    with State.open(room.folder / "state.sqlite3") as state:
+        assert state.left_out("mri") == {"survey": 1}
+        assert state.problems() == []
+        assert state.issues(after=0, upto=1)[0].digests[0].left_out == {"survey": 1}
+    room.keywords = (Keyword(name="mri"),)
+    assert outcomes(room, now=NOW + 3 * DAY) == {"mri": ("baseline", 0)}
+    assert outcomes(room, now=NOW + 4 * DAY) == {"mri": ("none", 0)}
 
 
 def test_everyone_gets_their_keywords_only(room: Newsroom) -> None:

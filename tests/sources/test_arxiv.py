@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from newsletter.errors import SourceError
-from newsletter.keywords.stemming import stems
+from newsletter.keywords.stemming import line
 from newsletter.models import Fetched, Keyword, Listing, Paper, Scope
 from newsletter.sources.arxiv.client import Client, Manners
 from newsletter.sources.arxiv.saved import FileSource
@@ -212,13 +212,13 @@ def test_a_window_with_more_than_arxiv_gives_out_is_halved(world: World) -> None
 def test_many_papers_are_analysed_once_for_all_keywords(world: World, count: int) -> None:
     many = [submitted(2 + number % 25, number) for number in range(10_000, 10_000 + count)]
     world.replica.records = listed(*many, FRESH)
-    stems.cache_clear()
+    line.cache_clear()
     unknown = [
         scope(known={}, last_good=None),
         scope(Keyword(name="part"), known={}, last_good=None),
     ]
     assert [len(each.papers) for each in world.fetch(*unknown).listings] == [count, count]
-    assert stems.cache_info().misses < count + 500
+    assert line.cache_info().misses < count + 500
 
 
 def test_silence_is_believed_when_a_fresh_paper_came_back(world: World) -> None:

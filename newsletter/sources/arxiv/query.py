@@ -1,25 +1,23 @@
 """arXiv's query language: what is asked for a keyword, and which keywords cannot be asked for."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain, pairwise
+from operator import methodcaller
 from urllib.parse import quote_plus
 
-from newsletter.keywords.matching import decision, in_reading_order, name_words, plain
-from newsletter.keywords.stemming import stems, words
+from newsletter.keywords.categories import is_category, nearest
+from newsletter.keywords.matching import Phrase, decision, in_reading_order, name_words
+from newsletter.keywords.reading import as_read
+from newsletter.keywords.spellings import indexable, spellings
+from newsletter.keywords.stemming import STOP_WORDS, is_stop_word, line, words
 from newsletter.models import Keyword, Paper
+from newsletter.prose import prose
 
 MAX_PHRASE = 200
 MAX_QUERY = 1000
+MAX_EXCLUSIONS = 100
 MAX_ENCODED = 7500  # of the 8,190 bytes of a request line, the dates and the rest left out
-
-# arxiv.org/category_taxonomy
-_ARCHIVES = frozenset(
-    "astro-ph cond-mat cs econ eess gr-qc hep-ex hep-lat hep-ph hep-th math math-ph nlin "  # noqa: SIM905
-    "nucl-ex nucl-th physics q-bio q-fin quant-ph stat".split()
-)
-
-_SUBCLASS = re.compile(r"[A-Za-z]{2}|[a-z]+(-[a-z]+)+|optics|other|soft|\*")
 
 # info.arxiv.org/help/api/user-manual.html#51-details-of-query-construction
 _PREFIXES = frozenset(
@@ -35,30 +33,36 @@ def search_query(keyword: Keyword) -> str:
     The category filter applies to all of it, the authors' papers included. Whatever arXiv would
     take for syntax inside a phrase (quotes, wildcards, TeX, control characters) becomes a blank.
     """
+    wanted = [f'au:"{indexable(in_reading_order(author))}"' for author in keyword.authors]
     if keyword.query is not None:
-        wanted = [f"({' '.join(keyword.query.split())})"]
-    else:
-        phrase = plain(keyword.name)
-        joint = "AND" if keyword.match == "title-and-abstract" else "OR"
-        wanted = [f'(ti:"{phrase}" {joint} abs:"{phrase}")']
-    wanted += [f'au:"{plain(in_reading_order(author))}"' for author in keyword.authors]
+        wanted.insert(0, f"({' '.join(keyword.query.split())})")
+    elif phrases := asked(keyword):
+        wanted.insert(0, _anywhere(phrases, joint=_JOINTS[keyword.match]))
     terms = [f"cat:{term}" for category in keyword.categories for term in _terms(category)]
     expression = _any_of(wanted)
     return f"({expression} AND {_any_of(terms)})" if terms else expression
 
 
+def asked(keyword: Keyword) -> tuple[str, ...]:
+    """Return the phrases that arXiv is asked for: each of the keyword's in every spelling."""
+    found = chain.from_iterable(map(spellings, keyword.looked_for))
+    return tuple(dict.fromkeys(found))
+
+
 def claimer(keyword: Keyword) -> Callable[[Paper], bool]:
     """Return the decision whether arXiv may have returned a paper because of this keyword.
 
-    The generous counterpart of `matcher`: stems even where `exact` is set, an author's surname is
-    enough, and a raw query claims whatever it is shown.
+    The generous counterpart of `matcher`: it reads TeX as arXiv's index does, stems even where
+    `exact` is set, any word stands for a stop word, an author's surname is enough, and a raw query
+    claims whatever it is shown.
     """
     if keyword.query is not None:
         return lambda _: True
     surnames = {words[-1] for author in keyword.authors if (words := name_words(author))}
+    sought = [pattern for phrase in asked(keyword) if (pattern := _in_index(phrase))]
     return decision(
         keyword,
-        exact=False,
+        occurs=lambda text: any(map(methodcaller("search", line(text)), sought)),
         is_theirs=lambda names: any(not surnames.isdisjoint(name) for name in names),
     )
 
@@ -69,11 +73,14 @@ def problems(keyword: Keyword) -> list[str]:
     if ";" in keyword.name:
         found.append("name: ';' separates keywords in the list file; leave it out")
     if keyword.query is None:
-        found += _phrase_problems(keyword.name)
+        found += _looked_for_problems(keyword)
     else:
         found += _query_problems(keyword.query)
-        if keyword.exact or keyword.match != "title-or-abstract":
-            found.append("query: a raw query says all itself; remove 'exact' and 'match'")
+        if keyword.exact or keyword.match != "title-or-abstract" or keyword.phrases is not None:
+            found.append(
+                "query: a raw query says all itself; remove 'exact', 'match' and 'phrases'"
+            )
+    found += _exclusion_problems(keyword)
     for category in keyword.categories:
         found += _category_problems(category)
     found += [
@@ -88,6 +95,27 @@ def problems(keyword: Keyword) -> list[str]:
     return found
 
 
+_JOINTS = {"title-or-abstract": "OR", "title-and-abstract": "AND"}
+
+
+def _anywhere(phrases: Sequence[str], *, joint: str) -> str:
+    title, abstract = (
+        _any_of([f'{field}:"{phrase}"' for phrase in phrases]) for field in ("ti", "abs")
+    )
+    return f"({title} {joint} {abstract})"
+
+
+def _in_index(phrase: str) -> re.Pattern[str] | None:
+    """Return how a phrase stands in a `line` of arXiv's index; None if that has no word of it."""
+    keys = line(phrase).split()
+    while keys and is_stop_word(keys[0]):
+        keys.pop(0)
+    while keys and is_stop_word(keys[-1]):
+        keys.pop()
+    each = (r"\S+" if is_stop_word(key) else re.escape(key) for key in keys)
+    return re.compile(f" {' '.join(each)} ") if keys else None
+
+
 def _any_of(expressions: list[str]) -> str:
     # arXiv knows no precedence among operators, so every OR gets its parentheses.
     return expressions[0] if len(expressions) == 1 else f"({' OR '.join(expressions)})"
@@ -99,26 +127,63 @@ def _terms(category: str) -> list[str]:
     return [category] if "." in archive else [archive, f"{archive}.*"]
 
 
-def _phrase_problems(name: str) -> Iterable[str]:
-    if len(name) > MAX_PHRASE:
-        yield f"name: {len(name)} characters; a phrase has at most {MAX_PHRASE}"
-    elif not words(name):
-        yield f"name: {name!r} has no word that arXiv could look for; write a word or a phrase"
-    elif not any(stems(name)):
-        yield f"name: arXiv ignores every word of {name!r}; add a word that says more"
-    if re.search(r"[*?]", name):
-        yield "name: '*' and '?' are not understood in a phrase; endings are found without them"
+def _looked_for_problems(keyword: Keyword) -> Iterable[str]:
+    key = "name" if keyword.phrases is None else "phrases"
+    if not keyword.looked_for and not keyword.authors:
+        yield "phrases: nothing is looked for; write a phrase, or 'authors' to follow"
+    if len(keyword.name) > MAX_PHRASE and keyword.phrases is not None:
+        yield f"name: {len(keyword.name)} characters; at most {MAX_PHRASE}"
+    for phrase in keyword.looked_for:
+        yield from _phrase_problems(key, phrase)
+
+
+def _phrase_problems(key: str, phrase: str) -> Iterable[str]:
+    if len(phrase) > MAX_PHRASE:
+        yield f"{key}: {len(phrase)} characters; a phrase has at most {MAX_PHRASE}"
+        return
+    found = Phrase.of(phrase, exact=False)
+    if found is None:
+        yield f"{key}: {phrase!r} has no word that arXiv could look for; write a word or a phrase"
+    elif all(map(is_stop_word, found.line.split())):
+        yield f"{key}: arXiv ignores every word of {phrase!r}; add a word that says more"
+    if wildcard := _WILDCARD.search(prose(phrase)):
+        yield (
+            f"{key}: {wildcard[0]!r} is not understood in a phrase; endings are found without it"
+        )
+
+
+# A star that belongs to a name stands behind a capital: A*, C*-algebra, RRT*.
+_WILDCARD = re.compile(r"\?|(?<![A-Z0-9*])\*|\*(?=\w)")
+
+
+def _exclusion_problems(keyword: Keyword) -> Iterable[str]:
+    if len(keyword.exclude) > MAX_EXCLUSIONS:
+        yield (
+            f"exclude: {len(keyword.exclude)} texts; at most {MAX_EXCLUSIONS}: leave out what is "
+            "rare, or narrow the keyword by categories"
+        )
+        return
+    for text in keyword.exclude:
+        found = Phrase.of(text, exact=keyword.exact) if len(text) <= MAX_PHRASE else None
+        if found is None:
+            yield (
+                f"exclude: {text[:MAX_PHRASE]!r} is no phrase; write a word or a phrase of at most"
+                f" {MAX_PHRASE} characters, or remove it"
+            )
+        elif found.line.strip().lstrip("=") in STOP_WORDS:
+            yield f"exclude: {text!r} stands in nearly every paper; add a word that says more"
+        else:
+            yield from (
+                f"exclude: {text!r} stands in the phrase {phrase!r} itself, and would leave out"
+                " every paper that it finds; remove one of them"
+                for phrase in keyword.looked_for
+                if next(found.spans(as_read(phrase)), None)
+            )
 
 
 def _category_problems(category: str) -> Iterable[str]:
-    archive, _, subclass = category.partition(".")
-    if archive not in _ARCHIVES:
-        yield (
-            f"categories: {category!r} is no arXiv category; write one like 'cs.CV', or an "
-            f"archive: {', '.join(sorted(_ARCHIVES))}"
-        )
-    elif "." in category and not _SUBCLASS.fullmatch(subclass):
-        yield f"categories: {category!r} is no arXiv category; write one like '{archive}.XX'"
+    if not is_category(category):
+        yield f"categories: {category!r} is no arXiv category; {nearest(category)}"
 
 
 def _query_problems(query: str) -> Iterable[str]:
