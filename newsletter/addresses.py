@@ -9,6 +9,7 @@ from newsletter.prose import printable
 
 # What nearly every local part looks like: a dot-atom of RFC 5322 without its exotic characters.
 _PLAIN_LOCAL = re.compile(r"[a-z0-9_+-]+(?:\.[a-z0-9_+-]+)*", re.ASCII | re.IGNORECASE)
+HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")  # or an address in its place
 _MAILBOX = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|([^<>",;]*?))\s*<([^<>]*)>\s*')
 
 
@@ -75,6 +76,15 @@ def folded(address: str) -> str:
         return f"{local}@{_domain(domain)}"
     except ValueError:  # no address, but what people wrote
         return text
+
+
+def host_problem(host: str) -> str:
+    """Return why no host can have this name, empty if one can (RFC 1035 2.3.4)."""
+    if not HOST.fullmatch(host):
+        return f"{host[:80]!r} must be a host name and nothing else"
+    if len(host) > 253 or not all(0 < len(each) < 64 for each in host.removesuffix(".").split(".")):
+        return f"{host[:80]!r} is no host name: between two dots stand 1 to 63 characters"
+    return ""
 
 
 def is_loopback(host: str | None) -> bool:

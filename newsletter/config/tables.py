@@ -20,7 +20,7 @@ from pydantic import (
     field_validator,
 )
 
-from newsletter.addresses import address, bare, is_loopback, mailbox
+from newsletter.addresses import HOST, address, bare, host_problem, is_loopback, mailbox
 from newsletter.models import Keyword
 from newsletter.phrases import did_you_mean
 from newsletter.prose import printable
@@ -107,7 +107,13 @@ def _web_address(url: str) -> str:
 
 
 def _host_name(host: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+", host):
+    if problem := host_problem(host):
+        raise ValueError(problem)
+    return host
+
+
+def _host_to_be_tried(host: str) -> str:
+    if not HOST.fullmatch(host):
         raise ValueError(f"{host[:80]!r} must be a host name and nothing else")
     return host
 
@@ -150,6 +156,8 @@ ExistingFile = Annotated[FilePath, AfterValidator(_existing)]
 Line = Annotated[str, StringConstraints(max_length=200), AfterValidator(_line_of_text)]
 Title = Annotated[str, AfterValidator(_title)]
 Host = Annotated[str, AfterValidator(_host_name)]
+# What is wrong with it is said when it is used: no inbox ever keeps the mails from going out.
+InboxHost = Annotated[str, AfterValidator(_host_to_be_tried)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 OwnAddress = Annotated[str, AfterValidator(_own_address)]
 OwnMailbox = Annotated[str, AfterValidator(_own_mailbox)]
@@ -241,6 +249,8 @@ class Smtp(Login):
     attempts: Annotated[int, Field(ge=1, le=20)] = 3
     max_age_hours: Annotated[float, Field(gt=0, le=24 * 30)] = 48
     unknown: Literal["resend", "hold"] = "resend"
+    dsn: Literal["auto", "off"] = "auto"
+    pipelining: Literal["auto", "off"] = "auto"
 
     @field_validator("security")
     @classmethod
@@ -275,7 +285,7 @@ class Inbox(Login):
     """Where bounces and unsubscribe mails are read."""
 
     kind: Literal["imap", "maildir", "mbox"]
-    host: Host | None = None
+    host: InboxHost | None = None
     port: Port = 993
     mailbox: Line = "INBOX"
     ca_file: ExistingFile | None = None

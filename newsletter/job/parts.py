@@ -201,6 +201,7 @@ def mail_server(config: Config) -> Server | None:
         password=smtp.password.get_secret_value() if smtp.password else "",
         ehlo_name=smtp.ehlo_name or "",
         ca_file=smtp.ca_file,
+        without=frozenset(name for name in ("dsn", "pipelining") if getattr(smtp, name) == "off"),
     )
 
 

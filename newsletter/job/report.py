@@ -35,13 +35,13 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """Return 0 when nothing is outstanding and every keyword was answered."""
+        """Return 0 when nothing is outstanding or expired, and every keyword was answered."""
         unanswered = any(each.outcome == "unknown" for each in self.news)
         return most_serious(
             [
                 *(each.exit_code for each in self.troubles),
                 UNAVAILABLE if unanswered else 0,
-                TEMPORARY if self.deliveries.outstanding else 0,
+                TEMPORARY if self.deliveries.outstanding or self.deliveries.expired else 0,
             ]
         )
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from newsletter.addresses import host_problem
 from newsletter.errors import CONFIG, PERMISSION, UNAVAILABLE, InboxError, exit_code_of
 
 # Of a longer mail only the beginning is read: what a bounce says comes before what it returns.
@@ -72,8 +73,10 @@ def imap(
     """Open a folder over IMAP and TLS (RFC 9051).
 
     Raises InboxError: 69 if the server cannot be reached or its certificate is not to be trusted,
-    78 if it refuses the login or has no such folder.
+    78 if it refuses the login, has no such folder, or no host can have that name.
     """
+    if problem := host_problem(host):
+        raise InboxError(f"inbox.host: {problem}", exit_code=CONFIG)
     where = f"{host}:{port}"
     try:
         context = ssl.create_default_context(cafile=ca_file)

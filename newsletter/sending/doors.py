@@ -17,6 +17,7 @@ from queue import SimpleQueue
 from threading import Lock, Thread
 from typing import Literal
 
+from newsletter.addresses import host_problem
 from newsletter.errors import CONFIG, TEMPORARY, UNAVAILABLE, TransportError
 from newsletter.sending.replies import ProtocolError, Reply, ReplyReader
 from newsletter.sending.session import Patience, Session
@@ -24,11 +25,16 @@ from newsletter.sending.session import Patience, Session
 Security = Literal["tls", "starttls", "none"]
 
 _CHUNK = 65536
+_MAX_PROMPTS = 3
+_NO_INITIAL_RESPONSE = 501  # RFC 4954 4 would have a server take it; some do not
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """Where mail is handed in, and what it takes to be let in."""
+    """Where mail is handed in, and what it takes to be let in.
+
+    `without` has what is not used even if it is offered: "dsn", "pipelining".
+    """
 
     host: str
     port: int
@@ -37,6 +43,7 @@ class Server:
     password: str = field(default="", repr=False)
     ehlo_name: str = ""
     ca_file: Path | None = None
+    without: frozenset[str] = frozenset()
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
@@ -167,9 +174,13 @@ def connect(server: Server, patience: Patience, context: ssl.SSLContext | None) 
         raise TransportError(f"{server} said {reply}", exit_code=UNAVAILABLE) from error
     except ProtocolError as error:
         raise LostError(f"{server} does not talk SMTP: {error}") from error
+    except UnicodeError as error:
+        raise TransportError(f"{server}: {error}: check smtp.host", exit_code=CONFIG) from error
     except OSError as error:
         raise LostError(f"{server} cannot be reached: {error}") from error
-    return Session(client.opened, client.esmtp_features, patience)
+    session = Session(client.opened, client.esmtp_features, patience)
+    session.do_without(server.without)
+    return session
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,13 +227,15 @@ def _dismiss(result: Session | Exception) -> None:
 
 def _client(server: Server, patience: Patience, context: ssl.SSLContext | None) -> "_Client":
     """Return a connection that has said EHLO, under TLS if asked for, and is logged in."""
-    where = (server.host, server.port, server.ehlo_name or None)
+    # Not None: smtplib would look our own name up, and fall over one with a label that is too long.
+    where = (server.host, server.port, server.ehlo_name)
     if server.security == "tls":
         client: _Client = _TlsClient(*where, timeout=patience.connect, context=context)
     else:
         client = _Client(*where, timeout=patience.connect)
     try:
         client.timeout = patience.command
+        client.local_hostname = server.ehlo_name or _own_name(client.opened)
         _greet(client)
         if server.security == "starttls":
             client.starttls(context=context)
@@ -254,12 +267,9 @@ def _log_in(client: "_Client", server: Server) -> None:
     offered = client.esmtp_features.get("auth", "").upper().split()
     user, password = server.username.encode(), server.password.encode()
     if "PLAIN" in offered:
-        secret = b"\0" + user + b"\0" + password
-        code, said = client.docmd("AUTH", f"PLAIN {_base64(secret)}")
+        code, status = _log_in_plain(client, user, password)
     elif "LOGIN" in offered:
-        code, said = client.docmd("AUTH", f"LOGIN {_base64(user)}")
-        if code == 334:
-            code, said = client.docmd(_base64(password))
+        code, status = _log_in_by_prompts(client, user, password)
     else:
         raise TransportError(
             f"{server} offers no login we know ({' '.join(offered) or 'none at all'}; PLAIN or"
@@ -267,7 +277,6 @@ def _log_in(client: "_Client", server: Server) -> None:
             exit_code=CONFIG,
         )
     if code != 235:
-        status = _reply(code, said).status
         if 400 <= code < 500 and code != 432:
             raise LostError(f"{server} puts the login off ({code} {status})", busy=True)
         # Not the text: servers have been seen to repeat what was sent.
@@ -276,6 +285,61 @@ def _log_in(client: "_Client", server: Server) -> None:
             " smtp.username and the password; many providers want an app password",
             exit_code=CONFIG,
         )
+
+
+def _log_in_plain(client: "_Client", user: bytes, password: bytes) -> tuple[int, str]:
+    """Return the code and the status of the reply that decided (RFC 4616)."""
+    secret = _base64(b"\0" + user + b"\0" + password)
+    code, said = client.docmd("AUTH", f"PLAIN {secret}")
+    if code == _NO_INITIAL_RESPONSE:
+        code, said = client.docmd("AUTH", "PLAIN")
+    if code == 334:
+        code, said = client.docmd(secret)
+    return code, _reply(code, said).status
+
+
+def _log_in_by_prompts(client: "_Client", user: bytes, password: bytes) -> tuple[int, str]:
+    """Answer what is asked, whether or not the name was taken along with the command.
+
+    Where that cannot be told from a prompt, we begin again without it: then the first is for the
+    name. The password is never the answer to a prompt that may be for the name.
+    """
+    code, said = client.docmd("AUTH", f"LOGIN {_base64(user)}")
+    if code == 334 and not _prompt(said):
+        code, said = client.docmd("*")  # RFC 4954 4: this cancels it, and the answer is 501
+    named = code == 334
+    if code == _NO_INITIAL_RESPONSE:
+        code, said = client.docmd("AUTH", "LOGIN")
+    for _ in range(_MAX_PROMPTS):
+        if code != 334:
+            break
+        wanted = _prompt(said) or ("password" if named else "name")
+        named = named or wanted == "name"
+        code, said = client.docmd(_base64(user if wanted == "name" else password))
+    return code, _reply(code, said).status
+
+
+def _prompt(said: bytes) -> Literal["name", "password", ""]:
+    """Return what a prompt is for, as far as it says."""
+    try:
+        words = base64.b64decode(said).decode().lower()
+    except ValueError:
+        return ""
+    if "pass" in words:
+        return "password"
+    return "name" if "name" in words or "user" in words else ""
+
+
+def _own_name(sock: socket.socket) -> str:
+    """Return what we introduce ourselves as: our name, else our address (RFC 5321 4.1.4)."""
+    try:
+        name = socket.getfqdn()
+    except UnicodeError:
+        name = ""
+    if "." in name and not host_problem(name):
+        return name
+    own = sock.getsockname()[0]
+    return f"[IPv6:{own}]" if ":" in own else f"[{own}]"
 
 
 class _Client(smtplib.SMTP):

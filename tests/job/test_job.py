@@ -355,4 +355,7 @@ def test_an_edition_that_is_too_old_expires(room: Newsroom) -> None:
     room.transport = None
     report = room.run(now=NOW + 3 * DAY)
     assert (report.deliveries.expired, report.deliveries.outstanding) == (1, 0)
+    assert report.exit_code == 75
+    assert "1 expired" in summary(as_json(report))
     assert room.mails() == []
+    assert room.run(now=NOW + 4 * DAY).exit_code == 0

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from functools import partial
 from threading import Event, Lock, Thread
-from typing import Self
+from typing import Literal, Self
 
 OFFERED = ("PIPELINING", "SIZE 10240000", "8BITMIME", "DSN", "SMTPUTF8")
 
@@ -71,7 +71,10 @@ class Mail:
 class SmtpServer:
     """A server in threads; `mails`, `lines` (every command) and `connections` tell what it saw.
 
-    `most_open` is of connections at once, `most_errors` of 4yz and 5yz replies on one of them.
+    `most_open` is of connections at once, `most_errors` of 4yz and 5yz replies on one of them,
+    `refuses_dsn` has what it says to those who use DSN, at MAIL or RCPT, although it offers it;
+    `secrets` what was given to each prompt of AUTH LOGIN. One that `discards` throws away what came
+    along with a command, PIPELINING or not.
     """
 
     def __init__(
@@ -83,10 +86,14 @@ class SmtpServer:
         implicit_tls: bool = False,
         login: tuple[str, str] | None = None,
         mechanisms: str = "PLAIN LOGIN",
+        initial_response: Literal["taken", "ignored", "refused"] = "taken",
+        prompts: tuple[str, str] = ("Username:", "Password:"),
         close_after: int = 0,
         error_limit: int = 0,
         per_second: float = 0,
+        refuses_dsn: Mapping[str, str] | None = None,
         eager: bool = False,
+        discards: bool = False,
         small_window: bool = False,
     ) -> None:
         self.mails: list[Mail] = []
@@ -99,8 +106,11 @@ class SmtpServer:
         self.offers = tuple(offers)
         self.tls, self.implicit_tls = tls, implicit_tls
         self.login, self.mechanisms = login, mechanisms
+        self.initial_response, self.prompts = initial_response, prompts
+        self.secrets: list[tuple[str, str]] = []
         self.close_after, self.error_limit = close_after, error_limit
-        self.eager = eager
+        self.eager, self.discards = eager, discards
+        self.refuses_dsn = dict(refuses_dsn or {})
         self.over = Event()
         self._script = {phase: iter(actions) for phase, actions in (script or {}).items()}
         self._bucket = _Bucket(per_second)
@@ -221,6 +231,8 @@ class _Connection:
                 handler(line)
             else:
                 self._answer("502 5.5.1 not implemented", verb)
+            if self._server.discards:
+                self._buffer = b""
 
     def close(self) -> None:
         with suppress(OSError):
@@ -244,19 +256,41 @@ class _Connection:
         _, mechanism, *initial = line.split(" ")
         if not isinstance(self._sock, ssl.SSLSocket):
             self._server.violations.append("a login without TLS")
+        if initial and self._server.initial_response == "refused":
+            self._write(b"501 5.5.2 no initial response, please\r\n")
+            return
+        if self._server.initial_response == "ignored":
+            initial = []
         if mechanism == "PLAIN":
+            if not initial:
+                self._write(b"334 \r\n")
+                initial = [self._line().decode()]
             _, user, password = base64.b64decode(initial[0]).decode().split("\0")
-        else:
-            user = base64.b64decode(initial[0]).decode()
-            self._write(b"334 UGFzc3dvcmQ6\r\n")
-            password = base64.b64decode(self._line()).decode()
+        elif not (user := self._given(initial, 0)) or not (password := self._given([], 1)):
+            self._answer("501 5.7.0 cancelled", "cancel")
+            return
         right = (user, password) == self._server.login
         self._logged_in = right
         self._answer("235 2.7.0 welcome" if right else "535 5.7.8 wrong credentials", "AUTH")
 
+    def _given(self, initial: list[str], which: int) -> str:
+        """Return what the client gives for the name or the password, and keep what it was."""
+        if initial:
+            return base64.b64decode(initial[0]).decode()
+        prompt = self._server.prompts[which]
+        self._write(b"334 " + base64.b64encode(prompt.encode()) + b"\r\n")
+        line = self._line()
+        if line == b"*":
+            return ""
+        given = base64.b64decode(line).decode()
+        self._server.secrets.append((prompt, given))
+        return given
+
     def _mail(self, line: str) -> None:
         address, parameters = self._path(line)
-        if not self._logged_in:
+        if "MAIL" in self._server.refuses_dsn and any(map(_of_dsn, parameters)):
+            ordinary = self._server.refuses_dsn["MAIL"]
+        elif not self._logged_in:
             ordinary = "530 5.7.0 log in first"
         elif self._sender:
             ordinary = "503 5.5.1 nested MAIL"
@@ -270,6 +304,8 @@ class _Connection:
     def _rcpt(self, line: str) -> None:
         address, parameters = self._path(line)
         ordinary = "250 2.1.5 ok" if self._sender else "503 5.5.1 MAIL first"
+        if "RCPT" in self._server.refuses_dsn and any(map(_of_dsn, parameters)):
+            ordinary = self._server.refuses_dsn["RCPT"]
         if self._answer(ordinary, f"RCPT {address}", "RCPT"):
             self._recipients.append((address, parameters))
 
@@ -405,6 +441,10 @@ class _Connection:
         self._sock = self._server.tls.wrap_socket(self._sock, server_side=True)
         self._sock.settimeout(0.05)
         self._logged_in = self._server.login is None
+
+
+def _of_dsn(parameter: str) -> bool:
+    return _OFFERED_BY[parameter.split("=", maxsplit=1)[0]] == "DSN"
 
 
 _VERBS = {"EHLO", "HELO", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA", "RSET", "QUIT"}

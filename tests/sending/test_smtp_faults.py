@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from itertools import chain, repeat
 from pathlib import Path
 from threading import Event, Timer
+from typing import Literal
 
 import pytest
 import trustme
@@ -590,6 +591,56 @@ def test_a_login_that_fails_is_not_tried_twice(
     assert base64.b64encode(b"\0papers\0s3cr3t-horse").decode() not in told
 
 
+@pytest.mark.parametrize("mechanisms", ["PLAIN", "LOGIN", "PLAIN LOGIN"])
+@pytest.mark.parametrize("initial_response", ["taken", "ignored", "refused"])
+def test_a_login_goes_with_or_without_an_initial_response(
+    initial_response: Literal["taken", "ignored", "refused"],
+    mechanisms: str,
+    authority: trustme.CA,
+    ca_file: Path,
+) -> None:
+    with SmtpServer(
+        login=("papers", "s3cr3t-horse"),
+        mechanisms=mechanisms,
+        initial_response=initial_response,
+        tls=server_tls(authority),
+    ) as server:
+        books = log_in(server, ca_file)
+    everybody_once(server, books, 20)
+    first = "PLAIN" if "PLAIN" in mechanisms else "LOGIN"
+    assert all(line.startswith(f"AUTH {first}") for line in server.verbs("AUTH"))
+    assert set(server.secrets) <= {("Username:", "papers"), ("Password:", "s3cr3t-horse")}
+
+
+@pytest.mark.parametrize("initial_response", ["taken", "ignored", "refused"])
+@pytest.mark.parametrize(
+    "prompts",
+    [
+        ("Username:", "Password:"),
+        ("User Name\0", "Password\0"),
+        ("Benutzer?", "Kennwort?"),
+        ("", ""),
+    ],
+)
+def test_a_prompt_for_the_name_never_gets_the_password(
+    prompts: tuple[str, str],
+    initial_response: Literal["taken", "ignored", "refused"],
+    authority: trustme.CA,
+    ca_file: Path,
+) -> None:
+    with SmtpServer(
+        login=("papers", "s3cr3t-horse"),
+        mechanisms="LOGIN",
+        initial_response=initial_response,
+        prompts=prompts,
+        tls=server_tls(authority),
+    ) as server:
+        books = log_in(server, ca_file)
+    everybody_once(server, books, 20)
+    if prompts[0]:
+        assert (prompts[0], "s3cr3t-horse") not in server.secrets
+
+
 @pytest.mark.parametrize("fault", [DROP, RESET, "454 4.7.0 try again"])
 def test_a_login_that_is_put_off_is_tried_again(
     fault: Action, authority: trustme.CA, ca_file: Path
@@ -623,6 +674,32 @@ def test_a_refused_port_accepts_nobody(nobody: int) -> None:
     assert books.states == {}
 
 
+def test_a_host_that_cannot_be_looked_up_is_a_matter_of_the_configuration() -> None:
+    transport = SmtpTransport(Server(host=f"{'x' * 64}.example.org", port=587), patience=HURRY)
+    with pytest.raises(TransportError, match=r"smtp\.host") as raised:
+        transport.send(messages(1), Books())
+    assert raised.value.exit_code == 78
+
+
+@pytest.mark.parametrize("name", ["machine", f"{'x' * 64}.example.org"])
+def test_a_machine_without_a_usable_name_introduces_itself_by_its_address(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "getfqdn", lambda: name)
+    with SmtpServer() as server:
+        send(messages(1), server)
+    assert server.lines[0].upper() == "EHLO [127.0.0.1]"
+
+
+def test_a_machine_whose_name_cannot_be_looked_up_introduces_itself_by_its_address(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: f"{'x' * 64}.example.org")
+    with SmtpServer() as server:
+        send(messages(1), server)
+    assert server.lines[0].upper() == "EHLO [127.0.0.1]"
+
+
 def test_a_name_that_does_not_exist_is_unreachable() -> None:
     transport = SmtpTransport(
         Server(host="mail.invalid", port=587), patience=replace(HURRY, backoff=0.001)
@@ -652,6 +729,62 @@ def test_a_server_that_knows_no_ehlo_is_greeted_the_old_way() -> None:
         books = send(messages(5), server)
     everybody_once(server, books, 5)
     assert server.verbs("HELO")
+
+
+@DIALOGUES
+@pytest.mark.parametrize(
+    ("phase", "reply"),
+    [
+        ("MAIL", "555 5.5.4 Unsupported option: RET=HDRS"),
+        ("MAIL", "501 5.5.4 Syntax error in parameters"),
+        ("MAIL", "504 5.5.4 not implemented"),
+        ("RCPT", "501 5.5.4 NOTIFY not recognized"),
+        ("RCPT", "555 what?"),
+    ],
+)
+def test_notifications_that_are_offered_and_refused_are_done_without(
+    phase: str, reply: str, offers: tuple[str, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    # Whoever asks for them is refused; who does not is served.
+    with SmtpServer(offers=offers, refuses_dsn={phase: reply}) as server:
+        books = send(messages(20), server, connections=3, messages_per_connection=4)
+    everybody_once(server, books, 20)
+    assert len([line for line in server.verbs(phase) if "RET=" in line or "NOTIFY=" in line]) <= 2
+    assert caplog.text.count('smtp.dsn = "off"') == 1
+
+
+@pytest.mark.parametrize(
+    "reply", ["503 5.5.0 Improper use of SMTP command pipelining", "554 SMTP synchronization error"]
+)
+@pytest.mark.parametrize("phase", ["MAIL", "RCPT", "DATA"])
+def test_pipelining_that_is_offered_and_refused_is_done_without(
+    phase: str, reply: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with SmtpServer(script={phase: [ORDINARY, reply]}) as server:
+        books = send(messages(20), server, connections=3, messages_per_connection=4)
+    everybody_once(server, books, 20)
+    assert caplog.text.count('smtp.pipelining = "off"') == 1
+    assert books.having("deferred") == []
+
+
+def test_a_pipeline_that_is_thrown_away_is_waited_for_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    brisk = replace(HURRY, command=0.3)
+    with SmtpServer(discards=True) as server:
+        started = time.monotonic()
+        books = send(messages(20), server, patience=brisk, messages_per_connection=4)
+    assert time.monotonic() - started < 3
+    everybody_once(server, books, 20)
+    assert caplog.text.count('smtp.pipelining = "off"') == 1
+
+
+def test_what_is_off_is_never_used() -> None:
+    with SmtpServer() as server:
+        books = send(messages(10), server, without=frozenset({"dsn", "pipelining"}))
+    everybody_once(server, books, 10)
+    assert books.most_open == 1
+    assert not [line for line in server.lines if "RET=" in line or "NOTIFY=" in line]
 
 
 LARGE = message(2, text=b"z" * 70_000 + b"\r\n")
