@@ -9,7 +9,7 @@ import pytest
 
 from newsletter.errors import TransportError
 from newsletter.job.daily import frequencies_due, weekly_served
-from newsletter.job.report import as_json
+from newsletter.job.report import as_json, summary
 from newsletter.models import Issue, Keyword, Memory, Outcome, Reader, Subscriber
 from newsletter.sending.smtp import Server, SmtpTransport
 from newsletter.state.state import State
