@@ -1,18 +1,26 @@
 """Compile an issue from the day's news, and an edition from issues. Pure."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
+from functools import lru_cache
 from itertools import chain
 
+from newsletter.keywords.matching import marks
 from newsletter.models import (
+    Abstracts,
     Announcement,
     Digest,
     Edition,
     Issue,
+    Keyword,
     News,
 )
+from newsletter.prose import prose
+
+# Where a paper stands among others: the lowest comes first.
+Place = tuple[float | str, ...]
 
 
 def compile_issue(number: int, day: date, news: Iterable[News]) -> Issue:
@@ -20,11 +28,31 @@ def compile_issue(number: int, day: date, news: Iterable[News]) -> Issue:
     return Issue(number=number, date=day, digests=tuple(each.digest for each in news))
 
 
-def edition_for(issues: Sequence[Issue], keywords: Sequence[str]) -> Edition:
+def usual_place(announcement: Announcement, keywords: Sequence[Keyword]) -> Place:
+    """Return where a paper stands by itself: `keywords` are those of the edition that announce it.
+
+    What is new comes before what was replaced; then counts how many keywords it has, whether one
+    of them is in its title, and how new it is.
+    """
+    paper = announcement.paper
+    replaced = announcement.kind == "replacement"
+    moment = paper.updated if replaced else paper.submitted
+    titled = any(_is_in_title(each, paper.title) for each in keywords)
+    return (replaced, -len(keywords), not titled, -moment.timestamp(), paper.id)
+
+
+def edition_for(
+    issues: Sequence[Issue],
+    keywords: Sequence[str],
+    *,
+    weekly: bool = False,
+    abstracts: Abstracts = "excerpt",
+    place: Callable[[Announcement, Sequence[Keyword]], Place] = usual_place,
+) -> Edition:
     """Return the edition that covers `issues` (oldest first, at least one) for these keywords.
 
-    A paper appears in full under the first of the keywords that announced it. Keywords the issues
-    do not know are left out.
+    A paper appears in full under the first of the keywords that announced it; under each the best
+    come first, as `place` says. Keywords the issues do not know are left out.
     """
     digests = tuple(
         _merged(found)
@@ -35,12 +63,45 @@ def edition_for(issues: Sequence[Issue], keywords: Sequence[str]) -> Edition:
             ]
         )
     )
+    places = _places(digests, place)
     shown_in: dict[str, str] = {}
     for digest in digests:
         for announcement in digest.announcements:
             shown_in.setdefault(announcement.paper.id, digest.keyword.name)
     last = issues[-1]
-    return Edition(issue=last.number, date=last.date, digests=digests, shown_in=shown_in)
+    return Edition(
+        issue=last.number,
+        date=last.date,
+        digests=tuple(_ordered(each, places) for each in digests),
+        shown_in=shown_in,
+        best_first=tuple(sorted(places, key=places.__getitem__)),
+        first=issues[0].date if weekly else None,
+        abstracts=abstracts,
+    )
+
+
+def _places(
+    digests: Sequence[Digest], place: Callable[[Announcement, Sequence[Keyword]], Place]
+) -> dict[str, Place]:
+    """Map each paper of some digests to its place among all of them."""
+    keywords: dict[str, list[Keyword]] = {}
+    announced: dict[str, Announcement] = {}
+    for digest in digests:
+        for each in digest.announcements:
+            keywords.setdefault(each.paper.id, []).append(digest.keyword)
+            announced.setdefault(each.paper.id, each)
+    return {id_: place(announced[id_], matched) for id_, matched in keywords.items()}
+
+
+def _ordered(digest: Digest, places: Mapping[str, Place]) -> Digest:
+    best_first = sorted(digest.announcements, key=lambda each: places[each.paper.id])
+    return replace(digest, announcements=tuple(best_first))
+
+
+# The readers of a day have the same papers and keywords over and over.
+@lru_cache(maxsize=65536)
+def _is_in_title(keyword: Keyword, title: str) -> bool:
+    return bool(marks(keyword, prose(title)))
 
 
 def _merged(digests: list[Digest]) -> Digest:

@@ -63,6 +63,13 @@ def marks(keyword: Keyword, text: str) -> list[tuple[int, int]]:
     return found
 
 
+def called(keyword: Keyword, paper: Paper) -> str:
+    """Return the author for whom a paper is the keyword's, as written there; empty for none."""
+    wanted = [name_words(author) for author in keyword.authors]
+    theirs = (name for name in paper.authors if any(is_called(name_words(name), x) for x in wanted))
+    return next(theirs, "")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phrase:
     """A phrase as it is compared.

@@ -1,35 +1,55 @@
 """What fits: papers into the bytes that Gmail shows, words into the columns of a text."""
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Literal, Protocol
 
 COLUMNS = 72
-Form = Literal["full", "brief", "left out"]
+
+# From the title and its first author to the whole abstract; `entry` has links and no abstract.
+Form = Literal["least", "line", "entry", "excerpt", "full"]
+
+# What a paper is shown as on the way to the form that is wanted.
+LADDERS: Mapping[Form, Sequence[Form]] = {
+    "least": ("least",),
+    "line": ("least", "line"),
+    "entry": ("least", "line", "entry"),
+    "excerpt": ("least", "line", "excerpt"),
+    "full": ("least", "line", "excerpt", "full"),
+}
 
 
-def fitted(sizes: Sequence[Sequence[tuple[int, int]]], room: int) -> list[list[Form]]:
-    """Choose how each paper of each digest is shown, so that all of it fits into `room` bytes.
+class Sized(Protocol):
+    """A paper, of which it is known how many bytes it takes in each form."""
 
-    `sizes` holds what each paper takes in full and in brief. Digests take turns, so that a long one
-    does not starve the next. For what is shown in brief half of the room is kept, if it needs it.
+    def size(self, form: Form) -> int:
+        """Return the bytes of one form."""
+        ...
+
+
+def fitted(
+    papers: Sequence[Sized], room: int, wanted: Form, *, turns: Sequence[int]
+) -> list[Form | None]:
+    """Choose how each paper is shown, so that all of it fits into `room` bytes; None: not at all.
+
+    `papers` come best first. First each gets its line, where not all do in the order of `turns`
+    (places in `papers`); what is left goes to the best for more, step by step.
     """
-    forms: list[list[Form]] = [["left out"] * len(papers) for papers in sizes]
-    turns = sorted(
-        (place, digest) for digest, papers in enumerate(sizes) for place in range(len(papers))
-    )
-    half = room // 2
-    in_brief = sum(brief for papers in sizes for _, brief in papers)
-    for place, digest in turns:
-        full, brief = sizes[digest][place]
-        if full + min(in_brief - brief, half) <= room:
-            forms[digest][place] = "full"
-            room -= full
-            in_brief -= brief
-    for place, digest in turns:
-        _, brief = sizes[digest][place]
-        if forms[digest][place] == "left out" and brief <= room:
-            forms[digest][place] = "brief"
-            room -= brief
+    now = [paper.size(wanted) for paper in papers]
+    if sum(now) <= room:
+        return [wanted] * len(papers)
+    least, *further = LADDERS[wanted]
+    now = [paper.size(least) for paper in papers]
+    forms: list[Form | None] = [None] * len(papers)
+    for place in turns:
+        if now[place] <= room:
+            forms[place] = least
+            room -= now[place]
+    for form in further:
+        for place, size in enumerate([paper.size(form) for paper in papers]):
+            if forms[place] and size - now[place] <= room:
+                forms[place] = form
+                room -= size - now[place]
+                now[place] = size
     return forms
 
 

@@ -5,16 +5,17 @@ that show it in the same way, and the same string stands in all of them.
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
-from itertools import accumulate, chain
+from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
 
+from newsletter.addresses import bare
 from newsletter.errors import RenderError
 from newsletter.mails import wording
-from newsletter.mails.fitting import fitted, wrapped
+from newsletter.mails.fitting import Form, fitted, wrapped
 from newsletter.mails.template import Blocks
 from newsletter.mails.views import Heading, View, heading, matched, view
 from newsletter.models import Announcement, Digest, Edition, Keyword, Masthead, Rendered
@@ -25,8 +26,16 @@ UNSUBSCRIBE = "\x02unsubscribe\x03"
 
 # Gmail cuts a mail at about 102 KB of HTML, and what goes is the foot with the unsubscribe link.
 LIMIT = 90_000
+TEXT_LIMIT = 240_000
 
-_LINKS = 1_000  # bytes of the limit that are kept for the two unsubscribe links
+_LINKS = 1_000  # bytes of the limit that are kept for the unsubscribe link
+_HEADS = 6_000  # bytes: where the headings take more, they are set smaller
+_TITLES = 40  # so many papers, and their titles stand before them all
+_BEST = 8  # of more papers the first of all keywords
+_NAMED = 100  # keywords that are named, with their counts, before the papers of very many
+_FEW = 3  # so few papers, and each has its whole abstract
+_COUNT = 250  # bytes for the line that counts what a digest left out
+_PREHEADER = 140  # characters that an inbox shows behind a subject
 logger = logging.getLogger(__name__)
 
 
@@ -35,7 +44,7 @@ class Renderer:
 
     `templates` is a folder whose files take the place of the shipped ones of the same name;
     `bibtex` adds a link to the BibTeX entry of each paper; `timezone` is that of the dates of
-    the issues.
+    the issues; `subject` takes the place of our subject, see `wording.subject`.
     Raises RenderError with file and line where a template cannot be used.
     """
 
@@ -46,86 +55,84 @@ class Renderer:
         templates: Path | None,
         bibtex: bool = False,
         timezone: tzinfo = UTC,
+        subject: str = "",
     ) -> None:
         folders = [folder for folder in (templates, _shipped()) if folder]
         self._title = plain(masthead.title)
+        self._owner = bare(masthead.reply_to or masthead.sender)
         self._bibtex = bibtex
         self._timezone = timezone
+        self._subject = subject
         self._html = Blocks("edition.html", folders)
         self._text = Blocks("edition.txt", folders)
-        self._headings: dict[Heading, _Both] = {}
+        self._pieces: dict[object, _Both] = {}
         self._cards: dict[object, _Card | None] = {}
 
-    def render(self, edition: Edition) -> Rendered:
-        """Return the edition as HTML of at most 90 KB, and as text that is always complete.
+    def render(self, edition: Edition, *, smallest: bool = False) -> Rendered:
+        """Return the edition as HTML of at most 90 KB, and as text, in which no paper is missing.
 
-        A paper that cannot be shown costs one line. Raises RenderError for a template's fault, and
-        when none of several papers can be shown: that is no paper's fault.
+        With `smallest` papers are titles and nothing else. A paper that cannot be shown costs one
+        line. Raises RenderError for a template's fault, and when none of several papers can be
+        shown: that is no paper's fault.
         """
         edition = replace(edition, digests=tuple(map(self._local, edition.digests)))
-        subject = wording.subject(self._title, edition)
-        headings = [heading(digest, edition) for digest in edition.digests]
+        sections = self._sections(edition)
+        papers = _in_order(sections, edition.best_first)
+        if not papers and sum(len(each.failed) for each in sections) > 1:
+            reason = "none of the papers can be shown; the log says why, paper by paper"
+            raise RenderError("edition.html", reason)
+        titles = [each.card.view.short_title for each in papers]
+        wanted = _wanted(edition, len(papers), smallest=smallest)
+        names = [each.keyword.name for each in edition.digests]
+        subject = wording.subject(
+            self._subject, edition, newsletter=self._title, best=titles[0] if titles else ""
+        )
         frame = {
             "title": self._title,
             "subject": subject,
-            "date": f"{edition.date:%A}, {edition.date.day} {edition.date:%B %Y}",
+            "preheader": wording.shortened(" · ".join(titles[1:6]), _PREHEADER),
+            "when": wording.when(edition),
             "number": edition.issue,
             "count": wording.count(edition),
-            "contents": headings,
-            "sources": list(dict.fromkeys(plain(d.source) for d in edition.digests)),
+            "sources": list(dict.fromkeys(plain(each.source) for each in edition.digests)),
+            "notes": wording.notes(edition),
+            "quiet": wording.quiet(edition),
+            "keywords": wording.listed(names) if names else "",
+            "owner": self._owner,
             "unsubscribe": UNSUBSCRIBE,
         }
-        opening, closing = self._both("opening", **frame), self._both("closing", **frame)
-        keywords = matched(edition)
-        sections = [
-            self._section(digest, each, edition, keywords)
-            for digest, each in zip(edition.digests, headings, strict=True)
-            if digest.announcements
-        ]
-        if len(keywords) > 1 and not any(section.cards for section in sections):
-            reason = (
-                f"none of {len(keywords)} papers can be shown; the log says why, paper by paper"
-            )
-            raise RenderError("edition.html", reason)
+        titled = not smallest and len(papers) > 1
         return Rendered(
             date=edition.date,
             subject=subject,
-            html=(
-                opening.html,
-                *self._fitted(sections, LIMIT - _LINKS - _size(opening.html) - _size(closing.html)),
-                closing.html,
-            ),
-            text=(opening.text, *chain.from_iterable(map(_text, sections)), closing.text),
+            html=tuple(self._as_html(sections, papers, wanted, frame, titled=titled)),
+            text=tuple(self._as_text(sections, papers, wanted, frame, titled=titled)),
         )
 
     def _local(self, digest: Digest) -> Digest:
         return replace(digest, since=digest.since and digest.since.astimezone(self._timezone))
 
-    def _section(
-        self,
-        digest: Digest,
-        heading: "Heading",
-        edition: Edition,
-        matched: Mapping[str, Sequence[Keyword]],
-    ) -> "_Section":
-        cards: list[_Card] = []
-        failed: list[str] = []
-        for each in digest.announcements:
-            card = self._card(each, digest, edition, matched[each.paper.id])
-            if card:
-                cards.append(card)
-            else:
-                failed.append(each.paper.local_id)
-        return _Section(
-            heading=self._headed(heading),
-            cards=cards,
-            foot=[self._both("failed", failed=wording.not_shown(failed))] if failed else [],
-        )
-
-    def _headed(self, heading: "Heading") -> "_Both":
-        if heading not in self._headings:
-            self._headings[heading] = self._both("digest", digest=heading)
-        return self._headings[heading]
+    def _sections(self, edition: Edition) -> list["_Section"]:
+        """Return the digests with papers; a paper stands under one of them, others refer to it."""
+        keywords = matched(edition)
+        shown: dict[str, _Card | None] = {}
+        sections = []
+        for digest in edition.digests:
+            name = digest.keyword.name
+            section = _Section(heading=heading(digest, edition), cards=[], also=[], failed=[])
+            for each in digest.announcements:
+                id_ = each.paper.id
+                own = edition.shown_in[id_] == name
+                if own and id_ not in shown:
+                    shown[id_] = self._card(each, digest, edition, keywords[id_])
+                card = shown.get(id_)
+                if card:
+                    (section.cards if own else section.also).append((id_, card))
+                elif own:
+                    section.failed.append(each.paper.local_id)
+            if section.cards or section.also or section.failed:
+                sections.append(section)
+        return sections
 
     def _card(
         self,
@@ -134,63 +141,155 @@ class Renderer:
         edition: Edition,
         keywords: Sequence[Keyword],
     ) -> "_Card | None":
-        """Return the card of a paper in a digest, None if there is no showing it."""
-        paper = announcement.paper
-        shown = edition.shown_in[paper.id]
-        here = shown == digest.keyword.name
-        key = (announcement, tuple(keywords), shown, here, digest.since, edition.date)
+        """Return the card of a paper, None if there is no showing it."""
+        # `is_late` looks at the days, and nothing else does.
+        days = (digest.since, edition.date)
+        key = (announcement, tuple(keywords), digest.keyword.name, days)
         if key not in self._cards:
             try:
-                seen = view(announcement, digest, edition, keywords, bibtex=self._bibtex)
+                seen = view(announcement, digest, edition.date, keywords, bibtex=self._bibtex)
             except OSError:
                 raise  # no paper's fault
             except Exception as e:  # noqa: BLE001 (one bad paper costs a line, not the mail)
-                logger.warning("paper %r cannot be shown: %r", paper.id, e)
+                logger.warning("paper %r cannot be shown: %r", announcement.paper.id, e)
                 self._cards[key] = None
             else:
-                self._cards[key] = self._filled(seen, here=here)
+                self._cards[key] = self._filled(seen)
         return self._cards[key]
 
-    def _filled(self, view: "View", *, here: bool) -> "_Card":
-        whole = self._both("paper" if here else "also", paper=view)
-        brief = self._html.piece("brief", paper=view) if here else whole.html
+    def _filled(self, paper: View) -> "_Card":
         return _Card(
-            full=whole.html,
-            brief=brief,
-            text=whole.text,
-            sizes=(_size(whole.html), _size(brief)),
+            view=paper,
+            item=self._both("item", paper=paper),
+            html=_Shapes(lambda form: self._html.piece(_block(form), **_values(paper, form))),
+            text=_Shapes(
+                lambda form: wrapped(self._text.piece(_block(form), **_values(paper, form)))
+            ),
         )
 
-    def _fitted(self, sections: Sequence["_Section"], room: int) -> Iterator[str]:
-        """Yield the HTML of the digests, in `room` bytes.
+    def _as_html(
+        self,
+        sections: Sequence["_Section"],
+        papers: Sequence["_Paper"],
+        wanted: Form,
+        frame: dict[str, object],
+        *,
+        titled: bool,
+    ) -> Iterator[str]:
+        """Yield the HTML: what is always there, then papers as there is room for them.
 
         Headings get half of it; the papers of the digests that are left without one are counted.
         """
-        more = _size(self._html.piece("more", count=99_999))
-        room -= more
-        fixed = [
-            more + sum(_size(piece.html) for piece in (section.heading, *section.foot))
-            for section in sections
-        ]
+        few = len(papers) <= _TITLES
+        titles = self._contents(sections) if few else self._best(papers[:_BEST])
+        contents = [each.html for each in titles] if titled else []
+        opening = self._html.piece("opening", **frame)
+        closing = self._html.piece("closing", **frame)
+        room = LIMIT - _LINKS - _size(opening) - _size(closing)
+        if sum(map(_size, contents)) > room // 4:
+            contents = []
+        if len(sections) > 1 and not few:
+            index = [each.heading for each in sections[:_NAMED]]
+            contents.append(self._html.piece("index", index=index))
+        room -= sum(map(_size, contents))
+
+        small = sum(_size(self._head(each).html) for each in sections) > _HEADS
+        heads = [self._head(each, small=small).html for each in sections]
+        rests = [self._rest(each).html for each in sections]
+        fixed = [_size(head) + _size(rest) for head, rest in zip(heads, rests, strict=True)]
         kept = sum(taken <= room // 2 for taken in accumulate(fixed))
+        dropped = [each.heading.name for each in sections[kept:]]
         room -= sum(fixed[:kept])
-        forms = fitted(
-            [[card.sizes for card in section.cards] for section in sections[:kept]], room
+        papers = [each for each in papers if each.section < kept]
+        if dropped or sum(each.card.html.size("least") for each in papers) > room:
+            room -= kept * _COUNT + _size(self._more(99_999, dropped))
+
+        shapes = [each.card.html for each in papers]
+        chosen = fitted(shapes, room, wanted, turns=_turns(papers))
+        room -= sum(shape.size(form) for shape, form in zip(shapes, chosen, strict=True) if form)
+        forms = {each.id: form for each, form in zip(papers, chosen, strict=True)}
+
+        yield opening
+        yield from contents
+        for section, head, rest in zip(sections[:kept], heads, rests, strict=False):
+            yield head
+            yield from (card.html.made(form) for id_, card in section.cards if (form := forms[id_]))
+            left_out = sum(not forms[id_] for id_, _ in section.cards)
+            whole = self._rest(section, named=True, left_out=left_out).html
+            if _size(whole) - _size(rest) <= room:
+                room -= max(0, _size(whole) - _size(rest))
+                yield whole
+            else:
+                yield self._rest(section, left_out=left_out).html
+        if dropped:
+            yield self._more(sum(len(each.cards) for each in sections[kept:]), dropped)
+        yield closing
+
+    def _as_text(
+        self,
+        sections: Sequence["_Section"],
+        papers: Sequence["_Paper"],
+        wanted: Form,
+        frame: dict[str, object],
+        *,
+        titled: bool,
+    ) -> Iterator[str]:
+        """Yield the text: no paper is missing, but of very many each says less."""
+        opening = wrapped(self._text.piece("opening", **frame))
+        contents = [each.text for each in self._contents(sections)] if titled else []
+        shapes = [each.card.text for each in papers]
+        room = TEXT_LIMIT - sum(map(_size, contents))
+        chosen = fitted(shapes, room, wanted, turns=_turns(papers))
+        forms = {each.id: form or "least" for each, form in zip(papers, chosen, strict=True)}
+        yield opening
+        yield from contents
+        for section in sections:
+            yield self._head(section).text
+            yield from (card.text.made(forms[id_]) for id_, card in section.cards)
+            yield self._rest(section, named=True).text
+        yield wrapped(self._text.piece("closing", **frame))
+
+    def _contents(self, sections: Sequence["_Section"]) -> Iterator["_Both"]:
+        """Yield the titles of all papers under their keywords."""
+        for section in sections:
+            if section.cards:
+                name = section.heading.name if len(sections) > 1 else ""
+                yield self._shared("group", name=name)
+                yield from (card.item for _, card in section.cards)
+                yield self._shared("group_end")
+
+    def _best(self, papers: Sequence["_Paper"]) -> Iterator["_Both"]:
+        """Yield the titles of the papers that come first among very many."""
+        yield self._shared("group", name=f"The best {len(papers)}")
+        yield from (each.card.item for each in papers)
+        yield self._shared("group_end")
+
+    def _head(self, section: "_Section", *, small: bool = False) -> "_Both":
+        return self._shared("digest", digest=section.heading, small=small)
+
+    def _rest(self, section: "_Section", *, named: bool = False, left_out: int = 0) -> "_Both":
+        """Return what stands below the papers of a digest; `named` are those of other keywords."""
+        return self._shared(
+            "rest",
+            digest=section.heading,
+            also=tuple(card.view for _, card in section.also) if named else (),
+            here_too=wording.here_too(len(section.also)) if section.also and not named else "",
+            more=wording.more(left_out) if left_out else "",
+            failed=wording.not_shown(section.failed) if section.failed else "",
         )
-        for section, chosen in zip(sections[:kept], forms, strict=True):
-            yield section.heading.html
-            for card, form in zip(section.cards, chosen, strict=True):
-                if form != "left out":
-                    yield card.full if form == "full" else card.brief
-            if left_out := chosen.count("left out"):
-                yield self._html.piece("more", count=left_out)
-            yield from (piece.html for piece in section.foot)
-        if left_out := sum(len(section.cards) for section in sections[kept:]):
-            yield self._html.piece("more", count=left_out)
+
+    def _more(self, number: int, names: Sequence[str]) -> str:
+        return self._html.piece("more", more=wording.more(number, names))
+
+    def _shared(self, block: str, **values: object) -> "_Both":
+        """Return a block that many editions have, made once for equal values."""
+        key = (block, *values.values())
+        if key not in self._pieces:
+            self._pieces[key] = self._both(block, **values)
+        return self._pieces[key]
 
     def _both(self, block: str, **values: object) -> "_Both":
-        html, text = self._html.piece(block, **values), self._text.piece(block, **values)
-        return _Both(html, wrapped(text))
+        return _Both(self._html.piece(block, **values), wrapped(self._text.piece(block, **values)))
 
 
 def filled(pieces: Iterable[str], link: str) -> str:
@@ -203,29 +302,92 @@ class _Both(NamedTuple):
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Card:
-    """A paper in a digest: as HTML in full and in brief, with their sizes in bytes, and as text."""
+class _Shapes:
+    """A paper as HTML or as text, in every form that was ever asked for."""
 
-    full: str
-    brief: str
-    text: str
-    sizes: tuple[int, int]
+    def __init__(self, fill: Callable[[Form], str]) -> None:
+        self._fill = fill
+        self._made: dict[Form, str] = {}
+        self._sizes: dict[Form, int] = {}
+
+    def made(self, form: Form) -> str:
+        """Return the paper in a form, the same string each time."""
+        if form not in self._made:
+            self._made[form] = self._fill(form)
+        return self._made[form]
+
+    def size(self, form: Form) -> int:
+        """Return the bytes of a form."""
+        if form not in self._sizes:
+            self._sizes[form] = _size(self.made(form))
+        return self._sizes[form]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Card:
+    """A paper under its keyword; `item` is its line among the titles that stand first."""
+
+    view: View
+    item: _Both
+    html: _Shapes
+    text: _Shapes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Section:
-    """A digest, filled in; `foot` is the line for papers that cannot be shown, if any."""
+    """A digest: papers that stand there, those that stand elsewhere, and what cannot be shown."""
 
-    heading: _Both
-    cards: list[_Card]
-    foot: list[_Both]
+    heading: Heading
+    cards: list[tuple[str, _Card]]
+    also: list[tuple[str, _Card]]
+    failed: list[str]
 
 
-def _text(section: _Section) -> Iterator[str]:
-    yield section.heading.text
-    yield from (card.text for card in section.cards)
-    yield from (piece.text for piece in section.foot)
+class _Paper(NamedTuple):
+    """Where a paper stands: in which section, and at which place there."""
+
+    id: str
+    card: _Card
+    section: int
+    place: int
+
+
+def _in_order(sections: Sequence[_Section], best_first: Sequence[str]) -> list[_Paper]:
+    """Return the papers of all sections, best first; unless that is known, as they stand."""
+    order = {id_: place for place, id_ in enumerate(best_first)}
+    papers = [
+        _Paper(id_, card, section, place)
+        for section, each in enumerate(sections)
+        for place, (id_, card) in enumerate(each.cards)
+    ]
+    return sorted(papers, key=lambda paper: order.get(paper.id, len(order)))
+
+
+def _turns(papers: Sequence[_Paper]) -> list[int]:
+    """Return the order in which papers get their line: a long digest does not starve the next."""
+    return sorted(range(len(papers)), key=lambda n: (papers[n].place, papers[n].section))
+
+
+def _wanted(edition: Edition, papers: int, *, smallest: bool) -> Form:
+    if smallest:
+        return "least"
+    if edition.abstracts == "none":
+        return "entry"
+    return "full" if edition.abstracts == "full" or papers <= _FEW else "excerpt"
+
+
+def _values(paper: View, form: Form) -> dict[str, object]:
+    """Return what the block `paper` shows in a form: of comment and abstract all, or a part."""
+    whole, part = form == "full", form == "excerpt"
+    return {
+        "paper": paper,
+        "comment": paper.comment if whole else paper.short_comment,
+        "abstract": paper.abstract if whole else paper.excerpt if part else (),
+    }
+
+
+def _block(form: Form) -> str:
+    return form if form in {"least", "line"} else "paper"
 
 
 def _size(piece: str) -> int:

@@ -2,25 +2,31 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import cache
 from hashlib import sha256
 from itertools import chain
 from re import compile as pattern
 from typing import NamedTuple
 
-from newsletter.keywords.matching import marks
+from newsletter.keywords.matching import called, marks
 from newsletter.mails import wording
+from newsletter.mails.excerpts import excerpt
+from newsletter.mails.links import addresses, mended, offers
 from newsletter.models import Announcement, Digest, Edition, Keyword, Link
 from newsletter.prose import plain, prose
 
 _ADDRESS = pattern(r"https://(?!\S*/\.\.?/)[!-~]+")
+_TITLE = 250  # characters of a title where space is short: arXiv's longest have some 240
+_COMMENT = 200
 
 
 class Run(NamedTuple):
-    """A stretch of text, and whether it is why the paper matched."""
+    """A stretch of text: whether it is why the paper matched, and where it leads, if anywhere."""
 
     text: str
-    hit: bool
+    hit: bool = False
+    url: str = ""
 
 
 class Name(NamedTuple):
@@ -31,103 +37,147 @@ class Name(NamedTuple):
 
 
 class Heading(NamedTuple):
-    """A digest as its heading and its line in the contents show it.
+    """A digest as its heading shows it.
 
-    `news` is empty without any; `missing` where there was no answer to be trusted.
+    `total` is how many papers it announces, `papers` how many of them have their entry there.
     """
 
     name: str
     anchor: str
     news: str
-    coverage: str
-    missing: bool
+    total: int
+    papers: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class View:
-    """A paper as the templates see it."""
+    """A paper as the templates see it.
 
-    id: str
+    `short_title` is for lines, `brief_title` for the names of links; `label` is empty where the
+    paper is plainly new; `about` says who wrote it and what else is unusual about it, `in_brief`
+    the same of the first author alone.
+    """
+
     url: str
-    links: list[Link]
-    title: list[Run]
-    plain_title: str
+    links: Sequence[Link]
+    title: Sequence[Run]
     short_title: str
+    brief_title: str
     label: str
-    when: str
-    categories: str
-    authors: str
-    comment: str
-    why: str
-    shown: Name
-    also: list[Name]
-    abstract: list[Run]
+    about: str
+    in_brief: str
+    first_author: str
+    comment: Sequence[Run]
+    short_comment: Sequence[Run]
+    excerpt: Sequence[Run]
+    abstract: Sequence[Run]
 
 
 def view(
     announcement: Announcement,
     digest: Digest,
-    edition: Edition,
+    day: date,
     keywords: Sequence[Keyword],
     *,
     bibtex: bool,
 ) -> View:
-    """Prepare a paper for the templates. Raises ValueError if it has no address."""
-    paper = announcement.paper
+    """Prepare a paper for the templates. Raises ValueError if it has no address.
+
+    It stands under the keyword of `digest`, on `day`; `keywords` are all that announce it.
+    """
+    paper, shown = announcement.paper, digest.keyword.name
     if not paper.links or not all(_ADDRESS.fullmatch(link.url) for link in paper.links):
         raise ValueError(f"its addresses are none: {paper.links}")
-    shown = edition.shown_in[paper.id]
-    name = plain(paper.local_id)
-    title = prose(paper.title) or f"{plain(paper.source)}:{name}"
-    abstract = prose(paper.abstract)
-    in_title = {each.name: marks(each, title) for each in keywords}
+    page, *links = (link for link in paper.links if bibtex or link.label != "BibTeX")
+    title = prose(paper.title) or f"{plain(paper.source)}:{plain(paper.local_id)}"
+    abstract, comment = prose(mended(paper.abstract)), prose(mended(paper.comment))
+    in_title = [span for each in keywords for span in marks(each, title)]
     in_abstract = {each.name: marks(each, abstract) for each in keywords}
-    found = {"title": in_title[digest.keyword.name], "abstract": in_abstract[digest.keyword.name]}
-    places = [place for place, spans in found.items() if spans]
-    late = wording.is_late(paper, digest, edition.date)
+    found = in_abstract[shown] or list(chain.from_iterable(in_abstract.values()))
+    spans = list(chain.from_iterable(in_abstract.values()))
+    followed = [each for each in keywords if each.authors]
+    by = next((name for each in followed if (name := called(each, paper))), "")
+    late = wording.is_late(paper, digest, day)
+    when = wording.submitted(announcement, late=late, day=day)
+    remarks = (
+        wording.why(by) if by and not (in_title or spans) else "",
+        wording.also([each.name for each in keywords if each.name != shown]),
+    )
     return View(
-        id=name,
-        url=paper.links[0].url,
-        links=[link for link in paper.links if bibtex or link.label != "BibTeX"],
-        title=_runs(title, in_title.values()),
-        plain_title=title,
-        short_title=wording.shortened(title, 60),
+        url=page.url,
+        links=(*links, *offers((comment, abstract))),
+        title=_runs(title, in_title),
+        short_title=wording.shortened(title, _TITLE),
+        brief_title=wording.shortened(title, 40),
         label=wording.label(announcement, late=late),
-        when=wording.when(announcement, digest, edition.date),
-        categories=", ".join(map(plain, paper.categories)),
-        authors=wording.authors(paper.authors),
-        comment=prose(paper.comment),
-        why=wording.why(paper, digest.keyword, places),
-        shown=name_of(shown),
-        also=[name_of(each.name) for each in keywords if each.name != shown],
-        abstract=_runs(abstract, in_abstract.values()),
+        about=_joined(when, wording.authors(paper.authors), *remarks),
+        in_brief=_joined(when, wording.first_author(paper.authors), *remarks),
+        first_author=wording.first_author(paper.authors),
+        comment=_runs(comment, ()),
+        short_comment=_cut_runs(comment, (), 0, _word_end(comment, _COMMENT)),
+        excerpt=_cut_runs(abstract, spans, *excerpt(abstract, found[0][0] if found else 0)),
+        abstract=_runs(abstract, spans),
     )
 
 
-def _runs(text: str, spans: Iterable[list[tuple[int, int]]]) -> list[Run]:
-    """Cut a text where what matched begins or ends; matches that meet are one."""
-    merged: list[tuple[int, int]] = []
-    for start, end in sorted(chain.from_iterable(spans)):
-        if merged and start <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
-        else:
-            merged.append((start, end))
+def _joined(*parts: str) -> str:
+    return " · ".join(filter(None, parts))
+
+
+def _runs(text: str, spans: Iterable[tuple[int, int]]) -> Sequence[Run]:
+    return _cut_runs(text, spans, 0, len(text))
+
+
+def _cut_runs(text: str, spans: Iterable[tuple[int, int]], start: int, end: int) -> Sequence[Run]:
+    """Cut text[start:end] where a match or an address begins or ends; matches that meet are one.
+
+    Nothing is marked in an address, and an address that does not end before `end` is left out.
+    """
+    links = [each for each in addresses(text) if each.end > start and each.start < end]
+    if links and links[-1].end > end:
+        end = links.pop().start
     runs: list[Run] = []
-    done = 0
-    for start, end in merged:
-        runs += [Run(text[done:start], hit=False), Run(text[start:end], hit=True)]
-        done = end
-    runs.append(Run(text[done:], hit=False))
-    return [run for run in runs if run.text]
+    done = start
+    for stop, link in [*((each.start, each) for each in links), (end, None)]:
+        runs += _marked(text, spans, done, stop)
+        if link:
+            runs.append(Run(link.url, url=link.url))
+            done = link.end
+    if end < len(text) and text[start:end].rstrip()[-1:] not in {".", "!", "?"}:
+        runs.append(Run("…"))
+    return tuple(run for run in runs if run.text)
+
+
+def _marked(text: str, spans: Iterable[tuple[int, int]], begin: int, end: int) -> Iterable[Run]:
+    merged: list[tuple[int, int]] = []
+    for start, stop in sorted(spans):
+        first, last = max(start, begin), min(stop, end)
+        if first >= last:
+            continue
+        if merged and first <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(last, merged[-1][1]))
+        else:
+            merged.append((first, last))
+    done = begin
+    for first, last in merged:
+        yield Run(text[done:first])
+        yield Run(text[first:last], hit=True)
+        done = last
+    yield Run(text[done:end])
+
+
+def _word_end(text: str, limit: int) -> int:
+    if len(text) <= limit:
+        return len(text)
+    return max(text.rfind(" ", 0, limit + 1), 0) or limit
 
 
 def heading(digest: Digest, edition: Edition) -> Heading:
     """Return what stands above the papers of a keyword."""
+    name = digest.keyword.name
+    own = sum(edition.shown_in[each.paper.id] == name for each in digest.announcements)
     return Heading(
-        *name_of(digest.keyword.name),
-        news=wording.news(digest),
-        coverage=wording.coverage(digest, edition.date),
-        missing=digest.outcome == "unknown",
+        *name_of(name), news=wording.news(digest), total=len(digest.announcements), papers=own
     )
 
 

@@ -4,11 +4,15 @@ import re
 from collections.abc import Sequence
 from datetime import date, timedelta
 
-from newsletter.models import Announcement, Digest, Edition, Keyword, Paper
+from newsletter.models import Announcement, Digest, Edition, Paper
+from newsletter.phrases import counted
 from newsletter.prose import plain, prose
 
+SUBJECT_FIELDS = ("newsletter", "news", "title", "keyword", "when", "issue")
+
 _LATE = timedelta(days=7)
-_AUTHORS = 10
+_AUTHORS = 5
+_SUBJECT = 100  # characters; an inbox shows some 40 on a phone, 70 on a desktop
 
 # arXiv has no flag for it: authors say so in the comment, in their own words, or in the abstract.
 _WITHDRAWN_COMMENT = re.compile(r"\bwithdr(?:aw|awn|ew|awing|awal)\b", re.IGNORECASE)
@@ -31,36 +35,92 @@ _WITHDRAWN_ABSTRACT = re.compile(
 
 
 def shortened(text: str, limit: int) -> str:
-    """Return the text, cut to `limit` characters with an ellipsis."""
-    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+    """Return the text, cut to `limit` characters with an ellipsis: between words, if it has any."""
+    if len(text) <= limit:
+        return text
+    cut = text.rfind(" ", 0, limit)
+    return text[: cut if cut >= limit // 2 else limit - 1].rstrip(" ,;:") + "…"
 
 
-def subject(title: str, edition: Edition) -> str:
-    """Return "Daily Papers: 9 new papers, 21 Nov 2026"; an edition of one keyword names it."""
+def subject(template: str, edition: Edition, *, newsletter: str, best: str) -> str:
+    """Return what stands in an inbox; `best` is the title of the best paper, if there is one.
+
+    Without a template that is "9 new, 1 replaced: <title>", after the week of a weekly edition or
+    the keyword of an edition of one. In a template `{newsletter}`, `{news}`, `{title}`,
+    `{keyword}`, `{when}` and `{issue}` are filled in.
+    """
     digests = edition.digests
-    name = f"{shortened(plain(digests[0].keyword.name), 80)}, " if len(digests) == 1 else ""
-    day = f"{short_day(edition.date)} {edition.date.year}"
-    return f"{shortened(plain(title), 60)}: {name}{count(edition)}, {day}"
+    keyword = shortened(plain(digests[0].keyword.name), 60) if len(digests) == 1 else ""
+    lead = ", ".join(
+        filter(None, [when(edition) if edition.first else "", keyword, _brief(edition)])
+    )
+    if not template:
+        if not best:
+            return f"{lead}, {short_day(edition.date)} {edition.date.year}"
+        return f"{lead}: {shortened(best, max(40, _SUBJECT - len(lead)))}"
+    values = {
+        "newsletter": plain(newsletter),
+        "news": _brief(edition),
+        "title": shortened(best, _SUBJECT),
+        "keyword": keyword,
+        "when": when(edition),
+        "issue": str(edition.issue),
+    }
+    filled = re.sub(r"\{(\w+)\}", lambda found: values[found[1]], template)
+    return shortened(plain(filled), 190)
+
+
+def unknown_fields(template: str) -> list[str]:
+    """Return what a template of a subject asks for and no subject has."""
+    return [name for name in re.findall(r"\{([^{}]*)\}", template) if name not in SUBJECT_FIELDS]
+
+
+def when(edition: Edition) -> str:
+    """Return the day of an edition, "Wed 23 July 2025", or its week, "Week of 22–28 July 2025"."""
+    last, first = edition.date, edition.first
+    end = f"{last.day} {last:%B} {last.year}"
+    if first is None:
+        return f"{last:%a} {end}"
+    if first >= last:
+        return f"Week to {end}"
+    month = f" {first:%B}" if (first.year, first.month) != (last.year, last.month) else ""
+    year = f" {first.year}" if first.year != last.year else ""
+    dash = " – " if month else "–"
+    return f"Week of {first.day}{month}{year}{dash}{end}"
+
+
+def _brief(edition: Edition) -> str:
+    new, replaced = _counts(edition)
+    parts = [f"{new} new"] if new else []
+    parts += [f"{replaced} replaced"] if replaced else []
+    unknown = sum(each.outcome == "unknown" for each in edition.digests)
+    parts += [f"{counted(unknown, 'keyword')} without answer"] if unknown else []
+    return ", ".join(parts) or "Nothing new"
 
 
 def count(edition: Edition) -> str:
     """Count the papers of an edition, each once: "9 new papers, 1 replaced"."""
+    new, replaced = _counts(edition)
+    counts = [counted(new, "new paper")] if new else []
+    counts += [f"{replaced} replaced"] if replaced else []
+    return ", ".join(counts) or "nothing new"
+
+
+def _counts(edition: Edition) -> tuple[int, int]:
     kinds: dict[str, str] = {}
     for digest in edition.digests:
         for each in digest.announcements:
             kinds.setdefault(each.paper.id, each.kind)
     new = sum(kind == "new" for kind in kinds.values())
-    replaced = len(kinds) - new
-    counts = [f"{new} new paper{'s' if new > 1 else ''}"] if new else []
-    counts += [f"{replaced} replaced"] if replaced else []
-    return ", ".join(counts) or "nothing new"
+    return new, len(kinds) - new
 
 
 def news(digest: Digest) -> str:
-    """Return how much a digest announces, "4 new, 1 replaced", or nothing."""
+    """Return how much a digest announces, "4 new, 1 replaced, 2 left out by survey"."""
     new = sum(each.kind == "new" for each in digest.announcements)
     counts = {"new": new, "replaced": len(digest.announcements) - new}
-    return ", ".join(f"{number} {word}" for word, number in counts.items() if number)
+    words = [f"{number} {word}" for word, number in counts.items() if number]
+    return ", ".join(filter(None, [*words, left_out(digest)]))
 
 
 def left_out(digest: Digest) -> str:
@@ -69,33 +129,71 @@ def left_out(digest: Digest) -> str:
     return ", ".join(counts)
 
 
-def coverage(digest: Digest, day: date) -> str:
-    """Return the words that say what a digest covers, or why it has nothing to say."""
-    since = digest.since.date() if digest.since else None
-    span = f" since {_past(since, day)}" if since else ""
-    days = (day - since).days if since else 0
-    covers = f"; covers {days} days" if days > 1 else ""
+def notes(edition: Edition) -> list[str]:
+    """Return what is not as usual: days without an answer, or that were missed, a first digest.
+
+    Keywords of which the same is to be said share a sentence; of all of them it names none.
+    """
+    said: dict[str, list[str]] = {}
+    for digest in edition.digests:
+        if note := _note(digest, edition):
+            said.setdefault(note, []).append(digest.keyword.name)
+    return [
+        note[:1].upper() + note[1:]
+        if len(names) == len(edition.digests)
+        else f"{listed(names)}: {note}"
+        for note, names in said.items()
+    ]
+
+
+def _note(digest: Digest, edition: Edition) -> str:
     reason = shortened(plain(digest.reason), 200)
     match digest.outcome:
-        case "new":
-            found = ", ".join(filter(None, (news(digest), left_out(digest))))
-            return f"{digest.listed} listed{span}, {found}; {reason or 'complete'}{covers}"
-        case "none" if missed := left_out(digest):
-            return f"nothing new{span} but {missed}; {digest.listed} listed{covers}"
-        case "none":
-            source = plain(digest.source)
-            return f"{source} confirmed nothing new{span}; {digest.listed} listed{covers}"
-        case "not-scheduled":
-            return f"no announcement was due{span}"
         case "baseline":
-            found = ", ".join(filter(None, (news(digest), left_out(digest)))) or "none of them new"
-            return f"{digest.listed} listed, {found}; first digest, older papers count as known"
+            return "first digest; older papers count as known"
         case "unknown":
-            before = f"{found}{span}, but " if (found := news(digest)) else ""
             return (
-                f"{before}no trustworthy answer today: {reason or 'no reason was noted'}; "
+                f"no trustworthy answer today: {reason or 'no reason was noted'}; "
                 "nothing is lost, the next digest will cover these days"
             )
+        case "new" | "none" if edition.first is None and digest.since:
+            since = digest.since.date()
+            covers = f"covers the days since {_past(since, edition.date)}"
+            missed = _working_days(since, edition.date) > 1
+            return "; ".join(filter(None, [reason, covers if missed else ""]))
+        case "new" | "none":
+            return reason
+    return ""
+
+
+def _working_days(since: date, day: date) -> int:
+    """Count the days after `since`, up to `day`, on which arXiv may have announced papers."""
+    days = range(1, min((day - since).days, 7) + 1)
+    return sum((since + timedelta(days=each)).weekday() < 5 for each in days)
+
+
+def quiet(edition: Edition) -> str:
+    """Return the line for the keywords without news: of those without an answer a note speaks."""
+    names = [
+        f"{each.keyword.name} ({missed})" if (missed := left_out(each)) else each.keyword.name
+        for each in edition.digests
+        if not each.announcements and each.outcome != "unknown"
+    ]
+    return f"Nothing new for {listed(names)}." if names else ""
+
+
+def listed(names: Sequence[str], most: int = 10) -> str:
+    """Return "a, b and c"; of very many the first ten, and how many more."""
+    shown = [plain(name) for name in names[:most]]
+    if len(names) > most:
+        shown.append(f"{len(names) - most} more")
+    *first, last = shown
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def also(names: Sequence[str]) -> str:
+    """Return under which other keywords a paper belongs, empty for none."""
+    return f"also in {listed(names, 3)}" if names else ""
 
 
 def is_late(paper: Paper, digest: Digest, day: date) -> bool:
@@ -109,12 +207,12 @@ def is_late(paper: Paper, digest: Digest, day: date) -> bool:
 
 
 def label(announcement: Announcement, *, late: bool) -> str:
-    """Return what a paper is: new, replaced or withdrawn."""
+    """Return what a paper is where it is not plainly new: late, replaced or withdrawn."""
     paper = announcement.paper
     if _is_withdrawn(paper):
         return "Withdrawn"
     if announcement.kind == "new":
-        return "New, late" if late else "New"
+        return "Late" if late else ""
     replaces = f", replaces v{announcement.replaces}" if announcement.replaces else ""
     return f"Replaced: v{paper.version}{replaces}"
 
@@ -127,33 +225,45 @@ def _is_withdrawn(paper: Paper) -> bool:
     return bool(_WITHDRAWN_COMMENT.search(said) or _WITHDRAWN_ABSTRACT.search(paper.abstract))
 
 
-def when(announcement: Announcement, digest: Digest, day: date) -> str:
-    """Return when a paper was submitted, and what came of it since."""
+def submitted(announcement: Announcement, *, late: bool, day: date) -> str:
+    """Return when a paper was submitted, where that is not just now."""
     paper = announcement.paper
-    submitted = f"submitted {short_day(paper.submitted.date(), beside=day)}"
+    first = f"submitted {short_day(paper.submitted.date(), beside=day)}"
     if announcement.kind == "replacement":
-        return f"{submitted}, updated {short_day(paper.updated.date(), beside=day)}"
-    if digest.since is None or not is_late(paper, digest, day):
-        return submitted
-    today = day - digest.since.date() <= timedelta(days=1)
-    return f"{submitted}, announced {'today' if today else 'only now'}"
+        return f"{first}, updated {short_day(paper.updated.date(), beside=day)}"
+    return first if late else ""
 
 
-def why(paper: Paper, keyword: Keyword, places: Sequence[str]) -> str:
-    """Return why a paper is here: its keyword and where that stands, or whose paper it is."""
-    name = plain(keyword.name)
-    if places:
-        return f"{name}, in {' and '.join(places)}"
-    followed = {author.casefold() for author in keyword.authors}
-    author = next((each for each in paper.authors if each.casefold() in followed), "")
-    return f"{name}, by {plain(author)}" if author else name
+def why(author: str) -> str:
+    """Return why a paper is here that has none of the words: for its author."""
+    return f"here for {prose(author)}"
 
 
 def authors(names: Sequence[str]) -> str:
-    """Return the first ten authors, and how many more there are."""
-    first = ", ".join(prose(name) for name in names[:_AUTHORS])
-    more = len(names) - _AUTHORS
-    return f"{first} and {more} more" if more > 0 else first
+    """Return the first three authors and the last; all of them, if they are five at most."""
+    if len(names) <= _AUTHORS:
+        return ", ".join(map(_author, names))
+    return f"{', '.join(map(_author, names[:3]))} et al., {_author(names[-1])}"
+
+
+def first_author(names: Sequence[str]) -> str:
+    """Return the first author, and whether there are more."""
+    return f"{_author(names[0])}{' et al.' if len(names) > 1 else ''}" if names else ""
+
+
+def _author(name: str) -> str:
+    return shortened(prose(name), 80)
+
+
+def here_too(number: int) -> str:
+    """Count the papers of a keyword that stand under others."""
+    return f"Also here: {counted(number, 'paper')} of other keywords."
+
+
+def more(number: int, names: Sequence[str] = ()) -> str:
+    """Count the papers that there was no room for, and name their keywords."""
+    under = f" under {listed(names)}" if names else ""
+    return f"… and {number} more{under}. The plain-text part of this mail has every paper."
 
 
 def not_shown(ids: Sequence[str]) -> str:

@@ -36,11 +36,12 @@ from newsletter.models.issues import (
     Trail,
 )
 from newsletter.models.papers import Fetched, Keyword, Link, Listing, Match, Paper, Scope, Source
-from newsletter.models.people import Changes, Format, Frequency, Reader, Subscriber
+from newsletter.models.people import Abstracts, Changes, Format, Frequency, Reader, Subscriber
 from newsletter.models.profiles import Closeness, Order, OwnPaper, Profile
 
 __all__ = [
     "FINAL",
+    "Abstracts",
     "Announcement",
     "Bounce",
     "BounceKind",

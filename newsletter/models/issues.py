@@ -3,11 +3,14 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import date, datetime
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from newsletter.models.papers import Keyword, Paper
+from newsletter.models.people import Abstracts
 
 Kind = Literal["new", "replacement"]
+
+_Date: TypeAlias = date  # in a class with a field of that name
 
 
 KeywordOutcome = Literal["new", "none", "not-scheduled", "baseline", "unknown"]
@@ -82,13 +85,18 @@ class Edition:
     """An issue as one subscriber gets it: their keywords, each paper once in full.
 
     `shown_in` maps the id of a paper to the keyword under which it appears in full; under its other
-    keywords it is only named. Subscribers with the same keywords share one edition.
+    keywords it is only named. `best_first` has the ids in the order in which they get space.
+    `first` is the first day that a weekly edition covers, None for a daily one; `abstracts` says
+    how much is shown of each. Subscribers with the same keywords and wishes share one edition.
     """
 
     issue: int
     date: date
     digests: tuple[Digest, ...]
     shown_in: Mapping[str, str]
+    best_first: tuple[str, ...] = ()
+    first: _Date | None = None
+    abstracts: Abstracts = "excerpt"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,10 @@ Frequency = Literal["daily", "weekly"]
 Format = Literal["html", "text"]
 
 
+# How much of an abstract is shown, where an edition has more than three papers.
+Abstracts = Literal["full", "excerpt", "none"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscriber:
     """A row of the list file that passed every check.

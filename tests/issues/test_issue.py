@@ -28,8 +28,8 @@ def test_an_edition_leaves_out_keywords_that_its_issue_does_not_know() -> None:
     assert edition_for([issue(1, digest("mri", paper()))], ["mri", "added later"]).shown_in
 
 
-def test_an_edition_over_several_issues_has_each_paper_once_newest_issue_first() -> None:
-    first, second = paper("2611.00001"), paper("2611.00002")
+def test_an_edition_over_several_issues_has_each_paper_once_newest_first() -> None:
+    first, second = paper("2611.00001"), paper("2611.00002", submitted=NOW)
     revised = Announcement(
         paper=replace(first, version=2, updated=NOW), kind="replacement", replaces=1
     )
@@ -61,3 +61,52 @@ def test_two_replacements_in_a_week_are_one_of_what_the_reader_had_before() -> N
     (merged,) = edition_for([issue(1, revised(2)), issue(2, revised(3))], ["mri"]).digests
     (found,) = merged.announcements
     assert (found.paper.version, found.kind, found.replaces) == (3, "replacement", 1)
+
+
+def test_papers_stand_best_first_under_each_keyword() -> None:
+    old = paper("2611.00001", title="On MRI", submitted=NOW - timedelta(days=3))
+    titled = paper("2611.00002", title="On MRI", submitted=NOW - timedelta(days=2))
+    newest = paper("2611.00003", title="Beyond", submitted=NOW)
+    both = paper("2611.00004", title="Beyond", submitted=NOW - timedelta(days=4))
+    news = issue(1, digest("mri", newest, titled, old, both), digest("pet", both))
+    edition = edition_for([news], ["mri", "pet"])
+    (first, _) = edition.digests
+    assert [each.paper for each in first.announcements] == [both, titled, old, newest]
+    assert edition.best_first == (
+        "arxiv:2611.00004",
+        "arxiv:2611.00002",
+        "arxiv:2611.00001",
+        "arxiv:2611.00003",
+    )
+
+
+def test_what_was_replaced_comes_after_what_is_new() -> None:
+    revised = paper("2611.00001", version=2, title="On MRI", updated=NOW)
+    mixed = replace(
+        digest("mri", paper("2611.00002", title="Beyond")),
+        announcements=(
+            Announcement(paper=revised, kind="replacement", replaces=1),
+            Announcement(paper=paper("2611.00002", title="Beyond")),
+        ),
+    )
+    (found,) = edition_for([issue(1, mixed)], ["mri"]).digests
+    assert [each.kind for each in found.announcements] == ["new", "replacement"]
+
+
+def test_an_order_of_ones_own_takes_the_place_of_ours() -> None:
+    papers = [paper(f"2611.0000{place}") for place in range(3)]
+    edition = edition_for(
+        [issue(1, digest("mri", *papers))],
+        ["mri"],
+        place=lambda announcement, _keywords: (-int(announcement.paper.id[-1]),),
+    )
+    assert edition.best_first == ("arxiv:2611.00002", "arxiv:2611.00001", "arxiv:2611.00000")
+
+
+def test_a_weekly_edition_knows_the_first_day_of_its_news() -> None:
+    days = [
+        replace(issue(n, digest("mri", paper())), date=NOW.date() - timedelta(days=9 - n))
+        for n in (3, 9)
+    ]
+    assert edition_for(days, ["mri"]).first is None
+    assert edition_for(days, ["mri"], weekly=True).first == NOW.date() - timedelta(days=6)

@@ -35,58 +35,80 @@ def digest(outcome: str, *announcements: Announcement, **fields: object) -> Dige
 
 
 @pytest.mark.parametrize(
-    ("shown", "words"),
+    ("shown", "note"),
     [
-        (digest("new", *TWO_NEW), "61 listed since yesterday, 2 new; complete"),
-        (
-            digest("new", *TWO_NEW, REPLACED, since=at(16)),
-            "61 listed since Monday, 2 new, 1 replaced; complete; covers 3 days",
-        ),
-        (
-            digest("new", *TWO_NEW, since=at(12)),
-            "61 listed since 12 Nov, 2 new; complete; covers 7 days",
-        ),
-        (
-            digest("new", *TWO_NEW, since=at(31, 12, 2025)),
-            "61 listed since 31 Dec 2025, 2 new; complete; covers 323 days",
-        ),
-        (
-            digest("new", *TWO_NEW, reason="the index is a day old"),
-            "61 listed since yesterday, 2 new; the index is a day old",
-        ),
-        (digest("new", *TWO_NEW, since=at(19)), "61 listed since earlier today, 2 new; complete"),
-        (digest("none"), "arXiv confirmed nothing new since yesterday; 61 listed"),
-        (
-            digest("none", since=at(15)),
-            "arXiv confirmed nothing new since Sunday; 61 listed; covers 4 days",
-        ),
-        (digest("not-scheduled"), "no announcement was due since yesterday"),
+        (digest("new", *TWO_NEW), ""),
+        (digest("new", *TWO_NEW, since=at(19)), ""),
+        (digest("new", *TWO_NEW, since=at(17)), "Covers the days since Tuesday"),
+        (digest("none", since=at(16)), "Covers the days since Monday"),
+        (digest("new", *TWO_NEW, since=at(12)), "Covers the days since 12 Nov"),
+        (digest("new", *TWO_NEW, since=at(31, 12, 2025)), "Covers the days since 31 Dec 2025"),
+        (digest("new", *TWO_NEW, reason="the index is a day old"), "The index is a day old"),
+        (digest("none"), ""),
+        (digest("not-scheduled", since=at(12), reason="a quiet day"), ""),
         (
             digest("baseline", *TWO_NEW, since=None),
-            "61 listed, 2 new; first digest, older papers count as known",
+            "First digest; older papers count as known",
         ),
         (
-            digest("baseline", since=None),
-            "61 listed, none of them new; first digest, older papers count as known",
-        ),
-        (
-            digest("unknown", reason="arXiv answered\r\n503"),
+            digest("unknown", *TWO_NEW, reason="arXiv answered\r\n503"),
             (
-                "no trustworthy answer today: arXiv answered 503; "
-                "nothing is lost, the next digest will cover these days"
-            ),
-        ),
-        (
-            digest("unknown", *TWO_NEW, since=at(16), reason="arXiv answered 503"),
-            (
-                "2 new since Monday, but no trustworthy answer today: arXiv answered 503; "
+                "No trustworthy answer today: arXiv answered 503; "
                 "nothing is lost, the next digest will cover these days"
             ),
         ),
     ],
 )
-def test_a_digest_says_what_it_covers(shown: Digest, words: str) -> None:
-    assert wording.coverage(shown, DAY) == words
+def test_only_what_is_not_as_usual_is_noted(shown: Digest, note: str) -> None:
+    assert wording.notes(edition(shown)) == ([note] if note else [])
+
+
+@pytest.mark.parametrize(
+    ("day", "since", "noted"),
+    [
+        (date(2026, 11, 23), at(20), False),  # Monday, after Friday
+        (date(2026, 11, 24), at(20), True),
+        (date(2026, 11, 22), at(20), False),
+        (date(2026, 11, 23), at(19), True),
+    ],
+)
+def test_a_weekend_is_no_missed_day(day: date, since: datetime, noted: bool) -> None:
+    shown = replace(edition(digest("new", *TWO_NEW, since=since)), date=day)
+    assert bool(wording.notes(shown)) is noted
+
+
+def test_a_weekly_edition_does_not_note_that_it_covers_a_week() -> None:
+    week = replace(edition(digest("new", *TWO_NEW, since=at(12))), first=date(2026, 11, 13))
+    assert wording.notes(week) == []
+
+
+def test_keywords_share_a_note_and_are_named_unless_it_is_all_of_them() -> None:
+    down = [replace(digest("unknown", reason="503"), keyword=Keyword(name=n)) for n in "abc"]
+    (note,) = wording.notes(edition(*down))
+    assert note.startswith("No trustworthy answer today: 503;")
+    (note,) = wording.notes(edition(*down, digest("new", *TWO_NEW)))
+    assert note.startswith("a, b and c: no trustworthy answer today: 503;")
+
+
+def test_quiet_keywords_share_a_line() -> None:
+    quiet = [replace(digest("none"), keyword=Keyword(name=n)) for n in ("mri", "pet", "ct")]
+    unknown = replace(digest("unknown"), keyword=Keyword(name="eeg"))
+    shown = edition(digest("new", *TWO_NEW), *quiet, unknown)
+    assert wording.quiet(shown) == "Nothing new for mri, pet and ct."
+    assert wording.quiet(edition(digest("new", *TWO_NEW))) == ""
+
+
+@pytest.mark.parametrize(
+    ("number", "names"),
+    [
+        (1, "k0"),
+        (2, "k0 and k1"),
+        (10, "k0, k1, k2, k3, k4, k5, k6, k7, k8 and k9"),
+        (11, "k0, k1, k2, k3, k4, k5, k6, k7, k8, k9 and 1 more"),
+    ],
+)
+def test_of_many_names_ten_are_listed(number: int, names: str) -> None:
+    assert wording.listed([f"k{place}" for place in range(number)]) == names
 
 
 @pytest.mark.parametrize(
@@ -97,38 +119,72 @@ def test_a_digest_says_what_it_covers(shown: Digest, words: str) -> None:
         (digest("none"), ""),
     ],
 )
-def test_the_contents_count_what_a_digest_announces(shown: Digest, words: str) -> None:
+def test_a_heading_counts_what_a_digest_announces(shown: Digest, words: str) -> None:
     assert wording.news(shown) == words
 
 
 @pytest.mark.parametrize(
-    ("digests", "subject"),
+    ("digests", "best", "subject"),
     [
-        ([], "Daily: nothing new, 19 Nov 2026"),
-        ([news("mri", [paper()])], "Daily: mri, 1 new paper, 19 Nov 2026"),
-        ([news("mri", TWO_NEW), news("pet")], "Daily: 2 new papers, 19 Nov 2026"),
-        ([news("mri", TWO_NEW), news("pet", TWO_NEW)], "Daily: 2 new papers, 19 Nov 2026"),
+        ([], "", "Nothing new, 19 Nov 2026"),
+        ([news("mri", [paper()])], "On MRI", "mri, 1 new: On MRI"),
+        ([news("mri", TWO_NEW), news("pet")], "On MRI", "2 new: On MRI"),
+        ([news("mri", TWO_NEW), news("pet", TWO_NEW)], "On MRI", "2 new: On MRI"),
+        ([news("mri", TWO_NEW), news("pet", [REPLACED])], "A", "2 new, 1 replaced: A"),
+        ([news("x" * 99)], "", f"{'x' * 59}…, Nothing new, 19 Nov 2026"),
         (
-            [news("mri", TWO_NEW), news("pet", [REPLACED])],
-            "Daily: 2 new papers, 1 replaced, 19 Nov 2026",
+            [news("mri", TWO_NEW), digest("unknown")],
+            "A",
+            "2 new, 1 keyword without answer: A",
         ),
-        ([news("x" * 99)], f"Daily: {'x' * 79}…, nothing new, 19 Nov 2026"),
+        ([news("a", TWO_NEW), news("b")], "long " * 30, f"2 new: {'long ' * 18}long…"),
     ],
 )
-def test_the_subject_has_title_count_and_date(digests: list[Digest], subject: str) -> None:
-    assert wording.subject("Daily", edition(*digests)) == subject
+def test_the_subject_says_how_many_and_names_the_best(
+    digests: list[Digest], best: str, subject: str
+) -> None:
+    assert wording.subject("", edition(*digests), newsletter="Daily", best=best) == subject
+
+
+def test_a_weekly_subject_says_the_week() -> None:
+    week = replace(edition(news("mri", TWO_NEW), news("pet")), first=date(2026, 11, 13))
+    subject = wording.subject("", week, newsletter="Daily", best="On MRI")
+    assert subject == "Week of 13–19 November 2026, 2 new: On MRI"
+
+
+def test_a_subject_can_have_a_template() -> None:
+    shown = edition(news("mri", TWO_NEW))
+    template = "[{newsletter}] {keyword}: {news}, {when}, No. {issue}: {title}"
+    subject = wording.subject(template, shown, newsletter="Daily", best="On {news}")
+    assert subject == "[Daily] mri: 2 new, Thu 19 November 2026, No. 12: On {news}"
+    assert wording.unknown_fields(template) == []
+    assert wording.unknown_fields("{title.__class__} {news}") == ["title.__class__"]
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "when"),
+    [
+        (None, date(2026, 11, 19), "Thu 19 November 2026"),
+        (date(2025, 7, 22), date(2025, 7, 28), "Week of 22–28 July 2025"),
+        (date(2025, 6, 30), date(2025, 7, 6), "Week of 30 June – 6 July 2025"),
+        (date(2025, 12, 30), date(2026, 1, 5), "Week of 30 December 2025 – 5 January 2026"),
+        (date(2025, 7, 28), date(2025, 7, 28), "Week to 28 July 2025"),
+    ],
+)
+def test_an_edition_says_its_day_or_its_week(first: date | None, last: date, when: str) -> None:
+    assert wording.when(replace(edition(), first=first, date=last)) == when
 
 
 @pytest.mark.parametrize(
     ("submitted", "since", "label", "when"),
     [
-        (at(18), at(18), "New", "submitted 18 Nov"),
-        (at(11), at(18), "New", "submitted 11 Nov"),
-        (at(10), at(18), "New, late", "submitted 10 Nov, announced today"),
-        (at(4, 2), at(18), "New, late", "submitted 4 Feb, announced today"),
-        (at(4, 2), at(12), "New, late", "submitted 4 Feb, announced only now"),
-        (at(9), at(12), "New", "submitted 9 Nov"),
-        (at(4, 2, 2025), None, "New", "submitted 4 Feb 2025"),
+        (at(18), at(18), "", ""),
+        (at(11), at(18), "", ""),
+        (at(10), at(18), "Late", "submitted 10 Nov"),
+        (at(4, 2), at(18), "Late", "submitted 4 Feb"),
+        (at(4, 2, 2025), at(18), "Late", "submitted 4 Feb 2025"),
+        (at(9), at(12), "", ""),
+        (at(4, 2, 2025), None, "", ""),
     ],
 )
 def test_a_paper_that_was_held_up_says_so(
@@ -138,7 +194,7 @@ def test_a_paper_that_was_held_up_says_so(
     shown = digest("new", new, since=since)
     late = wording.is_late(new.paper, shown, DAY)
     assert wording.label(new, late=late) == label
-    assert wording.when(new, shown, DAY) == when
+    assert wording.submitted(new, late=late, day=DAY) == when
 
 
 def test_a_replacement_says_which_version_and_when() -> None:
@@ -146,7 +202,8 @@ def test_a_replacement_says_which_version_and_when() -> None:
     again = Announcement(paper=revised, kind="replacement", replaces=1)
     assert wording.label(again, late=False) == "Replaced: v3, replaces v1"
     assert wording.label(replace(again, replaces=None), late=False) == "Replaced: v3"
-    assert wording.when(again, digest("new", again), DAY) == "submitted 1 Feb, updated 18 Nov"
+    said = wording.submitted(again, late=False, day=DAY)
+    assert said == "submitted 1 Feb, updated 18 Nov"
 
 
 @pytest.mark.parametrize(
@@ -188,29 +245,36 @@ def test_of_a_month_of_papers_exactly_those_that_say_so_count_as_withdrawn() -> 
 
 
 @pytest.mark.parametrize(
-    ("keyword", "places", "sentence"),
+    ("number", "names"),
     [
-        (Keyword(name="mri"), ["title", "abstract"], "mri, in title and abstract"),
-        (Keyword(name="mri"), ["abstract"], "mri, in abstract"),
-        (Keyword(name="mri", query="ti:mri"), [], "mri"),
-        (Keyword(name="mri", authors=("bo ångström",)), [], "mri, by Bo Ångström"),
-        (Keyword(name="mri", authors=("Somebody Else",)), [], "mri"),
+        (0, ""),
+        (1, "A0"),
+        (5, "A0, A1, A2, A3, A4"),
+        (6, "A0, A1, A2 et al., A5"),
+        (400, "A0, A1, A2 et al., A399"),
     ],
 )
-def test_a_paper_says_why_it_is_here(keyword: Keyword, places: list[str], sentence: str) -> None:
-    assert wording.why(paper(), keyword, places) == sentence
-
-
-@pytest.mark.parametrize(
-    ("number", "names"),
-    [(0, ""), (1, "A0"), (10, "A0, A1, A2, A3, A4, A5, A6, A7, A8, A9")],
-)
-def test_up_to_ten_authors_are_named(number: int, names: str) -> None:
+def test_of_many_authors_the_first_three_and_the_last_are_named(number: int, names: str) -> None:
     assert wording.authors([f"A{place}" for place in range(number)]) == names
 
 
-def test_further_authors_are_counted() -> None:
-    assert wording.authors([f"A{place}" for place in range(22)]).endswith(", A9 and 12 more")
+def test_a_line_has_the_first_author() -> None:
+    assert wording.first_author([]) == ""
+    assert wording.first_author(["A"]) == "A"
+    assert wording.first_author(["A", "B"]) == "A et al."
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "left"),
+    [
+        ("some words", 10, "some words"),
+        ("some words", 9, "some…"),
+        ("some, words", 9, "some…"),
+        ("a " + "w" * 20, 10, "a " + "w" * 7 + "…"),
+    ],
+)
+def test_text_is_cut_between_words_where_there_are_some(text: str, limit: int, left: str) -> None:
+    assert wording.shortened(text, limit) == left
 
 
 @pytest.mark.parametrize(
