@@ -1,7 +1,10 @@
 """What fits: papers into the bytes that Gmail shows, words into the columns of a text."""
 
-from collections.abc import Mapping, Sequence
-from typing import Literal, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from newsletter.mails.views import Heading, View
 
 COLUMNS = 72
 
@@ -18,16 +21,97 @@ LADDERS: Mapping[Form, Sequence[Form]] = {
 }
 
 
-class Sized(Protocol):
-    """A paper, of which it is known how many bytes it takes in each form."""
+class Both(NamedTuple):
+    """A piece of both parts."""
+
+    html: str
+    text: str
+
+
+class Shapes:
+    """A paper as HTML or as text, in every form that was ever asked for."""
+
+    def __init__(self, fill: Callable[[Form], str]) -> None:
+        self._fill = fill
+        self._made: dict[Form, str] = {}
+        self._sizes: dict[Form, int] = {}
+
+    def made(self, form: Form) -> str:
+        """Return the paper in a form, the same string each time."""
+        if form not in self._made:
+            self._made[form] = self._fill(form)
+        return self._made[form]
 
     def size(self, form: Form) -> int:
-        """Return the bytes of one form."""
-        ...
+        """Return the bytes of a form."""
+        if form not in self._sizes:
+            self._sizes[form] = size_of(self.made(form))
+        return self._sizes[form]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Card:
+    """A paper under its keyword; `item` is its line among the titles that stand first."""
+
+    view: View
+    item: Both
+    html: Shapes
+    text: Shapes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """A digest: papers that stand there, those that stand elsewhere, and what cannot be shown."""
+
+    heading: Heading
+    cards: list[tuple[str, Card]]
+    also: list[tuple[str, Card]]
+    failed: list[str]
+
+
+class Placed(NamedTuple):
+    """Where a paper stands: in which section, and at which place there."""
+
+    id: str
+    card: Card
+    section: int
+    place: int
+
+
+def in_order(sections: Sequence[Section], best_first: Sequence[str]) -> list[Placed]:
+    """Return the papers of all sections, best first; unless that is known, as they stand."""
+    order = {id_: place for place, id_ in enumerate(best_first)}
+    papers = [
+        Placed(id_, card, section, place)
+        for section, each in enumerate(sections)
+        for place, (id_, card) in enumerate(each.cards)
+    ]
+    return sorted(papers, key=lambda paper: order.get(paper.id, len(order)))
+
+
+def joined(
+    sections: Sequence[Section], papers: Sequence[Placed]
+) -> tuple[list[Section], list[Placed]]:
+    """Return the papers of all digests as those of one, the best first."""
+    name = f"The papers of {len(sections)} keywords"
+    total = len(papers)
+    whole = Section(
+        heading=Heading(name, "all", news=f"{total}", total=total, papers=total),
+        cards=[(each.id, each.card) for each in papers],
+        also=[],
+        failed=[id_ for section in sections for id_ in section.failed],
+    )
+    placed = [each._replace(section=0, place=place) for place, each in enumerate(papers)]
+    return [whole], placed
+
+
+def turns(papers: Sequence[Placed]) -> list[int]:
+    """Return the order in which papers get their line: a long digest does not starve the next."""
+    return sorted(range(len(papers)), key=lambda n: (papers[n].place, papers[n].section))
 
 
 def fitted(
-    papers: Sequence[Sized], room: int, wanted: Form, *, turns: Sequence[int]
+    papers: Sequence[Shapes], room: int, wanted: Form, *, turns: Sequence[int]
 ) -> list[Form | None]:
     """Choose how each paper is shown, so that all of it fits into `room` bytes; None: not at all.
 
@@ -51,6 +135,11 @@ def fitted(
                 room -= size - now[place]
                 now[place] = size
     return forms
+
+
+def size_of(piece: str) -> int:
+    """Return the bytes of a piece."""
+    return len(piece.encode())
 
 
 def wrapped(text: str) -> str:

@@ -5,19 +5,32 @@ that show it in the same way, and the same string stands in all of them.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, tzinfo
 from itertools import accumulate
 from pathlib import Path
-from typing import NamedTuple
 
 from newsletter.addresses import bare
 from newsletter.errors import RenderError
 from newsletter.mails import wording
-from newsletter.mails.fitting import Form, fitted, wrapped
+from newsletter.mails.fitting import (
+    LADDERS,
+    Both,
+    Card,
+    Form,
+    Placed,
+    Section,
+    Shapes,
+    fitted,
+    in_order,
+    joined,
+    size_of,
+    turns,
+    wrapped,
+)
 from newsletter.mails.template import Blocks
-from newsletter.mails.views import Heading, View, heading, matched, view
+from newsletter.mails.views import Heading, View, heading, matched, specimen, view
 from newsletter.models import Announcement, Digest, Edition, Keyword, Masthead, Rendered
 from newsletter.prose import plain
 
@@ -32,8 +45,8 @@ _LINKS = 1_000  # bytes of the limit that are kept for the unsubscribe link
 _HEADS = 6_000  # bytes: where the headings take more, they are set smaller
 _TITLES = 40  # so many papers, and their titles stand before them all
 _BEST = 8  # of more papers the first of all keywords
-_NAMED = 100  # keywords that are named, with their counts, before the papers of very many
 _FEW = 3  # so few papers, and each has its whole abstract
+_AROUND = 1_500  # bytes around the papers of all keywords together
 _COUNT = 250  # bytes for the line that counts what a digest left out
 _PREHEADER = 140  # characters that an inbox shows behind a subject
 logger = logging.getLogger(__name__)
@@ -65,8 +78,25 @@ class Renderer:
         self._subject = subject
         self._html = Blocks("edition.html", folders)
         self._text = Blocks("edition.txt", folders)
-        self._pieces: dict[object, _Both] = {}
-        self._cards: dict[object, _Card | None] = {}
+        self._pieces: dict[object, Both] = {}
+        self._cards: dict[object, Card | None] = {}
+        self._try_out()
+
+    def _try_out(self) -> None:
+        """Fill every block once, so that a fault is found before the day that needs the block."""
+        card, head = self._filled(specimen()), Heading("x", "x", news="x", total=1, papers=1)
+        section = Section(heading=head, cards=[("x", card)], also=[("x", card)], failed=["x"])
+        for form in LADDERS["full"]:
+            card.html.made(form)
+            card.text.made(form)
+        for small in (False, True):
+            self._head(section, small=small)
+            self._rest(section, named=small, left_out=1)
+        tuple(self._titles([section, section]))
+        self._html.piece("index", index=[head, head])
+        self._html.piece("small_papers")
+        self._html.piece("small_papers_end")
+        self._more(1, [])
 
     def render(self, edition: Edition, *, smallest: bool = False) -> Rendered:
         """Return the edition as HTML of at most 90 KB, and as text, in which no paper is missing.
@@ -77,7 +107,7 @@ class Renderer:
         """
         edition = replace(edition, digests=tuple(map(self._local, edition.digests)))
         sections = self._sections(edition)
-        papers = _in_order(sections, edition.best_first)
+        papers = in_order(sections, edition.best_first)
         if not papers and sum(len(each.failed) for each in sections) > 1:
             reason = "none of the papers can be shown; the log says why, paper by paper"
             raise RenderError("edition.html", reason)
@@ -112,14 +142,14 @@ class Renderer:
     def _local(self, digest: Digest) -> Digest:
         return replace(digest, since=digest.since and digest.since.astimezone(self._timezone))
 
-    def _sections(self, edition: Edition) -> list["_Section"]:
+    def _sections(self, edition: Edition) -> list[Section]:
         """Return the digests with papers; a paper stands under one of them, others refer to it."""
         keywords = matched(edition)
-        shown: dict[str, _Card | None] = {}
+        shown: dict[str, Card | None] = {}
         sections = []
         for digest in edition.digests:
             name = digest.keyword.name
-            section = _Section(heading=heading(digest, edition), cards=[], also=[], failed=[])
+            section = Section(heading=heading(digest, edition), cards=[], also=[], failed=[])
             for each in digest.announcements:
                 id_ = each.paper.id
                 own = edition.shown_in[id_] == name
@@ -140,7 +170,7 @@ class Renderer:
         digest: Digest,
         edition: Edition,
         keywords: Sequence[Keyword],
-    ) -> "_Card | None":
+    ) -> Card | None:
         """Return the card of a paper, None if there is no showing it."""
         # `is_late` looks at the days, and nothing else does.
         days = (digest.since, edition.date)
@@ -157,20 +187,20 @@ class Renderer:
                 self._cards[key] = self._filled(seen)
         return self._cards[key]
 
-    def _filled(self, paper: View) -> "_Card":
-        return _Card(
+    def _filled(self, paper: View) -> Card:
+        return Card(
             view=paper,
             item=self._both("item", paper=paper),
-            html=_Shapes(lambda form: self._html.piece(_block(form), **_values(paper, form))),
-            text=_Shapes(
+            html=Shapes(lambda form: self._html.piece(_block(form), **_values(paper, form))),
+            text=Shapes(
                 lambda form: wrapped(self._text.piece(_block(form), **_values(paper, form)))
             ),
         )
 
     def _as_html(
         self,
-        sections: Sequence["_Section"],
-        papers: Sequence["_Paper"],
+        sections: Sequence[Section],
+        papers: Sequence[Placed],
         wanted: Form,
         frame: dict[str, object],
         *,
@@ -178,70 +208,77 @@ class Renderer:
     ) -> Iterator[str]:
         """Yield the HTML: what is always there, then papers as there is room for them.
 
-        Headings get half of it; the papers of the digests that are left without one are counted.
+        Headings get half of it, and are set smaller or left out before a paper is. Of what there is
+        still no room for, the digests count it.
         """
         few = len(papers) <= _TITLES
-        titles = self._contents(sections) if few else self._best(papers[:_BEST])
+        titles = self._titles(sections) if few else self._best(papers[:_BEST])
         contents = [each.html for each in titles] if titled else []
         opening = self._html.piece("opening", **frame)
         closing = self._html.piece("closing", **frame)
-        room = LIMIT - _LINKS - _size(opening) - _size(closing)
-        if sum(map(_size, contents)) > room // 4:
+        room = LIMIT - _LINKS - size_of(opening) - size_of(closing)
+        if sum(map(size_of, contents)) > room // 4:
             contents = []
-        if len(sections) > 1 and not few:
-            index = [each.heading for each in sections[:_NAMED]]
+        small = sum(size_of(self._head(each).html) for each in sections) > _HEADS
+        if len(sections) > 1 and not (few or small):
+            index = [each.heading for each in sections]
             contents.append(self._html.piece("index", index=index))
-        room -= sum(map(_size, contents))
+        room -= sum(map(size_of, contents))
 
-        small = sum(_size(self._head(each).html) for each in sections) > _HEADS
-        heads = [self._head(each, small=small).html for each in sections]
-        rests = [self._rest(each).html for each in sections]
-        fixed = [_size(head) + _size(rest) for head, rest in zip(heads, rests, strict=True)]
+        least = sum(each.card.html.size("least") for each in papers)
+        fixed = [self._around(each, small=small) for each in sections]
+        if least + sum(fixed) > room >= least + _AROUND:
+            sections, papers = joined(sections, papers)
+            fixed, small = [_AROUND], False
         kept = sum(taken <= room // 2 for taken in accumulate(fixed))
         dropped = [each.heading.name for each in sections[kept:]]
         room -= sum(fixed[:kept])
         papers = [each for each in papers if each.section < kept]
-        if dropped or sum(each.card.html.size("least") for each in papers) > room:
-            room -= kept * _COUNT + _size(self._more(99_999, dropped))
+        if dropped or least > room:
+            room -= kept * _COUNT + size_of(self._more(99_999, dropped))
 
         shapes = [each.card.html for each in papers]
-        chosen = fitted(shapes, room, wanted, turns=_turns(papers))
+        chosen = fitted(shapes, room, wanted, turns=turns(papers))
         room -= sum(shape.size(form) for shape, form in zip(shapes, chosen, strict=True) if form)
         forms = {each.id: form for each, form in zip(papers, chosen, strict=True)}
 
+        begin, end = ("small_papers", "small_papers_end") if small else ("papers", "papers_end")
         yield opening
         yield from contents
-        for section, head, rest in zip(sections[:kept], heads, rests, strict=False):
-            yield head
-            yield from (card.html.made(form) for id_, card in section.cards if (form := forms[id_]))
+        for section in sections[:kept]:
+            yield self._head(section, small=small).html
+            if section.cards:
+                yield self._html.piece(begin)
+                yield from (card.html.made(f) for id_, card in section.cards if (f := forms[id_]))
+                yield self._html.piece(end)
             left_out = sum(not forms[id_] for id_, _ in section.cards)
-            whole = self._rest(section, named=True, left_out=left_out).html
-            if _size(whole) - _size(rest) <= room:
-                room -= max(0, _size(whole) - _size(rest))
+            brief = self._rest(section, left_out=left_out).html
+            whole = self._rest(section, left_out=left_out, named=True).html
+            if size_of(whole) - size_of(brief) <= room:
+                room -= size_of(whole) - size_of(brief)
                 yield whole
             else:
-                yield self._rest(section, left_out=left_out).html
+                yield brief
         if dropped:
             yield self._more(sum(len(each.cards) for each in sections[kept:]), dropped)
         yield closing
 
     def _as_text(
         self,
-        sections: Sequence["_Section"],
-        papers: Sequence["_Paper"],
+        sections: Sequence[Section],
+        papers: Sequence[Placed],
         wanted: Form,
         frame: dict[str, object],
         *,
         titled: bool,
     ) -> Iterator[str]:
         """Yield the text: no paper is missing, but of very many each says less."""
-        opening = wrapped(self._text.piece("opening", **frame))
-        contents = [each.text for each in self._contents(sections)] if titled else []
+        contents = [each.text for each in self._titles(sections)] if titled else []
         shapes = [each.card.text for each in papers]
-        room = TEXT_LIMIT - sum(map(_size, contents))
-        chosen = fitted(shapes, room, wanted, turns=_turns(papers))
+        room = TEXT_LIMIT - sum(map(size_of, contents))
+        chosen = fitted(shapes, room, wanted, turns=turns(papers))
         forms = {each.id: form or "least" for each, form in zip(papers, chosen, strict=True)}
-        yield opening
+        yield wrapped(self._text.piece("opening", **frame))
         yield from contents
         for section in sections:
             yield self._head(section).text
@@ -249,29 +286,36 @@ class Renderer:
             yield self._rest(section, named=True).text
         yield wrapped(self._text.piece("closing", **frame))
 
-    def _contents(self, sections: Sequence["_Section"]) -> Iterator["_Both"]:
+    def _titles(self, sections: Sequence[Section]) -> Iterator[Both]:
         """Yield the titles of all papers under their keywords."""
         for section in sections:
             if section.cards:
-                name = section.heading.name if len(sections) > 1 else ""
-                yield self._shared("group", name=name)
-                yield from (card.item for _, card in section.cards)
-                yield self._shared("group_end")
+                yield self._shared("group", name=section.heading.name if len(sections) > 1 else "")
+                yield from self._items(card for _, card in section.cards)
 
-    def _best(self, papers: Sequence["_Paper"]) -> Iterator["_Both"]:
+    def _best(self, papers: Sequence[Placed]) -> Iterator[Both]:
         """Yield the titles of the papers that come first among very many."""
         yield self._shared("group", name=f"The best {len(papers)}")
-        yield from (each.card.item for each in papers)
-        yield self._shared("group_end")
+        yield from self._items(each.card for each in papers)
 
-    def _head(self, section: "_Section", *, small: bool = False) -> "_Both":
+    def _items(self, cards: Iterable[Card]) -> Iterator[Both]:
+        yield self._shared("papers")
+        yield from (card.item for card in cards)
+        yield self._shared("papers_end")
+
+    def _around(self, section: Section, *, small: bool) -> int:
+        """Return the bytes that a digest takes without its papers."""
+        brackets = 2 * size_of(self._html.piece("papers"))
+        head, rest = self._head(section, small=small), self._rest(section)
+        return size_of(head.html) + size_of(rest.html) + (brackets if section.cards else 0)
+
+    def _head(self, section: Section, *, small: bool = False) -> Both:
         return self._shared("digest", digest=section.heading, small=small)
 
-    def _rest(self, section: "_Section", *, named: bool = False, left_out: int = 0) -> "_Both":
+    def _rest(self, section: Section, *, named: bool = False, left_out: int = 0) -> Both:
         """Return what stands below the papers of a digest; `named` are those of other keywords."""
         return self._shared(
             "rest",
-            digest=section.heading,
             also=tuple(card.view for _, card in section.also) if named else (),
             here_too=wording.here_too(len(section.also)) if section.also and not named else "",
             more=wording.more(left_out) if left_out else "",
@@ -281,91 +325,20 @@ class Renderer:
     def _more(self, number: int, names: Sequence[str]) -> str:
         return self._html.piece("more", more=wording.more(number, names))
 
-    def _shared(self, block: str, **values: object) -> "_Both":
+    def _shared(self, block: str, **values: object) -> Both:
         """Return a block that many editions have, made once for equal values."""
         key = (block, *values.values())
         if key not in self._pieces:
             self._pieces[key] = self._both(block, **values)
         return self._pieces[key]
 
-    def _both(self, block: str, **values: object) -> "_Both":
-        return _Both(self._html.piece(block, **values), wrapped(self._text.piece(block, **values)))
+    def _both(self, block: str, **values: object) -> Both:
+        return Both(self._html.piece(block, **values), wrapped(self._text.piece(block, **values)))
 
 
 def filled(pieces: Iterable[str], link: str) -> str:
     """Return a whole part with `link` in its slots; for HTML, `link` is escaped already."""
     return "".join(pieces).replace(UNSUBSCRIBE, link)
-
-
-class _Both(NamedTuple):
-    html: str
-    text: str
-
-
-class _Shapes:
-    """A paper as HTML or as text, in every form that was ever asked for."""
-
-    def __init__(self, fill: Callable[[Form], str]) -> None:
-        self._fill = fill
-        self._made: dict[Form, str] = {}
-        self._sizes: dict[Form, int] = {}
-
-    def made(self, form: Form) -> str:
-        """Return the paper in a form, the same string each time."""
-        if form not in self._made:
-            self._made[form] = self._fill(form)
-        return self._made[form]
-
-    def size(self, form: Form) -> int:
-        """Return the bytes of a form."""
-        if form not in self._sizes:
-            self._sizes[form] = _size(self.made(form))
-        return self._sizes[form]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Card:
-    """A paper under its keyword; `item` is its line among the titles that stand first."""
-
-    view: View
-    item: _Both
-    html: _Shapes
-    text: _Shapes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Section:
-    """A digest: papers that stand there, those that stand elsewhere, and what cannot be shown."""
-
-    heading: Heading
-    cards: list[tuple[str, _Card]]
-    also: list[tuple[str, _Card]]
-    failed: list[str]
-
-
-class _Paper(NamedTuple):
-    """Where a paper stands: in which section, and at which place there."""
-
-    id: str
-    card: _Card
-    section: int
-    place: int
-
-
-def _in_order(sections: Sequence[_Section], best_first: Sequence[str]) -> list[_Paper]:
-    """Return the papers of all sections, best first; unless that is known, as they stand."""
-    order = {id_: place for place, id_ in enumerate(best_first)}
-    papers = [
-        _Paper(id_, card, section, place)
-        for section, each in enumerate(sections)
-        for place, (id_, card) in enumerate(each.cards)
-    ]
-    return sorted(papers, key=lambda paper: order.get(paper.id, len(order)))
-
-
-def _turns(papers: Sequence[_Paper]) -> list[int]:
-    """Return the order in which papers get their line: a long digest does not starve the next."""
-    return sorted(range(len(papers)), key=lambda n: (papers[n].place, papers[n].section))
 
 
 def _wanted(edition: Edition, papers: int, *, smallest: bool) -> Form:
@@ -388,10 +361,6 @@ def _values(paper: View, form: Form) -> dict[str, object]:
 
 def _block(form: Form) -> str:
     return form if form in {"least", "line"} else "paper"
-
-
-def _size(piece: str) -> int:
-    return len(piece.encode())
 
 
 def _shipped() -> Path:

@@ -108,7 +108,7 @@ def view(
         links=(*links, *offers((comment, abstract))),
         title=_runs(title, in_title),
         short_title=wording.shortened(title, _TITLE),
-        brief_title=wording.shortened(title, 40),
+        brief_title=wording.shortened(title, 60),
         label=wording.label(announcement, late=late),
         about=_joined(when, wording.authors(paper.authors), *remarks),
         in_brief=_joined(when, wording.first_author(paper.authors), *remarks),
@@ -117,6 +117,27 @@ def view(
         short_comment=_cut_runs(comment, (), 0, _word_end(comment, _COMMENT)),
         excerpt=_cut_runs(abstract, spans, *excerpt(abstract, found[0][0] if found else 0)),
         abstract=_runs(abstract, spans),
+    )
+
+
+def specimen() -> View:
+    """Return a paper that has everything, for trying out a template."""
+    page = "https://example.org"
+    runs = (Run("x"), Run("x", hit=True), Run("x", url=page))
+    return View(
+        url=page,
+        links=(Link(label="x", url=page),),
+        title=runs,
+        short_title="x",
+        brief_title="x",
+        label="x",
+        about="x",
+        in_brief="x",
+        first_author="x",
+        comment=runs,
+        short_comment=runs,
+        excerpt=runs,
+        abstract=runs,
     )
 
 

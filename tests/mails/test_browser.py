@@ -14,7 +14,16 @@ from tests.making.tools import VALIDATOR
 HERE = Path(__file__).parent / "browser"
 
 # Kinds that differ to the eye; "text" has no HTML.
-LOOKED_AT = ["combined", "everything", "quiet", "outage", "five-hundred-papers", "hostile"]
+LOOKED_AT = [
+    "combined",
+    "weekly",
+    "everything",
+    "outage",
+    "one-paper",
+    "flood",
+    "five-hundred-papers",
+    "hostile",
+]
 
 
 @pytest.fixture(scope="module")

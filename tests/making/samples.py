@@ -5,7 +5,7 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from html import escape
@@ -38,6 +38,8 @@ LINK = f"{MASTHEAD.base_url}/unsubscribe/{TOKEN}"
 GRAPHS = Keyword(name="graph neural network")
 PROTEINS = Keyword(name="protein folding", replacements=True)
 DIFFUSION = Keyword(name="diffusion model")
+QUIET = Keyword(name="quiet graph")
+MIRRORS = Keyword(name="mirror")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,9 +85,10 @@ def kinds() -> dict[str, Kind]:
         "everything": Kind(edition=rich()),
         "quiet": Kind(edition=_silence("none")),
         "outage": Kind(edition=_silence("unknown", reason="arXiv answered 503 to five requests")),
-        "one-paper": Kind(edition=_edition(_news(GRAPHS, many(1)))),
-        "thirty-papers": Kind(edition=_edition(_news(GRAPHS, many(30)))),
-        "five-hundred-papers": Kind(edition=_edition(_news(GRAPHS, many(500)))),
+        "one-paper": Kind(edition=_edition(_news(QUIET, many(1)))),
+        "thirty-papers": Kind(edition=_edition(_news(QUIET, many(30)))),
+        "five-hundred-papers": Kind(edition=_edition(_news(QUIET, many(500)))),
+        "flood": Kind(edition=_flood()),
         "hostile": Kind(edition=hostile()),
     }
 
@@ -112,7 +115,17 @@ def _week(*keywords: Keyword) -> Edition:
     week = [_news(each, first, since=TODAY - timedelta(days=7)) for each in keywords]
     today = [_news(each, second, known=known) for each in keywords]
     issues = [compile_issue(11, YESTERDAY.date(), week), compile_issue(12, TODAY.date(), today)]
-    return edition_for(issues, [each.name for each in keywords])
+    return edition_for(issues, [each.name for each in keywords], weekly=True)
+
+
+def _flood() -> Edition:
+    """Return a day on which a keyword of very many papers shares half of them with another."""
+    papers = many(229)
+    shared = [
+        replace(each, title=f"{each.title}, and mirrors") if place % 2 else each
+        for place, each in enumerate(papers)
+    ]
+    return _edition(_news(QUIET, shared), _news(MIRRORS, shared))
 
 
 def _silence(outcome: KeywordOutcome, *, reason: str = "") -> Edition:
