@@ -101,7 +101,8 @@ def _ordered(digest: Digest, places: Mapping[str, Place]) -> Digest:
 # The readers of a day have the same papers and keywords over and over.
 @lru_cache(maxsize=65536)
 def _is_in_title(keyword: Keyword, title: str) -> bool:
-    return bool(marks(keyword, prose(title)))
+    # A paper that cannot be shown must not keep the others from being placed.
+    return bool(title) and bool(marks(keyword, prose(title)))
 
 
 def _merged(digests: list[Digest]) -> Digest:
