@@ -90,6 +90,13 @@ def test_keywords_share_a_note_and_are_named_unless_it_is_all_of_them() -> None:
     assert note.startswith("a, b and c: no trustworthy answer today: 503;")
 
 
+def test_what_exclusions_took_is_counted() -> None:
+    less = digest("new", *TWO_NEW, left_out={"survey": 3})
+    assert wording.news(less) == "2 new, 3 left out by survey"
+    none = digest("none", left_out={"survey": 1})
+    assert wording.quiet(edition(none)) == "Nothing new for mri (1 left out by survey)."
+
+
 def test_quiet_keywords_share_a_line() -> None:
     quiet = [replace(digest("none"), keyword=Keyword(name=n)) for n in ("mri", "pet", "ct")]
     unknown = replace(digest("unknown"), keyword=Keyword(name="eeg"))
