@@ -131,6 +131,7 @@ def untold(folder: Path, *arguments: str) -> tuple[int, str]:
     return ended.returncode, ended.stderr
 
 
+@pytest.mark.slow
 def test_a_person_is_forgotten_though_nobody_can_be_told(newsletter: Command, sample: Path) -> None:
     newsletter("run", "--now", DAY_ONE)
     code, told = untold(sample, "subscribers", "forget", "ada@example.org", "--yes")
@@ -144,6 +145,7 @@ def test_a_person_is_forgotten_though_nobody_can_be_told(newsletter: Command, sa
     assert "forgotten" in newsletter("subscribers", "add", "ada@example.org").out
 
 
+@pytest.mark.slow
 def test_a_preview_is_whole_though_nobody_can_be_told(newsletter: Command, sample: Path) -> None:
     newsletter("run", "--now", DAY_ONE)
     assert untold(sample, "preview")[0] == 74

@@ -13,6 +13,8 @@ from tests.making.mailing import server_tls
 from tests.peers.http_server import web_server
 from tests.peers.smtp_server import SmtpServer
 
+pytestmark = pytest.mark.slow
+
 SMTP, INBOX, PING, KEY = "hunter2-smtp-Zq", "hunter2-inbox-Zq", "hunter2-ping-Zq", "hunter2-key-Zqx"
 SECRETS = (SMTP, INBOX, PING, KEY)
 

@@ -509,6 +509,7 @@ def test_a_secret_in_the_wrong_place_or_type_is_not_quoted(tmp_path: Path) -> No
     assert "hunter2" not in "".join(problems(tmp_path, "[smtp]\npassword = hunter2"))
 
 
+@pytest.mark.slow
 @given(
     st.text()
     | st.sampled_from([EVERYTHING, WRONG]).flatmap(

@@ -137,6 +137,7 @@ def test_the_command_runs_the_job_at_its_times_until_it_is_asked_to_end(tmp_path
     assert process.returncode == 0
 
 
+@pytest.mark.slow
 def test_the_command_says_what_is_wrong_with_a_time(tmp_path: Path) -> None:
     prepare(tmp_path)
     wrong = [sys.executable, "-m", "newsletter", "schedule", "--at", "10:00"]

@@ -68,6 +68,7 @@ def test_a_query_is_quoted_and_parenthesised(keyword: Keyword, query: str) -> No
     assert search_query(keyword) == query
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(st.text(max_size=10_000), st.text(max_size=50), st.text(max_size=20))
 def test_no_keyword_breaks_out_of_its_quotes(name: str, author: str, category: str) -> None:

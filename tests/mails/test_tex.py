@@ -252,6 +252,7 @@ def _real_texts() -> Iterator[str]:
             yield from (row["title"], row["abstract"])
 
 
+@pytest.mark.slow
 def test_real_titles_and_abstracts_keep_hardly_any_tex() -> None:
     shown = [readable(text) for text in _real_texts()]
     # What is left are the authors' own macros (`\ours`) and dollars that are money.

@@ -87,6 +87,7 @@ def test_what_is_outstanding_is_told_with_its_reason(room: Newsroom) -> None:
             issue_lines(path, issue, whole_addresses=True)
 
 
+@pytest.mark.slow
 def test_a_keyword_that_finds_nothing_or_next_to_everything_is_pointed_out(
     room: Newsroom,
 ) -> None:

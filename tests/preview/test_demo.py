@@ -21,6 +21,8 @@ from newsletter.sources.arxiv.atom import parse
 from newsletter.tex import readable
 from tests.making.shared_data import shared_data
 
+pytestmark = pytest.mark.slow
+
 SAMPLE = files("newsletter.preview") / "sample"
 KEYWORDS = ("graph neural network", "protein folding", "diffusion model")
 

@@ -372,6 +372,7 @@ def test_a_keyword_that_was_changed_is_not_an_outage(world: World) -> None:
     assert world.listing(scope(raw)).complete
 
 
+@pytest.mark.slow
 def test_a_surge_is_held_until_the_next_day_confirms_it(world: World) -> None:
     many = [submitted(1.5, 1000 + number) for number in range(60)]
     world.replica.records = listed(*OLD, FRESH, *many)
@@ -597,6 +598,7 @@ def test_404_is_not_tried_again(scripted: ThreadingHTTPServer, tmp_path: Path) -
     assert _Scripted.asked == ["/api"]
 
 
+@pytest.mark.slow
 def test_a_zip_bomb_is_cut_off(scripted: ThreadingHTTPServer, tmp_path: Path) -> None:
     bomb = gzip.compress(b" " * 30_000_000)
     _Scripted.script = {"/api": (200, {"Content-Encoding": "gzip"}, bomb)}

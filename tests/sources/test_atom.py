@@ -131,6 +131,7 @@ def test_what_is_no_whole_answer_is_an_error(body: bytes, reason: str) -> None:
     assert reason in caught.value.reason
 
 
+@pytest.mark.slow
 def test_ten_thousand_authors_are_read() -> None:
     many = "".join(f"<author><name>Author {n}</name></author>" for n in range(10_000))
     (paper,) = parse(answer(ENTRY.replace("<author>", f"{many}<author>", 1))).papers

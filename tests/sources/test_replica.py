@@ -187,6 +187,7 @@ def test_english_is_read_as_the_index_reads_it(text: str, stems: list[str | None
     assert english(text) == stems
 
 
+@pytest.mark.slow
 def test_stems_agree_with_snowball_but_for_the_two_later_rules() -> None:
     snowball = snowballstemmer.stemmer("porter")
     words = {word.lower() for paper in june_papers()[:1000] for word in tokens(paper.abstract)}
@@ -623,6 +624,7 @@ def _june() -> tuple[Record, ...]:
     return tuple(announcing.history(june_papers()))
 
 
+@pytest.mark.slow
 def test_a_month_of_papers_has_every_first_version() -> None:
     first = [record for record in _june() if record.version == 1]
     assert len(first) == 3946

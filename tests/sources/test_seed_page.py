@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 
+import pytest
 import requests
 
 from newsletter.models import Keyword
@@ -22,6 +23,7 @@ BASELINE = datetime(2025, 3, 31, 10, tzinfo=UTC)
 PAGE = datetime(2025, 4, 4, 10, tzinfo=UTC)
 
 
+@pytest.mark.slow
 def test_the_job_announces_the_rows_that_fall_into_its_window(tmp_path: Path) -> None:
     papers = seed_papers()
     delay = timedelta(hours=2)

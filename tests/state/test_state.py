@@ -325,6 +325,7 @@ def test_a_snapshot_can_be_changed_without_a_trace(path: Path) -> None:
         assert state.newest_issue() == 1
 
 
+@pytest.mark.slow
 def test_a_snapshot_of_a_large_state_takes_little_memory(path: Path) -> None:
     with State.open(path) as state:
         everybody = tuple(f"{'r' * 1000}{number}@example.org" for number in range(20_000))

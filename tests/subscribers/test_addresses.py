@@ -71,6 +71,7 @@ def test_what_is_not_one_plain_address_is_refused_in_words(text: str) -> None:
         address(text)
 
 
+@pytest.mark.slow
 @given(st.from_regex(r"\A[A-Za-z0-9_.+-]{0,66}@[A-Za-z0-9.-]{0,12}(\.org|\.test|)\Z") | st.emails())
 def test_the_short_way_agrees_with_the_library(text: str) -> None:
     try:

@@ -288,6 +288,7 @@ def test_rows_added_are_rows_read(
     assert read(file, keywords=KEYWORDS).subscribers[1:] == tuple(added)
 
 
+@pytest.mark.slow
 @given(st.text(st.sampled_from("a@.,;\"'\r\n\t #=\u2028é")))
 def test_a_row_added_and_removed_leaves_no_trace(
     tmp_path_factory: pytest.TempPathFactory, rest: str

@@ -225,6 +225,7 @@ def test_random_bytes_are_read_or_refused(
     assert Suppressions(file).reason_for("ada@example.org") == "bounced"
 
 
+@pytest.mark.slow
 @given(st.emails(), st.text(), st.text())
 @example("#ada@example.org", "", "")
 def test_whatever_is_added_is_found_again(

@@ -29,6 +29,8 @@ from tests.making.papers import DAY, NOW, paper
 from tests.peers.http_server import web_server
 from tests.peers.smtp_server import ORDINARY, Action, SmtpServer
 
+pytestmark = pytest.mark.slow
+
 ADA, BOB = Subscriber(email="ada@example.org"), Subscriber(email="bob@example.org")
 
 
@@ -145,7 +147,6 @@ bound_by_permissions = pytest.mark.skipif(
 )
 
 
-@pytest.mark.slow
 def test_a_full_disk_at_the_log_costs_no_mail(sample: Path) -> None:
     with Path("/dev/full").open("w") as full:
         run = program(sample, "run", "--now", DAY_ONE, stderr=full)
@@ -161,7 +162,6 @@ def test_a_full_disk_at_the_log_costs_no_mail(sample: Path) -> None:
 # Row 38: where nothing may be written
 
 
-@pytest.mark.slow
 @bound_by_permissions
 @pytest.mark.parametrize(
     ("forbidden", "mode"),
@@ -184,7 +184,6 @@ def test_what_may_not_be_written_or_read_ends_the_run_before_any_network(
         assert (server.connections, arxiv.asked) == (0, [])
 
 
-@pytest.mark.slow
 @bound_by_permissions
 def test_an_outbox_that_may_not_be_written_leaves_everything_outstanding(
     newsletter: Command, sample: Path
@@ -525,7 +524,6 @@ def by_smtp(folder: Path, server: SmtpServer) -> None:
         )
 
 
-@pytest.mark.slow
 def test_two_runs_at_once_are_one_run(sample: Path) -> None:
     others_left = Event()
     with SmtpServer(script={"dot": held(others_left)}) as server:
@@ -538,7 +536,6 @@ def test_two_runs_at_once_are_one_run(sample: Path) -> None:
         assert len(server.recipients) == len(set(server.recipients)) == 4
 
 
-@pytest.mark.slow
 def test_two_runs_at_once_finish_what_a_killed_one_left_only_once(sample: Path) -> None:
     others_left = Event()
     with SmtpServer(script={"dot": chain([ORDINARY], held(others_left))}) as server:
@@ -564,7 +561,6 @@ def second_container(sample: Path, tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.mount
-@pytest.mark.slow
 def test_two_containers_on_one_volume_are_one_run(sample: Path, second_container: Path) -> None:
     others_left = Event()
     with SmtpServer(script={"dot": held(others_left)}) as server:
@@ -577,7 +573,6 @@ def test_two_containers_on_one_volume_are_one_run(sample: Path, second_container
         assert len(server.recipients) == len(set(server.recipients)) == 4
 
 
-@pytest.mark.slow
 def test_the_status_tells_of_a_run_that_hangs_and_since_when(
     newsletter: Command, sample: Path
 ) -> None:
@@ -599,7 +594,6 @@ def test_the_status_tells_of_a_run_that_hangs_and_since_when(
     assert "under way" not in newsletter("status").out
 
 
-@pytest.mark.slow
 def test_the_status_after_a_kill_tells_what_is_outstanding(
     newsletter: Command, sample: Path
 ) -> None:
@@ -645,7 +639,6 @@ def limited(folder: Path, limit: int, *, now: str) -> subprocess.CompletedProces
     )
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("limit", [4, 5, 6, 7, 8, 10])
 def test_running_out_of_file_descriptors_ends_cleanly(
     newsletter: Command, sample: Path, limit: int
@@ -663,7 +656,6 @@ def test_running_out_of_file_descriptors_ends_cleanly(
     assert len(sent) == 4 + len(statuses(sample / "state.sqlite3"))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("limit", [9, 11, 14])
 def test_running_out_of_file_descriptors_among_connections_ends_cleanly(
     newsletter: Command, sample: Path, limit: int
@@ -686,7 +678,6 @@ main()
 """
 
 
-@pytest.mark.slow
 def test_running_out_of_threads_ends_cleanly(newsletter: Command, sample: Path) -> None:
     with SmtpServer() as server:
         by_smtp(sample, server)

@@ -126,6 +126,7 @@ def test_the_tests_stand_in_the_same_folders() -> None:
     assert names - {"whole"} <= rooms
 
 
+@pytest.mark.slow
 def test_no_test_imports_from_a_test() -> None:
     for path in (CHECKOUT / "tests").rglob("*.py"):
         if "node_modules" not in path.parts:

@@ -19,6 +19,8 @@ from newsletter.subscribers.suppressions import Suppressions
 from tests.making.inboxes import DSN, MaildirBox, mail
 from tests.peers.smtp_server import SmtpServer
 
+pytestmark = pytest.mark.slow
+
 DAY_ONE = datetime(2026, 11, 19, 10, tzinfo=UTC)
 DAY_TWO = datetime(2026, 11, 20, 10, tzinfo=UTC)
 
