@@ -75,12 +75,11 @@ class State:
 
     def memory(self, keyword: Keyword) -> Memory:
         """Return what was announced for a keyword so far."""
-        announced = dict(
-            self.database.rows(
-                "select paper, max(version) from announced where keyword = ? group by paper",
-                keyword.name,
-            )
+        versions = self.database.rows(
+            "select paper, max(version) from announced where keyword = ? group by paper",
+            keyword.name,
         )
+        announced = dict(versions)
         for definition, since, last_good in self.database.rows(
             "select definition, since, last_good from keywords where name = ?", keyword.name
         ):

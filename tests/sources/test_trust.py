@@ -92,6 +92,7 @@ def test_papers_may_be_a_day_outside_the_dates(submitted: datetime, stray: bool)
     [
         (50, 0, DAY, False),
         (51, 0, DAY, True),
+        (51, 0, 11 * DAY, True),  # nothing is usual, however long ago it was
         (51, 11, DAY, False),  # five times the usual
         (55, 11, DAY, False),
         (56, 11, DAY, True),
