@@ -63,7 +63,7 @@ class Door:
         self.forms = Notes(keys, list_id, "form")
         self.post = Post(partial(parts.transport, config, accepted_lately=0, stop=Event()))
         self.limits = Limits(
-            to_address=Limit(1, _HOUR, time.monotonic),
+            to_address=Limit(3, _HOUR, time.monotonic),
             for_client=Limit(10, _HOUR, time.monotonic),
             in_all=Limit(LETTERS_AN_HOUR, _HOUR, time.monotonic),
         )
