@@ -188,7 +188,10 @@ def inbox(context: typer.Context, *, now: Now = None) -> None:
     from newsletter.job import run as job
     from newsletter.job.inbox import summary
 
-    typer.echo(summary(job.read_inbox(loaded_config(context), now=moment(now))))
+    reading = job.read_inbox(loaded_config(context), now=moment(now))
+    typer.echo(summary(reading))
+    if reading.trouble:
+        raise reading.trouble
 
 
 @app.command()

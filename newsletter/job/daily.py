@@ -228,9 +228,14 @@ def tried(
 
 
 def hear(returns: Returns | None, *, now: datetime) -> None:
-    """Read the inbox and act on it."""
-    if returns and (reading := returns.read(now=now)).kinds:
+    """Read the inbox and act on it; raises InboxError for what could not be done."""
+    if returns is None:
+        return
+    reading = returns.read(now=now)
+    if reading.kinds or reading.unreadable:
         _log.info("inbox: %s", summary(reading))
+    if reading.trouble:
+        raise reading.trouble
 
 
 def judge(returns: Returns | None, *, now: datetime) -> None:

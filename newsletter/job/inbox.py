@@ -5,13 +5,13 @@ It answers nobody.
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 
-from newsletter.errors import InboxError, exit_code_of
+from newsletter.errors import SOFTWARE, InboxError, NewsletterError, exit_code_of
 from newsletter.models import Bounce, Mailing
 from newsletter.phrases import counted
 from newsletter.returns.bounces import (
@@ -43,10 +43,16 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """How many new mails there were of each kind, and how many addresses bounces suppressed."""
+    """How many new mails there were of each kind, and how many addresses bounces suppressed.
+
+    `unreadable` names mails that the mailbox would not hand out, `trouble` is what kept some of the
+    others from being moved.
+    """
 
     kinds: Counter[MailKind]
     suppressed: int
+    unreadable: tuple[str, ...] = ()
+    trouble: InboxError | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -63,15 +69,30 @@ class Returns:
         """Read what is new in the inbox, act on it, and move it; nothing is ever deleted.
 
         What was read is remembered before it is moved, so that it counts once whatever happens.
-        Raises InboxError.
+        Raises InboxError, and nothing else for what a mailbox says or holds.
         """
         kinds: Counter[MailKind] = Counter()
+        unreadable: dict[str, str] = {}
+        troubles: list[InboxError] = []
         if self.opener:
-            with self.opener() as mailbox:
+            with _reading(), self.opener() as mailbox:
                 keys = mailbox.keys()
                 for start in range(0, len(keys), _BATCH):
-                    kinds += self._read(mailbox, keys[start : start + _BATCH], now)
-        return Reading(kinds=kinds, suppressed=self.judge(now=now))
+                    batch = keys[start : start + _BATCH]
+                    before = self.bounces.mails_read(mailbox.name, batch)
+                    fresh = self._read(mailbox, [key for key in batch if key not in before], now)
+                    kinds += Counter(fresh.values())
+                    # What cannot be moved must not keep the next from being read.
+                    troubles += _moved(mailbox, before | fresh)
+                unreadable = mailbox.unreadable
+        for key, said in unreadable.items():
+            _log.warning("mail %s cannot be read and stays in the inbox: %s", key, said)
+        return Reading(
+            kinds=kinds,
+            suppressed=self.judge(now=now),
+            unreadable=tuple(unreadable),
+            trouble=next(iter(troubles), None),
+        )
 
     def judge(self, *, now: datetime) -> int:
         """Suppress who is to be suppressed for bounces and refusals that are not judged yet.
@@ -99,23 +120,15 @@ class Returns:
         self.bounces.note_judged(bounces)
         return len(found)
 
-    def _read(self, mailbox: Mailbox, keys: Sequence[str], now: datetime) -> Counter[MailKind]:
-        before = self.bounces.mails_read(mailbox.name, keys)
-        fresh = [key for key in keys if key not in before]
-        mails = mailbox.read(fresh) if fresh else []
+    def _read(self, mailbox: Mailbox, keys: Sequence[str], now: datetime) -> dict[str, MailKind]:
+        mails = mailbox.read(keys) if keys else []
         meanings = {each.key: _understood(self.clerk, each) for each in mails}
         for each in meanings.values():
             if detail := _REASONS.get(each.kind):
                 self._suppress(each.address, each.kind, detail, now)
         kinds = {key: each.kind for key, each in meanings.items()}
         self.bounces.note_mails(mailbox.name, kinds, _bounces(meanings.values()), now=now)
-        folders: dict[str, list[str]] = {DONE: [], UNKNOWN: []}
-        for key, kind in (before | kinds).items():
-            folders[UNKNOWN if kind in {"refused", "unknown"} else DONE].append(key)
-        for folder, found in folders.items():
-            if found:
-                mailbox.move(found, folder)
-        return Counter(kinds.values())
+        return kinds
 
     def _refusals(self) -> list[Bounce]:
         return [
@@ -154,8 +167,10 @@ def summary(reading: Reading) -> str:
     """Return what was read as one line for people."""
     number = reading.kinds
     total = sum(number.values())
+    names = ", ".join(reading.unreadable)
+    unreadable = f"; {len(reading.unreadable)} could not be read ({names})" if names else ""
     if not total:
-        return "no new mails"
+        return f"no new mails{unreadable}"
     parts: dict[MailKind, str] = {
         "unsubscribed": f"{number['unsubscribed']} unsubscribed",
         "complained": f"{number['complained']} complained",
@@ -167,7 +182,7 @@ def summary(reading: Reading) -> str:
     }
     told = ", ".join(text for kind, text in parts.items() if number[kind])
     kept = f" (moved to {UNKNOWN})" if number["refused"] + number["unknown"] else ""
-    return f"read {counted(total, 'mail')}: {told}{kept}"
+    return f"read {counted(total, 'mail')}: {told}{kept}{unreadable}"
 
 
 class _Mass:
@@ -222,12 +237,41 @@ def _warn_of_ourselves(bounces: Iterable[Bounce]) -> None:
         )
 
 
+def _moved(mailbox: Mailbox, kinds: Mapping[str, str]) -> list[InboxError]:
+    """File mails by what they were taken for, and return what was in the way."""
+    folders: dict[str, list[str]] = {DONE: [], UNKNOWN: []}
+    for key, kind in kinds.items():
+        folders[UNKNOWN if kind in {"refused", "unknown"} else DONE].append(key)
+    troubles = []
+    for folder, keys in folders.items():
+        try:
+            if keys:
+                mailbox.move(keys, folder)
+        except InboxError as error:
+            troubles.append(error)
+    return troubles
+
+
 def _understood(clerk: Clerk, mail: Mail) -> Meaning:
     try:
         return clerk.meaning(mail.content)
     except Exception:  # noqa: BLE001 - one poisonous mail must not keep the others unread
         _log.warning("mail %s cannot be parsed; it is moved to %s", mail.key, UNKNOWN)
         return Meaning(kind="unknown")
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    try:
+        yield
+    except NewsletterError:
+        raise
+    except Exception as error:  # whatever it is, the mails to readers matter more
+        raise InboxError(
+            f"the inbox cannot be read to its end ({type(error).__name__}: {error}); what was read"
+            " is remembered, and the rest is read next time",
+            exit_code=SOFTWARE,
+        ) from error
 
 
 @contextmanager

@@ -18,7 +18,8 @@ from newsletter.job.mailroom import Press
 from newsletter.mails.message import Composer
 from newsletter.mails.render import Renderer
 from newsletter.models import Source, Transport
-from newsletter.returns.mailboxes import Opener, imap, maildir, mbox
+from newsletter.returns.imap import imap
+from newsletter.returns.mailboxes import Opener, maildir, mbox
 from newsletter.returns.meaning import Clerk
 from newsletter.sending.outbox import Outbox
 from newsletter.sending.smtp import Conduct, Server, SmtpTransport

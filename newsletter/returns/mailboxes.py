@@ -1,30 +1,24 @@
-"""Read mails over IMAP, from a Maildir or an mbox, and move them. Nothing is ever deleted.
+"""Read mails from a Maildir or an mbox, and move them. Nothing is ever deleted.
 
 It does not look into a mail, and leaves it to the caller to remember which ones were read.
 """
 
 import fcntl
 import hashlib
-import imaplib
 import mailbox
 import os
 import re
-import ssl
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from newsletter.addresses import host_problem
-from newsletter.errors import CONFIG, PERMISSION, UNAVAILABLE, InboxError, exit_code_of
+from newsletter.errors import CONFIG, PERMISSION, InboxError, exit_code_of
 
 # Of a longer mail only the beginning is read: what a bounce says comes before what it returns.
 MAX_BYTES = 1 << 20
-TIMEOUT_SECONDS = 60
 
-_UID = re.compile(rb"\bUID (\d+)")
-_PREFIX = re.compile(rb'^\(\("([^"\\]*)"')
 _MESSAGE_ID = re.compile(rb"^message-id:[ \t]*(?:\r?\n[ \t]+)?(\S+)", re.IGNORECASE | re.MULTILINE)
 
 
@@ -39,10 +33,12 @@ class Mail:
 class Mailbox(Protocol):
     """An open mailbox. `name` and a mail's key stay the same for as long as the mail is there.
 
-    Methods raise InboxError.
+    `unreadable` says of mails that were asked for in vain, by key, what came instead. Methods raise
+    InboxError.
     """
 
     name: str
+    unreadable: dict[str, str]
 
     def keys(self) -> list[str]:
         """Return the keys of all mails, oldest first."""
@@ -61,118 +57,6 @@ Opener = Callable[[], AbstractContextManager[Mailbox]]
 
 
 @contextmanager
-def imap(
-    host: str,
-    port: int,
-    *,
-    username: str,
-    password: str,
-    folder: str = "INBOX",
-    ca_file: Path | None = None,
-) -> Iterator[Mailbox]:
-    """Open a folder over IMAP and TLS (RFC 9051).
-
-    Raises InboxError: 69 if the server cannot be reached or its certificate is not to be trusted,
-    78 if it refuses the login, has no such folder, or no host can have that name.
-    """
-    if problem := host_problem(host):
-        raise InboxError(f"inbox.host: {problem}", exit_code=CONFIG)
-    where = f"{host}:{port}"
-    try:
-        context = ssl.create_default_context(cafile=ca_file)
-        connection = imaplib.IMAP4_SSL(host, port, ssl_context=context, timeout=TIMEOUT_SECONDS)
-    except (OSError, imaplib.IMAP4.error) as error:
-        raise InboxError(
-            f"{where}: the inbox cannot be reached ({error}): are inbox.host and inbox.port right,"
-            " and is the server up?",
-            exit_code=UNAVAILABLE,
-        ) from error
-    try:
-        with _talking(where):
-            _log_in(connection, where, username, password)
-            validity = _selected(connection, where, folder)
-            _, answer = connection.capability()  # after the login there are more
-        yield _ImapFolder(
-            connection,
-            where,
-            name=f"imap://{username}@{where}/{folder};{validity}",
-            capabilities=frozenset(_bytes(answer[-1]).decode().upper().split()),
-        )
-    finally:
-        with suppress(OSError, imaplib.IMAP4.error):
-            connection.logout()
-        with suppress(OSError):  # already closed if that went well
-            connection.shutdown()
-
-
-class _ImapFolder:
-    """A selected folder; keys are UIDs, good together with UIDVALIDITY (RFC 9051 2.3.1.1)."""
-
-    def __init__(
-        self, connection: imaplib.IMAP4, where: str, *, name: str, capabilities: frozenset[str]
-    ) -> None:
-        self.name = name
-        self._capabilities = capabilities
-        self._connection = connection
-        self._where = where
-        self._created: dict[str, str] = {}
-
-    def keys(self) -> list[str]:
-        with _talking(self._where):
-            # A search would answer in one line, and imaplib refuses long ones.
-            answer = self._uid("FETCH", "1:*", "(UID)")
-        return [found[1].decode() for each in answer if (found := _UID.search(_bytes(each)))]
-
-    def read(self, keys: Sequence[str]) -> list[Mail]:
-        with _talking(self._where):
-            answer = self._uid("FETCH", ",".join(keys), f"(UID BODY.PEEK[]<0.{MAX_BYTES}>)")
-        mails = []
-        for each, following in zip(answer, [*answer[1:], b""], strict=True):
-            if isinstance(each, tuple):
-                # A server may say which one it is before the text or after it.
-                found = _UID.search(each[0]) or _UID.search(_bytes(following))
-                if found:
-                    mails.append(Mail(key=found[1].decode(), content=each[1]))
-        return mails
-
-    def move(self, keys: Sequence[str], folder: str) -> None:
-        uids = ",".join(keys)
-        with _talking(self._where):
-            target = self._folder(folder)
-            if "MOVE" in self._capabilities:  # RFC 6851
-                self._uid("MOVE", uids, target)
-                return
-            if "UIDPLUS" not in self._capabilities:
-                # A plain EXPUNGE would take what others have marked, too.
-                raise InboxError(
-                    f"{self._where}: the server can neither MOVE nor UID EXPUNGE, so mails stay"
-                    " where they are; fetch them into a Maildir and name that in [inbox]",
-                    exit_code=CONFIG,
-                )
-            self._uid("COPY", uids, target)
-            self._uid("STORE", uids, r"+FLAGS.SILENT (\Deleted)")
-            self._uid("EXPUNGE", uids)
-
-    def _folder(self, name: str) -> str:
-        """Create a folder where this server has those of its users; return its quoted name."""
-        if name not in self._created:
-            prefix = b""
-            if "NAMESPACE" in self._capabilities:
-                _, (answer, *_) = self._connection.namespace()
-                found = _PREFIX.match(_bytes(answer))
-                prefix = found[1] if found else b""
-            self._created[name] = _quoted(prefix.decode("ascii", "replace") + name)
-            self._connection.create(self._created[name])  # refused where it exists
-        return self._created[name]
-
-    def _uid(self, command: str, *arguments: str) -> list[bytes | tuple[bytes, bytes]]:
-        status, answer = self._connection.uid(command, *arguments)
-        if status != "OK":
-            raise imaplib.IMAP4.error(f"UID {command}: {status} {answer}")
-        return [each for each in answer if each is not None]
-
-
-@contextmanager
 def maildir(path: Path) -> Iterator[Mailbox]:
     """Open a Maildir (cr.yp.to/proto/maildir.html). Raises InboxError where there is none."""
     if not (path / "cur").is_dir():
@@ -187,6 +71,7 @@ class _Maildir:
 
     def __init__(self, path: Path) -> None:
         self.name = f"maildir:{path.resolve()}"
+        self.unreadable: dict[str, str] = {}
         self._path = path
 
     def keys(self) -> list[str]:
@@ -248,6 +133,7 @@ class _Mbox:
 
     def __init__(self, path: Path, box: mailbox.mbox | None = None) -> None:
         self.name = f"mbox:{path.resolve()}"
+        self.unreadable: dict[str, str] = {}
         self._path = path
         self._box = box
         self._numbers: dict[str, list[str]] = {}
@@ -301,49 +187,6 @@ def _fingerprint(content: bytes) -> str:
     return hashlib.sha256(found[1] if found else content).hexdigest()[:32]
 
 
-def _log_in(connection: imaplib.IMAP4, where: str, username: str, password: str) -> None:
-    try:
-        if "AUTH=PLAIN" in connection.capabilities:  # takes letters of any script
-            connection.authenticate("PLAIN", lambda _: f"\0{username}\0{password}".encode())
-        else:
-            connection.login(username, password)
-    except imaplib.IMAP4.abort:
-        raise
-    except imaplib.IMAP4.error as error:
-        if "[UNAVAILABLE]" in str(error):  # RFC 5530: a trouble of the server's own
-            raise
-        raise InboxError(
-            f"{where}: the login as {username} is refused ({error}): check inbox.username and the"
-            " password of [inbox]",
-            exit_code=CONFIG,
-        ) from error
-
-
-def _selected(connection: imaplib.IMAP4, where: str, folder: str) -> str:
-    """Select a folder and return its UIDVALIDITY."""
-    status, answer = connection.select(_quoted(folder))
-    if status != "OK":
-        raise InboxError(
-            f"{where}: folder {folder!r} cannot be opened ({_bytes(answer[0]).decode()}): check"
-            " inbox.mailbox",
-            exit_code=CONFIG,
-        )
-    _, (validity, *_) = connection.response("UIDVALIDITY")
-    return _bytes(validity).decode()
-
-
-@contextmanager
-def _talking(where: str) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, imaplib.IMAP4.error) as error:
-        raise InboxError(
-            f"{where}: the inbox stopped answering ({error}); what was read is remembered, and the"
-            " rest is read next time",
-            exit_code=UNAVAILABLE,
-        ) from error
-
-
 @contextmanager
 def _filing(path: Path) -> Iterator[None]:
     try:
@@ -355,11 +198,3 @@ def _filing(path: Path) -> Iterator[None]:
             + ("; give this user the right to write there" if code == PERMISSION else ""),
             exit_code=code,
         ) from error
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def _bytes(part: object) -> bytes:
-    return part if isinstance(part, bytes) else b""

@@ -12,7 +12,8 @@ from pathlib import Path
 from newsletter.issues.issue import compile_issue
 from newsletter.job.inbox import Reading, Returns, summary
 from newsletter.models import Announcement, Day, Keyword, Masthead, News, Outcome, Owed
-from newsletter.returns.mailboxes import Opener, imap, maildir, mbox
+from newsletter.returns.imap import imap
+from newsletter.returns.mailboxes import Opener, maildir, mbox
 from newsletter.returns.meaning import Clerk
 from newsletter.state.state import State
 from newsletter.subscribers.suppressions import Suppressions
