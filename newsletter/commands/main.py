@@ -27,6 +27,7 @@ from newsletter.commands.options import (
     moment,
     parsed,
 )
+from newsletter.commands.papers import papers
 from newsletter.errors import (
     PERMISSION,
     STALE,
@@ -49,6 +50,7 @@ app = typer.Typer(
 app.add_typer(subscribers, name="subscribers")
 app.add_typer(suppressions, name="suppressions")
 app.add_typer(state.state, name="state")
+app.command()(papers)
 
 
 def main() -> None:

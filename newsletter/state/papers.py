@@ -2,14 +2,26 @@
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterable
-from dataclasses import asdict
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import date
 
-from newsletter.models import Link, Paper
+from newsletter.models import Kind, Link, Paper
 from newsletter.moments import iso, moment_of
 from newsletter.state.database import Database, json_text
 
 _ENOUGH = 10  # runs that asked in vain; an index may be broken for days
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announced:
+    """A paper as an issue announced it for a keyword; `date` is the one that people saw."""
+
+    keyword: str
+    kind: Kind
+    issue: int
+    date: date
+    paper: Paper
 
 
 class PaperBook:
@@ -30,6 +42,28 @@ class PaperBook:
             limit,
         )
         return [paper for (paper,) in rows]
+
+    def announced(
+        self, *, keyword: str | None = None, since: date | None = None
+    ) -> Iterator[Announced]:
+        """Yield what issues announced, oldest first: for one keyword or all, from a day on."""
+        rows = self._database.rows(
+            "select announced.keyword, announced.kind, announced.issue, issues.date, papers.data"
+            " from announced join issues on number = issue"
+            " join papers on papers.id = announced.paper and papers.version = announced.version"
+            " where announced.keyword = coalesce(?, announced.keyword) and issues.date >= ?"
+            " order by issue, announced.keyword, position",
+            keyword,
+            since.isoformat() if since else "",
+        )
+        for name, kind, issue, day, data in rows:
+            yield Announced(
+                keyword=name,
+                kind=kind,
+                issue=issue,
+                date=date.fromisoformat(day),
+                paper=paper_from(data),
+            )
 
     def complete(self, asked: Collection[str], found: Iterable[Paper]) -> None:
         """Keep what a good answer to the question for `asked` had, in their current versions."""
