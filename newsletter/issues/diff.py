@@ -1,7 +1,7 @@
 """Decide what is news. Pure: it sees values, and returns values."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -16,6 +16,9 @@ from newsletter.models import (
     News,
     Paper,
 )
+from newsletter.phrases import counted
+
+_SHOWN = 3  # records that could not be read
 
 
 def news(
@@ -49,6 +52,7 @@ def news(
     left_out = [(each, by) for each in due if (by := left_out_by(each.paper))]
     ids_left_out = {each.paper.id for each, _ in left_out}
     fresh = tuple(each for each in due if each.paper.id not in ids_left_out)
+    doubt = "" if due or listing.current or memory.needs_baseline else listing.reason
     return News(
         keyword=keyword,
         source=listing.source,
@@ -57,9 +61,10 @@ def news(
         recorded=recorded,
         listed=len(listing.papers),
         since=memory.last_good,
-        reason="" if due or listing.current or memory.needs_baseline else listing.reason,
+        reason="; ".join(filter(None, (doubt, _unread(listing.unread)))),
         left_out=Counter(by for _, by in left_out),
         excluded=tuple(LeftOut(paper=each.paper, by=by) for each, by in left_out),
+        unread=listing.unread,
     )
 
 
@@ -111,9 +116,16 @@ def _outcome(
         return "new"
     if due:
         return "none"  # all of it was left out
-    if not listing.due:
+    if not listing.due and not listing.unread:
         return "not-scheduled"
     return "none" if listing.current else "unknown"
+
+
+def _unread(records: Sequence[str]) -> str:
+    if not records:
+        return ""
+    shown = ", ".join(records[:_SHOWN]) + (", ..." if len(records) > _SHOWN else "")
+    return f"{counted(len(records), 'record')} could not be read: {shown}; the next run tries again"
 
 
 def _newest_first(announcement: Announcement) -> tuple[bool, float, str]:

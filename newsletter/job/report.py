@@ -35,8 +35,8 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """Return 0 when nothing is outstanding or expired, and every keyword was answered."""
-        unanswered = any(each.outcome == "unknown" for each in self.news)
+        """Return 0 when nothing is outstanding or expired, and every keyword answered in full."""
+        unanswered = any(each.outcome == "unknown" or each.unread for each in self.news)
         return most_serious(
             [
                 *(each.exit_code for each in self.troubles),

@@ -150,7 +150,7 @@ def _note(digest: Digest, edition: Edition) -> str:
     reason = shortened(plain(digest.reason), 200)
     match digest.outcome:
         case "baseline":
-            return "first digest; older papers count as known"
+            return "; ".join(filter(None, ["first digest; older papers count as known", reason]))
         case "unknown":
             return (
                 f"no trustworthy answer today: {reason or 'no reason was noted'}; "

@@ -126,10 +126,12 @@ class News(Digest):
 
     `recorded` are papers that become known without being announced: a baseline's older papers.
     `excluded` are those that would be news but for an exclusion; they become known, too.
+    `unread` names records that may be news and could not be read.
     """
 
     recorded: tuple[Paper, ...] = ()
     excluded: tuple[LeftOut, ...] = ()
+    unread: tuple[str, ...] = ()
 
     @property
     def digest(self) -> Digest:

@@ -114,6 +114,7 @@ class Listing:
     current: bool = True
     due: bool = True
     held: bool = False
+    unread: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -131,6 +131,22 @@ def test_what_an_exclusion_leaves_out_is_counted_and_never_announced(room: Newsr
     assert outcomes(room, now=NOW + 4 * DAY) == {"mri": ("none", 0)}
 
 
+def test_a_record_that_cannot_be_read_is_said_and_the_others_are_announced(
+    room: Newsroom,
+) -> None:
+    room.told.papers = {"mri": (paper(),)}
+    room.told.unread = ("2611.00002",)
+    report = room.run()
+    assert report.exit_code == 69
+    said = {each.keyword.name: (each.outcome, each.reason) for each in report.news}
+    words = "1 record could not be read: 2611.00002; the next run tries again"
+    assert said == {"mri": ("new", words), "pet": ("none", words)}
+    (mail,) = room.mails()
+    assert "1 record could not be read: 2611.00002" in " ".join(body(mail).split())
+    room.told.unread = ()
+    assert room.run(now=NOW + DAY).exit_code == 0
+
+
 def test_everyone_gets_their_keywords_only(room: Newsroom) -> None:
     room.subscribers = [ADA, BOB, Subscriber(email="eve@example.org", paused=True)]
     room.told.papers = {"mri": (paper("2611.00001"),), "pet": (paper("2611.00002"),)}

@@ -44,6 +44,7 @@ class ToldSource:
     def __init__(self) -> None:
         self.papers: dict[str, tuple[Paper, ...]] = {}
         self.down = ""
+        self.unread: tuple[str, ...] = ()
         self.scopes: tuple[Scope, ...] = ()
 
     def fetch(self, scopes: tuple[Scope, ...], *, now: datetime) -> Fetched:
@@ -61,7 +62,11 @@ class ToldSource:
                 keyword=name, source="arXiv", papers=(), complete=False, reason=self.down
             )
         return Listing(
-            keyword=name, source="arXiv", papers=self.papers.get(name, ()), complete=True
+            keyword=name,
+            source="arXiv",
+            papers=self.papers.get(name, ()),
+            complete=True,
+            unread=self.unread,
         )
 
 

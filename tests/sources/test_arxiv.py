@@ -1,7 +1,8 @@
 """arxiv.py, inquiry.py, polite.py and trust.py, against a replica of arXiv and its faults."""
 
 import gzip
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -202,6 +203,76 @@ def test_a_window_with_more_than_arxiv_gives_out_is_halved(world: World) -> None
     many = [submitted(1 + number / 500, 1000 + number) for number in range(10_500)]
     world.replica.records = listed(*many, FRESH)
     assert len(world.listing(scope(known={}, last_good=None)).papers) == 10_500
+
+
+# One bad record
+
+
+def spoilt(name: str, change: Callable[[bytes], bytes]) -> Fault:
+    """Return a fault that changes the entry of the paper NEW alone."""
+
+    def damaged(body: bytes) -> bytes:
+        entries = re.split(rb"(?=<entry>)", body)
+        return b"".join(change(each) if b"2611.00001v" in each else each for each in entries)
+
+    return faults.body_changed(name, damaged)
+
+
+NEW = submitted(1.2, 1)
+SPOILT = (
+    spoilt("control character", lambda entry: entry.replace(b"<title>", b"<title>\x0b")),
+    spoilt("empty title", lambda entry: re.sub(rb"<title>.*</title>", b"<title></title>", entry)),
+    spoilt("end tag missing", lambda entry: entry.replace(b"</entry>", b"")),
+    spoilt("id unreadable", lambda entry: re.sub(rb"<id>.*</id>", b"<id>?</id>", entry)),
+)
+
+
+@pytest.mark.parametrize("fault", SPOILT, ids=lambda fault: fault.name)
+def test_a_bad_record_costs_that_record_and_the_others_are_listed(
+    world: World, fault: Fault
+) -> None:
+    other = submitted(1.1, 2)
+    world.replica.records = listed(*OLD, FRESH, NEW, other)
+    world.breaks(fault)
+    found = world.fetch(scope(), scope(QUIET, known={}))
+    listing, quiet = found.listings
+    assert listing.complete
+    assert quiet.complete
+    assert new_in(listing) == {other.id}
+    (name,) = listing.unread
+    assert quiet.unread == (name,)
+    assert name.startswith("record ") if fault.name == "id unreadable" else name == NEW.local_id
+    assert found.requests <= 4  # the page and the silence, each asked for once more
+    world.breaks()
+    healed = world.listing(scope(known=KNOWN | {other.id: other.submitted}))
+    assert healed.unread == ()
+    assert NEW.id in new_in(healed)
+
+
+def test_a_record_that_is_spoilt_in_the_cache_only_costs_nothing(world: World) -> None:
+    world.replica.records = listed(*OLD, FRESH, NEW)
+    world.breaks(faults.cached(SPOILT[0]))
+    found = world.fetch(scope())
+    assert found.listings[0].unread == ()
+    assert new_in(found.listings[0]) == {NEW.id}
+    assert found.requests == 2
+
+
+def test_a_known_paper_that_cannot_be_read_is_not_taken_for_lost(world: World) -> None:
+    world.replica.records = listed(*OLD[:2], NEW, FRESH)
+    world.breaks(SPOILT[0])
+    known = {each.id: each.submitted for each in (*OLD[:2], NEW)}
+    listing = world.listing(scope(known=known))
+    assert listing.complete
+    assert listing.unread == (NEW.local_id,)
+
+
+def test_new_versions_that_cannot_be_read_are_named_too(world: World) -> None:
+    world.replica.records = listed(*OLD, FRESH, NEW)
+    world.breaks(SPOILT[0])
+    listing = world.listing(scope(replace(GRAPH, replacements=True)))
+    assert listing.complete
+    assert listing.unread == (NEW.local_id,)
 
 
 # Silence

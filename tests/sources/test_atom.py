@@ -29,6 +29,9 @@ before it.</summary>
   </entry>"""
 
 
+OTHER = ENTRY.replace("2611.00001v3", "2611.00002v1")
+
+
 def answer(*entries: str, total: object = 1, head: str = "") -> bytes:
     return f"""<?xml version='1.0' encoding='UTF-8'?>{head}
 <feed xmlns:opensearch="http://a9.com/-/spec/opensearch/1.1/"
@@ -101,21 +104,16 @@ def test_markup_stays_text() -> None:
         (answer(ENTRY)[:900], "damaged or breaks off"),
         (answer(ENTRY, head="<!DOCTYPE feed [<!ENTITY a 'b'>]>"), "DOCTYPE"),
         (answer(ENTRY, head="<!docTYPE feed SYSTEM 'file:///etc/passwd'>"), "DOCTYPE"),
-        (answer(ENTRY).replace(b"Bo ", b"Bo\xe9"), "not UTF-8"),
+        (answer(ENTRY, OTHER).replace(b"Bo ", b"Bo\xe9"), "not UTF-8"),
+        (answer(ENTRY, OTHER).replace(b"title>", b"heading>"), "without a title: 2611.00001"),
+        (answer(ENTRY, OTHER).replace(b"Ada", b"\x00"), "damaged or breaks off"),
+        (answer(ENTRY, OTHER) + b"<p>", "damaged or breaks off"),
         (answer(ENTRY).decode().encode("utf-16"), "not UTF-8"),
         (answer(ENTRY, total=""), "opensearch:totalresults"),
         (answer(ENTRY, total="many"), "opensearch:totalresults"),
         (answer(ENTRY).replace(b"startIndex", b"beginning"), "opensearch:startindex"),
         (answer(ENTRY).replace(b"2005/Atom", b"1999/Atom"), "no Atom feed"),
         (answer(ENTRY, ENTRY), "the same paper twice"),
-        (answer(ENTRY.replace("<id>http://arxiv.org/abs/2611.00001v3</id>", "")), "unreadable: ''"),
-        (answer(ENTRY.replace("http://arxiv.org/abs/", "oai:arXiv.org:")), "unreadable"),
-        (answer(ENTRY.replace("arxiv.org/abs/", "arxiv.example/abs/")), "unreadable"),
-        (answer(ENTRY.replace("published>", "printed>")), "'published' for 2611.00001"),
-        (answer(ENTRY.replace("updated>", "changed>")), "'updated' for 2611.00001"),
-        (answer(ENTRY.replace("09:30:00Z", "09:30:00")), "impossible 'updated'"),
-        (answer(ENTRY.replace("2026-11-18", "0001-01-01")), "impossible 'updated'"),
-        (answer(ENTRY.replace("title>", "heading>")), "without a title: 2611.00001"),
         (
             answer(
                 "<entry><id>https://arxiv.org/api/errors#x</id><title>Error</title>"
@@ -129,6 +127,47 @@ def test_what_is_no_whole_answer_is_an_error(body: bytes, reason: str) -> None:
     with pytest.raises(AtomError) as caught:
         parse(body)
     assert reason in caught.value.reason
+
+
+ID = "<id>http://arxiv.org/abs/2611.00001v3</id>"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "name", "why"),
+    [
+        (ID, "", "record 2 of the page", "unreadable: ''"),
+        ("http://arxiv.org/abs/", "oai:arXiv.org:", "record 2 of the page", "unreadable"),
+        ("arxiv.org/abs/", "arxiv.example/abs/", "record 2 of the page", "unreadable"),
+        ("published>", "printed>", "2611.00001", "'published' for 2611.00001"),
+        ("updated>", "changed>", "2611.00001", "'updated' for 2611.00001"),
+        ("09:30:00Z", "09:30:00", "2611.00001", "impossible 'updated'"),
+        ("2026-11-18", "0001-01-01", "2611.00001", "impossible 'updated'"),
+        ("title>", "heading>", "2611.00001", "without a title: 2611.00001"),
+        ("quiet", "\x0b", "2611.00001", "damaged"),
+        ("&lt;", "<", "2611.00001", "damaged"),
+        ("</title>", "", "2611.00001", "damaged"),
+        ("</entry>", "", "2611.00001", "damaged"),
+        ("<author>", "\udce9", "2611.00001", "not UTF-8"),
+        ("2611.00001v3", "\x00", "record 2 of the page", "damaged"),
+    ],
+)
+def test_what_is_wrong_with_one_record_costs_that_record(
+    old: str, new: str, name: str, why: str
+) -> None:
+    damaged = ENTRY.replace(old, new)
+    assert damaged != ENTRY
+    whole = answer(OTHER, "@", OTHER.replace("00002", "00003"), total=3)
+    feed = parse(whole.replace(b"@", damaged.encode(errors="surrogateescape")))
+    assert [paper.local_id for paper in feed.papers] == ["2611.00002", "2611.00003"]
+    ((found, reason),) = feed.unread
+    assert found == name
+    assert why in reason
+    assert (feed.size, feed.total) == (3, 3)
+
+
+def test_a_page_of_one_unreadable_record_is_still_a_page() -> None:
+    feed = parse(answer(ENTRY.replace("title>", "heading>")))
+    assert (feed.papers, feed.size) == ((), 1)
 
 
 @pytest.mark.slow
@@ -155,12 +194,11 @@ def test_damage_is_an_error_or_a_feed_but_no_crash(noise: bytes, start: int, end
 @settings(max_examples=60, deadline=None)
 @given(st.text(st.characters(codec="utf-8", exclude_characters="<>&"), max_size=200))
 def test_any_title_is_one_printable_line(title: str) -> None:
-    try:
-        (paper,) = parse(answer(ENTRY.replace("quiet", title))).papers
-    except AtomError:
-        return
-    assert len(paper.title.splitlines()) == 1
-    assert not any(ord(character) < 32 for character in paper.title)
+    feed = parse(answer(ENTRY.replace("quiet", title)))
+    assert feed.size == 1
+    for paper in feed.papers:
+        assert len(paper.title.splitlines()) == 1
+        assert not any(ord(character) < 32 for character in paper.title)
 
 
 def test_recorded_answers_are_read() -> None:

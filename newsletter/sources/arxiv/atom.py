@@ -9,24 +9,38 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BytesIO
-from typing import Any
+from typing import Any, NamedTuple
 
 from newsletter.models import Paper
 from newsletter.prose import plain
 from newsletter.sources.arxiv.identity import SOURCE, links, paper_id
 
 
+class Unread(NamedTuple):
+    """A record that could not be read: its arXiv id, or else its place, and why."""
+
+    name: str
+    why: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feed:
     """One answer: `title` echoes the query, `total` counts all papers found, `start` is the offset.
 
-    `papers` are in the order of the answer, each paper once.
+    `papers` are in the order of the answer, each paper once; `unread` are the records that could
+    not be read, which `size` counts too.
     """
 
     title: str
     total: int
     start: int
     papers: tuple[Paper, ...]
+    unread: tuple[Unread, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """How many records the answer has."""
+        return len(self.papers) + len(self.unread)
 
 
 class AtomError(ValueError):
@@ -40,33 +54,80 @@ class AtomError(ValueError):
 def parse(body: bytes) -> Feed:
     """Return the papers of an answer, texts as arXiv sends them but for blanks and hidden controls.
 
-    Raises AtomError for whatever is not a whole, well-formed answer of the query API.
+    What is wrong with a record costs that record, be it its XML. Raises AtomError for whatever else
+    is not a whole, well-formed answer of the query API, and where most records are unreadable.
     """
-    feed = _well_formed(body)
+    unread: list[Unread] = []
+    try:
+        feed = _well_formed(body)
+    except _DamageError as damage:
+        sound, unread = _salvaged(body, damage)
+        feed = _well_formed(sound)
     for entry in feed.entries:
         if "/api/errors" in entry.get("id", ""):
             raise AtomError(f"with an error: {_line(entry.get('summary', ''))[:200]}")
-    papers = tuple(_paper(entry) for entry in feed.entries)
+    papers = []
+    for place, entry in enumerate(feed.entries, start=1):
+        try:
+            papers.append(_paper(entry))
+        except AtomError as error:
+            found = _ID.fullmatch(entry.get("id", ""))
+            unread.append(Unread(_arxiv_id(found) if found else _at(place), error.reason))
+    if len(unread) > max(1, len(papers)):
+        raise AtomError(unread[0].why)
     if len({paper.id for paper in papers}) < len(papers):
         raise AtomError("with the same paper twice in one answer")
     return Feed(
         title=_line(feed.feed.get("title", "")),
         total=_count(feed.feed, "opensearch_totalresults"),
         start=_count(feed.feed, "opensearch_startindex"),
-        papers=papers,
+        papers=tuple(papers),
+        unread=tuple(unread),
     )
+
+
+class _DamageError(AtomError):
+    """The XML of a feed is damaged, perhaps in one record only."""
+
+
+_ENTRY = re.compile(rb"<entry[\s>].*?(?=<entry[\s>]|\Z)", re.DOTALL)
+
+
+def _salvaged(body: bytes, damage: _DamageError) -> tuple[bytes, list[Unread]]:
+    """Return an answer without the records that are damaged, and those; each is tried by itself.
+
+    An answer that breaks off is no answer: nobody knows what it would have said.
+    """
+    first, end = body.find(b"<entry"), body.rfind(b"</feed>")
+    if first < 0 or end < first or body[end:].strip() != b"</feed>":
+        raise damage
+    head, sound, unread = body[:first], [], []
+    for place, found in enumerate(_ENTRY.finditer(body, first, end), start=1):
+        record, its_end, _ = found[0].rpartition(b"</entry>")
+        try:
+            _well_formed(head + (record + its_end or found[0]) + b"</feed>")
+            sound.append(record + its_end)
+        except _DamageError as error:
+            named = _ID.search(found[0].decode(errors="replace"))
+            unread.append(Unread(_arxiv_id(named) if named else _at(place), error.reason))
+    return head + b"".join(sound) + b"</feed>", unread
+
+
+def _at(place: int) -> str:
+    return f"record {place} of the page"
 
 
 def _well_formed(body: bytes) -> Any:  # noqa: ANN401  (feedparser has no types)
     if not body.strip():
         raise AtomError("with an empty body")
-    try:
-        text = body.decode()
-    except UnicodeDecodeError as error:
-        raise AtomError("with bytes that are not UTF-8") from error
+    text = body.decode(errors="replace")
     # arXiv sends no DOCTYPE; an entity bomb needs one.
     if re.search(r"<!(?:doctype|entity)", text, re.IGNORECASE):
         raise AtomError("with a page, not a feed" if "<html" in text else "with a DOCTYPE")
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
+        raise _DamageError("with bytes that are not UTF-8") from error
     import feedparser  # slow to import, and only what fetches needs it
 
     # The bytes in a file object: a string could be taken for a URL or a path, and opened.
@@ -77,9 +138,9 @@ def _well_formed(body: bytes) -> Any:  # noqa: ANN401  (feedparser has no types)
         sanitize_html=False,
     )
     if feed.bozo:
-        raise AtomError(
-            "with XML that is damaged or breaks off" if "<feed" in text else f"with {_shown(text)}"
-        )
+        if "<feed" in text:
+            raise _DamageError("with XML that is damaged or breaks off")
+        raise AtomError(f"with {_shown(text)}")
     if feed.version != "atom10":
         raise AtomError(f"with no Atom feed but {_shown(text)}")
     return feed
@@ -104,11 +165,15 @@ _ID = re.compile(
 )
 
 
+def _arxiv_id(found: re.Match[str]) -> str:
+    return found["new"] or f"{found['archive']}/{found['number']}"
+
+
 def _paper(entry: Any) -> Paper:  # noqa: ANN401  (a feedparser entry)
     found = _ID.fullmatch(entry.get("id", ""))
     if not found:
         raise AtomError(f"with a paper whose id is unreadable: {_shown(entry.get('id', ''))}")
-    arxiv_id = found["new"] or f"{found['archive']}/{found['number']}"
+    arxiv_id = _arxiv_id(found)
     title = _line(entry.get("title", ""))
     if not title:
         raise AtomError(f"with a paper without a title: {arxiv_id}")

@@ -12,11 +12,12 @@ from newsletter.errors import SourceError
 from newsletter.keywords.matching import matcher
 from newsletter.models import Listing, Paper, Scope
 from newsletter.sources.arxiv import trust
+from newsletter.sources.arxiv.atom import Unread
 from newsletter.sources.arxiv.calendar import announcement_due
 from newsletter.sources.arxiv.client import Client, QueryError
-from newsletter.sources.arxiv.identity import SOURCE, arxiv_id
+from newsletter.sources.arxiv.identity import SOURCE, arxiv_id, paper_id
 from newsletter.sources.arxiv.pages import MAX_IDS, PAGE, Pages, Question, dated
-from newsletter.sources.arxiv.query import claimer, search_query
+from newsletter.sources.arxiv.query import asked, claimer, search_query
 from newsletter.sources.listings import incomplete, newest_first
 from newsletter.sources.window import SWEEP
 
@@ -103,7 +104,7 @@ class Inquiry:
         return (
             all(keyword.query is None for keyword in keywords)
             and group[-1].start - group[0].start <= _NEAR
-            and sum(1 + len(keyword.authors) for keyword in keywords) <= _MAX_PHRASES
+            and sum(len(asked(each)) + len(each.authors) for each in keywords) <= _MAX_PHRASES
             and len(self.window_url(group)) <= _MAX_URL
         )
 
@@ -137,19 +138,18 @@ class Inquiry:
 
     def _answered(self, group: Sequence[Scope], *, size: int, last: bool) -> dict[str, Listing]:
         first, until = self._window(group)
-        papers = self._pages.papers(_search(group), first, until, size=size)
+        papers, unread = self._pages.papers(_search(group), first, until, size=size)
         reason = trust.outside(papers.values(), first, until)
         if reason:
             return {scope.keyword.name: incomplete(scope, SOURCE, reason) for scope in group}
         shares = self._shares(group, papers.values())
-        missing = {
-            scope.keyword.name: trust.absent(scope, papers, now=self._now) for scope in group
-        }
+        came = {*papers, *(paper_id(each.name) for each in unread)}
+        missing = {scope.keyword.name: trust.absent(scope, came, now=self._now) for scope in group}
         if last and any(missing.values()):
             missing = self._unexplained(group, missing, returned=papers)
         listings = {
             scope.keyword.name: self._judged(
-                scope, shares[scope.keyword.name], missing[scope.keyword.name]
+                scope, shares[scope.keyword.name], missing[scope.keyword.name], unread
             )
             for scope in group
         }
@@ -158,7 +158,13 @@ class Inquiry:
             self._newest = max(newest, self._newest or newest)
         return listings
 
-    def _judged(self, scope: Scope, share: Iterable[Paper], missing: Sequence[str]) -> Listing:
+    def _judged(
+        self,
+        scope: Scope,
+        share: Iterable[Paper],
+        missing: Sequence[str],
+        unread: Iterable[Unread],
+    ) -> Listing:
         if missing:
             return incomplete(
                 scope,
@@ -173,7 +179,12 @@ class Inquiry:
             return replace(incomplete(scope, SOURCE, f"{reason} answer confirms them"), held=True)
         due = scope.last_good is None or announcement_due(scope.last_good, self._now)
         return Listing(
-            keyword=scope.keyword.name, source=SOURCE, papers=papers, complete=True, due=due
+            keyword=scope.keyword.name,
+            source=SOURCE,
+            papers=papers,
+            complete=True,
+            due=due,
+            unread=tuple(each.name for each in unread),
         )
 
     def _unexplained(
@@ -189,8 +200,8 @@ class Inquiry:
         """
         share = MAX_IDS // len(group)
         sample = {name: ids[:share] for name, ids in missing.items()}
-        asked = sorted(set(chain.from_iterable(sample.values())))
-        present = {paper.id: paper for paper in self._pages.by_id("", asked)}
+        wanted = sorted(set(chain.from_iterable(sample.values())))
+        present = {paper.id: paper for paper in self._pages.by_id("", wanted)}
         unexplained: dict[str, Sequence[str]] = {}
         for scope in group:
             name = scope.keyword.name
@@ -227,8 +238,8 @@ class Inquiry:
         for scope in group:
             share = shares[scope.keyword.name]
             share += [paper for paper in strangers if paper.id in scope.known]
-            asked = search_query(scope.keyword)
-            share += unknown if len(group) == 1 else self._pages.by_id(asked, ids)
+            query = search_query(scope.keyword)
+            share += unknown if len(group) == 1 else self._pages.by_id(query, ids)
         return shares
 
     def _with_revisions(
@@ -244,15 +255,20 @@ class Inquiry:
         listed = [p for each in own for p in each.papers if p.updated >= since]
         try:
             latest = self._pages.revisions(self._ever(group), since, listed=listed)
-            shares = self._shares(group, latest)
+            shares = self._shares(group, latest.papers.values())
         except SourceError as error:
             reason = f"new versions could not be looked for: {error.reason}"
             return {
                 scope.keyword.name: _unsure(scope, listing, reason)
                 for scope, listing in zip(group, own, strict=True)
             }
+        unread = [each.name for each in latest.unread]
         return {
-            each.keyword: replace(each, papers=newest_first([*each.papers, *shares[each.keyword]]))
+            each.keyword: replace(
+                each,
+                papers=newest_first([*each.papers, *shares[each.keyword]]),
+                unread=tuple(dict.fromkeys([*each.unread, *unread])),
+            )
             for each in own
         }
 

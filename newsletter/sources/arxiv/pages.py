@@ -4,14 +4,16 @@ Which question is asked, and whose the papers are, is in inquiry.py.
 """
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from urllib.parse import urlencode
 
 from newsletter.errors import SourceError
 from newsletter.models import Paper
 from newsletter.sources.arxiv import trust
-from newsletter.sources.arxiv.atom import Feed, parse
+from newsletter.sources.arxiv.atom import Feed, Unread, parse
 from newsletter.sources.arxiv.client import Client
 from newsletter.sources.arxiv.identity import arxiv_id
 
@@ -43,6 +45,13 @@ class Question:
         return f"{base}?{urlencode({name: value for name, value in asked.items() if value != ''})}"
 
 
+class Found(NamedTuple):
+    """Papers by id, and the records among them that could not be read."""
+
+    papers: dict[str, Paper]
+    unread: tuple[Unread, ...] = ()
+
+
 class Pages:
     """The pages that one run asks of the query API at `url`."""
 
@@ -50,9 +59,7 @@ class Pages:
         self._client = client
         self._url = url
 
-    def papers(
-        self, search: str, first: datetime, last: datetime, *, size: int
-    ) -> dict[str, Paper]:
+    def papers(self, search: str, first: datetime, last: datetime, *, size: int) -> Found:
         """Return all papers of a window by id; a window with too many is halved."""
         try:
             return self._pages(dated(search, first, last), size=size)
@@ -62,11 +69,11 @@ class Pages:
                     self._url, f"more than {_REACHABLE} papers a day match"
                 ) from error
         middle = first + (last - first) / 2
-        return self.papers(search, first, middle, size=size) | self.papers(
-            search, middle, last, size=size
-        )
+        early = self.papers(search, first, middle, size=size)
+        late = self.papers(search, middle, last, size=size)
+        return Found(early.papers | late.papers, early.unread + late.unread)
 
-    def _pages(self, search: str, *, size: int) -> dict[str, Paper]:
+    def _pages(self, search: str, *, size: int) -> Found:
         """Return the papers of all pages, when they agree with each other.
 
         If they do not, or if there is nothing at all, pages of another size are asked for once
@@ -74,33 +81,35 @@ class Pages:
         """
         for pages_of in (size, size - 50):
             found = self._once_through(search, size=pages_of)
-            if found:
+            if found and found.papers:
                 return found
         if found is None:
             raise SourceError(self._url, "arXiv's pages contradict each other")
         return found
 
-    def _once_through(self, search: str, *, size: int) -> dict[str, Paper] | None:
+    def _once_through(self, search: str, *, size: int) -> Found | None:
         """Return the papers of all pages, None when they overlap, leave gaps or change total."""
         feed = self.page(Question(search=search, size=size))
-        total, received = feed.total, len(feed.papers)
+        total, received = feed.total, feed.size
         if total > _REACHABLE:
             raise _TooManyError
-        found = {paper.id: paper for paper in feed.papers}
+        found = Found({paper.id: paper for paper in feed.papers}, feed.unread)
         while received < total:
             feed = self.page(Question(search=search, start=received, size=size))
             if feed.total != total:
                 return None
-            received += len(feed.papers)
-            found |= {paper.id: paper for paper in feed.papers}
-        return found if len(found) == total else None
+            received += feed.size
+            papers = found.papers | {paper.id: paper for paper in feed.papers}
+            found = Found(papers, found.unread + feed.unread)
+        return found if len(found.papers) + len(found.unread) == total else None
 
-    def revisions(self, search: str, since: datetime, *, listed: Collection[Paper]) -> list[Paper]:
+    def revisions(self, search: str, since: datetime, *, listed: Collection[Paper]) -> Found:
         """Return the papers whose current version was submitted from `since` on.
 
         Those `listed` in the window, which are among them, must come back.
         """
         found: dict[str, Paper] = {}
+        unread: tuple[Unread, ...] = ()
         received = 0
         while True:
             question = Question(search=search, sort="lastUpdatedDate", start=received)
@@ -108,7 +117,8 @@ class Pages:
             if trust.is_shuffled(feed.papers):
                 raise SourceError(question.url(self._url), "arXiv ignored the sort order")
             found |= {paper.id: paper for paper in feed.papers}
-            received += len(feed.papers)
+            unread += feed.unread
+            received += feed.size
             # The last ten, because a few may stand out of order.
             if received >= feed.total or all(p.updated < since for p in feed.papers[-10:]):
                 break
@@ -124,7 +134,7 @@ class Pages:
                 f"{len(missing)} papers listed just before did not come back, such as"
                 f" {arxiv_id(missing[0])}",
             )
-        return [paper for paper in found.values() if paper.updated >= since]
+        return Found({p.id: p for p in found.values() if p.updated >= since}, unread)
 
     def by_id(self, search: str, ids: Sequence[str]) -> list[Paper]:
         """Return those of some papers that arXiv has, or that match a query."""
@@ -135,8 +145,19 @@ class Pages:
         return [paper for paper in found if paper.id in ids]
 
     def page(self, question: Question) -> Feed:
-        """Return one page, when it is whole and what was asked for. Raises SourceError."""
+        """Return one page, when it is whole and what was asked for. Raises SourceError.
 
+        One with records that cannot be read is asked for a second time, a paper smaller, since it
+        may be spoilt in arXiv's cache only.
+        """
+        feed = self._whole(question)
+        if feed.unread:
+            with suppress(SourceError):
+                again = self._whole(replace(question, size=max(1, question.size - 1)))
+                return again if len(again.unread) < len(feed.unread) else feed
+        return feed
+
+    def _whole(self, question: Question) -> Feed:
         def page_of(attempt: int) -> Question:
             return replace(question, size=max(1, question.size - attempt))
 

@@ -1,13 +1,13 @@
 """A saved Atom answer in the place of arXiv: for trying things out, and for the demo."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
 from newsletter.errors import SourceError
 from newsletter.keywords.matching import matcher
 from newsletter.models import Fetched, Listing, Paper, Scope
-from newsletter.sources.arxiv.atom import AtomError, parse
+from newsletter.sources.arxiv.atom import AtomError, Feed, parse
 from newsletter.sources.arxiv.client import MAX_BYTES
 from newsletter.sources.arxiv.identity import SOURCE
 from newsletter.sources.listings import incomplete, newest_first
@@ -25,38 +25,39 @@ class FileSource:
     def fetch(self, scopes: tuple[Scope, ...], *, now: datetime) -> Fetched:  # noqa: ARG002
         """Return one listing per scope; all incomplete when the file cannot be read."""
         try:
-            papers = self._papers()
+            feed = self._feed()
         except (OSError, AtomError) as error:
             reason = f"{self._path}: {getattr(error, 'strerror', None) or error}"
             return Fetched(
                 listings=tuple(incomplete(s, SOURCE, reason) for s in scopes), requests=0
             )
-        return Fetched(listings=tuple(self._listing(s, papers) for s in scopes), requests=0)
+        return Fetched(listings=tuple(self._listing(s, feed) for s in scopes), requests=0)
 
     def by_id(self, ids: Sequence[str], *, now: datetime) -> tuple[Paper, ...]:  # noqa: ARG002
         """Return those of some papers that are in the file; raises SourceError."""
         try:
-            papers = self._papers()
+            papers = self._feed().papers
         except (OSError, AtomError) as error:
             raise SourceError(str(self._path), str(error)) from error
         return tuple(paper for paper in papers if paper.id in ids)
 
-    def _papers(self) -> tuple[Paper, ...]:
+    def _feed(self) -> Feed:
         with self._path.open("rb") as file:
             body = file.read(MAX_BYTES + 1)
         if len(body) > MAX_BYTES:
             raise AtomError(f"more than {MAX_BYTES // 1_000_000} MB")
-        return parse(body).papers
+        return parse(body)
 
-    def _listing(self, scope: Scope, papers: Collection[Paper]) -> Listing:
+    def _listing(self, scope: Scope, feed: Feed) -> Listing:
         belongs = matcher(scope.keyword)
         if belongs is None:
             reason = f"{self._path}: only arXiv can answer a raw query, not a file"
             return incomplete(scope, SOURCE, reason)
-        chosen = [paper for paper in papers if belongs(paper)]
+        chosen = [paper for paper in feed.papers if belongs(paper)]
         return Listing(
             keyword=scope.keyword.name,
             source=SOURCE,
             papers=newest_first(chosen),
             complete=True,
+            unread=tuple(each.name for each in feed.unread),
         )

@@ -31,8 +31,8 @@ def require_whole(feed: Feed, *, search: str, start: int, size: int) -> None:
     if feed.start != start:
         raise AtomError(f"with the papers from {feed.start}, not from {start}")
     expected = max(0, min(size, feed.total - start))
-    if len(feed.papers) != expected:
-        raise AtomError(f"with {len(feed.papers)} papers where {expected} belong")
+    if feed.size != expected:
+        raise AtomError(f"with {feed.size} papers where {expected} belong")
 
 
 def outside(papers: Collection[Paper], first: datetime, last: datetime) -> str:
