@@ -11,6 +11,7 @@ The day, left to right; the folders are its steps, and a step knows none of the 
     job          introduces the steps to each other; job/daily.py is the day on one screen
     commands     words on a terminal        web           the door for readers
     operating    what the operator sees      preview       mails to look at
+    archive      past issues and papers as pages, for reading in a browser
     config       newsletter.toml             subscribers   who reads what, who must not be mailed
     keywords     which papers a keyword means              models   the values that cross folders
 

@@ -10,6 +10,7 @@ NewsletterError
 ├─ RenderError(template, ...)  70  a template or a paper cannot be rendered
 ├─ TransportError(...)         75  something is left deferred (69: unreachable, 78: login refused)
 ├─ InboxError(reason, ...)     69  bounces and leavers could not be read (78: login refused)
+├─ ArchiveError(problems)      74  some page could not be written; the mails are not affected
 └─ StoppedError                75  the run was told to stop; the next one takes up what is left
 
 Exit codes are those of BSD's sysexits(3); `most_serious` ranks them as the documentation does.
@@ -147,6 +148,12 @@ class InboxError(NewsletterError):
         super().__init__(reason)
         self.reason = reason
         self.exit_code = exit_code
+
+
+class ArchiveError(_ProblemsError):
+    """Pages could not be written; `problems` names each. The mails are not affected."""
+
+    exit_code = IO
 
 
 class StoppedError(NewsletterError):

@@ -261,6 +261,22 @@ def preview(
 
 
 @app.command()
+def archive(
+    context: typer.Context,
+    *,
+    output: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where to write, else [archive] directory.")
+    ] = None,
+) -> None:
+    """Write the Daily Papers page, as Markdown and HTML; mails nobody."""
+    from newsletter.archive import writing
+
+    config = loaded_config(context)
+    for path in writing.write_once(config, output):
+        typer.echo(f"wrote {path}")
+
+
+@app.command()
 def status(
     context: typer.Context,
     *,

@@ -223,8 +223,6 @@ class _Draft:
         if not tables.has_room(leave):
             reason = f"no token fits {leave}; wishes to leave are told by their subject only"
             self._warn_of(f"newsletter.unsubscribe_address: {reason}")
-        if config.archive.directory:
-            self._warn_of("archive.directory: archives are not built yet; none is written")
         written_here = [
             f"{table}.{key}"
             for table, key in (("smtp", "password"), ("inbox", "password"), ("state", "token_key"))

@@ -106,6 +106,13 @@ def _web_address(url: str) -> str:
     return url
 
 
+def _base_address(url: str) -> str:
+    # It goes into headers, and paths are joined to it.
+    if not url.isascii() or {"?", "#", "<", ">", ","} & set(url):
+        raise ValueError("must be ASCII without any of ? # < > ,")
+    return url.rstrip("/")
+
+
 def _host_name(host: str) -> str:
     if problem := host_problem(host):
         raise ValueError(problem)
@@ -159,6 +166,7 @@ Host = Annotated[str, AfterValidator(_host_name)]
 # What is wrong with it is said when it is used: no inbox ever keeps the mails from going out.
 InboxHost = Annotated[str, AfterValidator(_host_to_be_tried)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
+BaseAddress = Annotated[WebAddress, AfterValidator(_base_address)]
 OwnAddress = Annotated[str, AfterValidator(_own_address)]
 OwnMailbox = Annotated[str, AfterValidator(_own_mailbox)]
 TaggedAddress = Annotated[str, AfterValidator(_tagged_address)]
@@ -303,21 +311,17 @@ class Inbox(Login):
 class Web(Table):
     """Where the web part is reached from outside."""
 
-    base_url: WebAddress
-
-    @field_validator("base_url")
-    @classmethod
-    def _without_slash(cls, url: str) -> str:
-        # It goes into headers, and paths are joined to it.
-        if not url.isascii() or {"?", "#", "<", ">", ","} & set(url):
-            raise ValueError("must be ASCII without any of ? # < > ,")
-        return url.rstrip("/")
+    base_url: BaseAddress
 
 
 class Archive(Table):
-    """Past issues as files; none are written without a directory."""
+    """Past issues as files; none are written without a directory.
+
+    `base_url` is where they are served.
+    """
 
     directory: FilePath | None = None
+    base_url: BaseAddress | None = None
     max_papers: Annotated[int, Field(ge=1)] = 100
 
 

@@ -64,9 +64,11 @@ def run(
     rules: Rules,
     now: datetime,
     returns: Returns | None = None,
+    archive: Callable[[], object] = lambda: None,
 ) -> Report:
     """Run the daily job once, as of `now`. Its troubles are in the report, not raised.
 
+    `archive` writes the archive; it is called when the mails have left.
     `before` has the readers as the run before left them, by folded address. Only what makes the
     whole run pointless is raised: a StateError, or a clock that was never set.
     """
@@ -102,6 +104,7 @@ def run(
     if issue and not troubles:
         troubles = tried(mailroom.deliver, issue=issue.number)
     unheard += tried(judge, returns, now=now)
+    unwritten = tried(archive)
 
     report = Report(
         run=now,
@@ -111,7 +114,7 @@ def run(
         deliveries=state.deliveries.tally(),
         requests=fetched.requests,
         list_changes=changes(mailable, before),
-        troubles=troubles + unheard,
+        troubles=troubles + unheard + unwritten,
     )
     state.history.record_run(as_json(report))
     state.prune(now=now)

@@ -1,15 +1,17 @@
 """Run the daily job, or read the inbox alone, as the configuration says."""
 
+import logging
 import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from threading import Event
 
 from newsletter.config.loading import Config
-from newsletter.errors import ConfigError, StoppedError
+from newsletter.errors import ArchiveError, ConfigError, StoppedError
 from newsletter.job import alerts, daily
 from newsletter.job.inbox import Reading
 from newsletter.job.mailroom import Mailroom
@@ -28,6 +30,8 @@ from newsletter.sending.outbox import Outbox
 from newsletter.state.lock import only_run
 from newsletter.state.state import State
 from newsletter.subscribers.suppressions import Suppressions
+
+_log = logging.getLogger(__name__)
 
 
 def run(
@@ -82,6 +86,7 @@ def run(
                 returns=None
                 if dry_run
                 else returns(config, state, suppressions, listed, keys=keys),
+                archive=(lambda: None) if dry_run else partial(archived, config, state),
             )
         except StoppedError as error:
             return Report(
@@ -116,6 +121,23 @@ def read_inbox(config: Config, *, now: datetime) -> Reading:
         suppressions = Suppressions(config.subscribers.suppressions, keys=keys)
         listed = (each.email for each in everybody(config).subscribers)
         return returns(config, state, suppressions, listed, keys=keys).read(now=now)
+
+
+def archived(config: Config, state: State) -> None:
+    """Bring the archive up to date, where there is to be one. Raises ArchiveError and no other."""
+    directory = config.archive.directory
+    if directory is None:
+        return
+    try:
+        from newsletter.archive import writing  # 0.1 s, for those who have one
+
+        writing.write(state, directory, writing.imprint(config))
+    except ArchiveError:
+        raise
+    except Exception as error:
+        # A bug in a page must not hide what became of the mails.
+        _log.debug("it happened here:", exc_info=error)
+        raise ArchiveError([f"{directory}: the archive cannot be written: {error!r}"]) from error
 
 
 def preview_outbox(config: Config) -> Outbox:

@@ -4,7 +4,7 @@ import json
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass
-from datetime import date
+from datetime import date, datetime
 
 from newsletter.models import Kind, Link, Paper
 from newsletter.moments import iso, moment_of
@@ -74,6 +74,31 @@ class PaperBook:
                 "update lacking set asked = asked + 1 where paper = ?",
                 ((each,) for each in asked if each not in papers),
             )
+
+    def newest(self, keyword: str, limit: int) -> list[Paper]:
+        """Return the papers that stand under a keyword, each in its newest version, newest first.
+
+        Also those recorded without being announced; not those known by id alone.
+        """
+        rows = self._database.rows(
+            "select data from (select paper, max(version) as version from announced"
+            " where keyword = ? group by paper) as newest"
+            " join papers on id = paper and papers.version = newest.version"
+            " order by data ->> '$.updated' desc, id desc limit ?",
+            keyword,
+            limit,
+        )
+        return [paper_from(data) for (data,) in rows]
+
+    def sources(self) -> list[str]:
+        """Return what people call the sources that issues have drawn on."""
+        rows = self._database.rows("select distinct source from digests order by source")
+        return [source for (source,) in rows]
+
+    def last_recorded(self) -> datetime | None:
+        """Return when a paper last became known, None before the first."""
+        ((moment,),) = self._database.rows("select max(recorded) from announced")
+        return moment_of(moment) if moment else None
 
 
 def keep(db: sqlite3.Connection, papers: Collection[Paper]) -> None:

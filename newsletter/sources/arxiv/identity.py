@@ -5,7 +5,7 @@ Nothing outside this folder builds or reads them.
 
 from re import compile as pattern
 
-from newsletter.models import Link
+from newsletter.models import Link, Paper
 
 SOURCE = "arXiv"
 
@@ -39,3 +39,10 @@ def links(arxiv_id: str) -> tuple[Link, ...]:
     return tuple(
         Link(label=label, url=f"{_SITE}/{page}/{arxiv_id}") for label, page in labels.items()
     )
+
+
+def version_url(paper: Paper) -> str:
+    """Return where the very version of a paper stands; another source's paper has one page only."""
+    if paper.id.startswith(_SCHEME):
+        return f"{_SITE}/abs/{paper.local_id}v{paper.version}"
+    return paper.links[0].url

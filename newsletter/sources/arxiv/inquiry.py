@@ -247,10 +247,13 @@ class Inquiry:
     ) -> dict[str, Listing]:
         """Add what was lately updated. Without an answer the listing says that it lacks them.
 
-        The look-back is long, so that nothing is lost while arXiv ignores the sort order for days.
+        The look-back is long, so that nothing is lost while arXiv ignores the sort order for days;
+        at a baseline it is the window, so that what was lately revised is known, too.
         """
-        last_good = min(min(scope.last_good or self._now, self._now) for scope in group)
-        since = last_good - _REVISION_MARGIN
+        since = min(
+            min(scope.last_good, self._now) - _REVISION_MARGIN if scope.last_good else scope.start
+            for scope in group
+        )
         own = [listings[scope.keyword.name] for scope in group]
         listed = [p for each in own for p in each.papers if p.updated >= since]
         try:

@@ -1,0 +1,121 @@
+"""Put files into the archive's folder, each all at once; it touches nothing that is not ours."""
+
+import os
+import re
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from hashlib import sha256
+from itertools import count
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from newsletter.errors import ArchiveError
+from newsletter.files import locked, sync_folder
+
+MARK = "arxiv-newsletter"  # stands in every file of ours
+
+_DRAFTS = ".arxiv-newsletter.new"
+_MOST = 40  # characters of a keyword that stand in a file name
+
+
+class Folder:
+    """The archive's folder while it is being written; `problems` names what was in the way.
+
+    Whoever looks at a file sees the old one or the new one. One that stands at a name of ours
+    without our mark in it is somebody else's, and stays.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.problems: list[str] = []
+        self.written: list[str] = []
+        self._drafts = path / _DRAFTS
+        self._numbers = count()
+        self._touched: set[Path] = set()
+
+    def __enter__(self) -> Self:
+        self.path.mkdir(parents=True, exist_ok=True)
+        self._clear()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with suppress(OSError):
+            self._clear()
+
+    def put(self, name: str, text: str) -> None:
+        """Write a file unless it says so already; somebody else's is left alone, and named."""
+        assert MARK in text, name  # noqa: S101 - else we would take it for somebody else's
+        content, path = text.encode("utf-8"), self.path / name
+        try:
+            there = path.read_bytes()
+        except FileNotFoundError:
+            there = None
+        except (IsADirectoryError, NotADirectoryError):
+            there = b""
+        if there == content:
+            return
+        if there is not None and MARK.encode() not in there:
+            self.problems.append(
+                f"{path}: something stands there that this program did not write, and it was left"
+                " alone; move it away, or name another folder in [archive] directory"
+            )
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._drafts.mkdir(exist_ok=True)
+        draft = self._drafts / str(next(self._numbers))
+        with draft.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())  # else a power cut leaves an empty file, and that is nobody's
+        draft.replace(path)
+        self._touched.add(path.parent)
+        self.written.append(name)
+
+    def settle(self) -> None:
+        """Make what was put survive a power cut."""
+        for folder in self._touched:
+            sync_folder(folder)
+        self._touched.clear()
+
+    def _clear(self) -> None:
+        """Away with what a run left half-written."""
+        if self._drafts.is_dir():
+            for path in self._drafts.iterdir():
+                path.unlink()
+            self._drafts.rmdir()
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Folder]:
+    """Open the folder for one writer at a time. Raises ArchiveError for whatever was in the way."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with locked(path / MARK), Folder(path) as folder:
+            yield folder
+            folder.settle()
+    except OSError as error:
+        where = error.filename or path
+        reason = error.strerror or error
+        raise ArchiveError(
+            [f"{where}: the archive cannot be written: {reason}; mend that, the next run goes on"]
+        ) from error
+    if folder.problems:
+        raise ArchiveError(folder.problems)
+
+
+def file_name(keyword: str) -> str:
+    """Return a name for a keyword's files, without an ending: the same for ever, safe anywhere.
+
+    It begins with the keyword's letters as far as they are ASCII. No two keywords share one, also
+    where upper and lower case are the same, and none is a device of Windows.
+    """
+    letters = unicodedata.normalize("NFKD", keyword).encode("ascii", "ignore").decode().lower()
+    stem = re.sub(r"[^a-z0-9]+", "-", letters)[:_MOST].strip("-") or "keyword"
+    return f"{stem}-{sha256(keyword.encode()).hexdigest()[:8]}"

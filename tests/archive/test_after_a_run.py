@@ -1,0 +1,78 @@
+"""The archive after a run: it is there, it is whole, and its trouble is not that of the mails."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.making.commands import DAY_ONE, DAY_TWO, Command
+
+ARCHIVE = '\n[archive]\ndirectory = "archive"\n'
+
+
+@pytest.fixture
+def job(sample: Path) -> Path:
+    """The folder of the sample, with an archive in its settings."""
+    with (sample / "newsletter.toml").open("a") as file:
+        file.write(ARCHIVE)
+    return sample
+
+
+def test_a_run_writes_the_archive(job: Path, newsletter: Command) -> None:
+    assert newsletter("run", "--now", DAY_ONE).code == 0
+    assert "Last update: 2026-11-19" in (job / "archive" / "README.md").read_text("utf-8")
+    assert "<table>" in (job / "archive" / "daily-papers.html").read_text("utf-8")
+
+
+def test_a_dry_run_writes_none(job: Path, newsletter: Command) -> None:
+    newsletter("run", "--dry-run", "--now", DAY_ONE)
+    assert not (job / "archive").exists()
+
+
+def test_a_run_without_news_touches_no_file(job: Path, newsletter: Command) -> None:
+    newsletter("run", "--now", DAY_ONE)
+    before = files(job / "archive")
+    newsletter("run", "--now", DAY_TWO)
+    assert files(job / "archive") == before
+
+
+def test_the_mails_leave_although_the_archive_cannot_be_written(
+    job: Path, newsletter: Command
+) -> None:
+    (job / "archive").write_text("a file, not a folder")
+    ended = newsletter("run", "--now", DAY_ONE, "--json")
+    assert ended.code == 74
+    assert "archive: the archive cannot be written: File exists" in ended.err
+    assert list((job / "outbox" / "new").iterdir())
+
+
+def test_somebody_elses_page_is_left_alone_and_the_run_names_it(
+    job: Path, newsletter: Command
+) -> None:
+    (job / "archive").mkdir()
+    (job / "archive" / "README.md").write_text("my project")
+    ended = newsletter("run", "--now", DAY_ONE)
+    assert ended.code == 74
+    assert "README.md: something stands there" in ended.err
+    assert (job / "archive" / "README.md").read_text() == "my project"
+    assert (job / "archive" / "daily-papers.html").exists()
+
+
+def test_the_command_writes_where_it_is_told(sample: Path, newsletter: Command) -> None:
+    newsletter("run", "--now", DAY_ONE)
+    ended = newsletter("archive", "--output", "elsewhere")
+    assert ended.code == 0, ended.err
+    assert "wrote elsewhere/README.md" in ended.out
+    assert newsletter("archive").code == 78
+
+
+def test_nothing_is_written_before_the_first_run(job: Path, newsletter: Command) -> None:
+    assert newsletter("archive").code == 74
+    assert not (job / "archive").exists()
+
+
+def files(folder: Path) -> dict[str, tuple[int, bytes]]:
+    return {
+        str(path.relative_to(folder)): (path.stat().st_mtime_ns, path.read_bytes())
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
