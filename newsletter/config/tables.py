@@ -21,7 +21,8 @@ from pydantic import (
 )
 
 from newsletter.addresses import HOST, address, bare, host_problem, is_loopback, mailbox
-from newsletter.models import Keyword
+from newsletter.mails.wording import SUBJECT_FIELDS, unknown_fields
+from newsletter.models import Abstracts, Keyword
 from newsletter.phrases import did_you_mean
 from newsletter.prose import printable
 from newsletter.sources.arxiv import query
@@ -72,6 +73,13 @@ def _title(text: str) -> str:
     if not text.strip() or len(text) > 100:
         raise ValueError("must have 1 to 100 characters")
     return _line_of_text(text.strip())
+
+
+def _subject(text: str) -> str:
+    if unknown := unknown_fields(text):
+        known = ", ".join(f"{{{name}}}" for name in SUBJECT_FIELDS)
+        raise ValueError(f"{{{unknown[0][:40]}}} is none of {known}")
+    return text
 
 
 def _own_address(text: str) -> str:
@@ -161,6 +169,7 @@ FilePath = Annotated[Path, AfterValidator(_resolved)]
 ExistingFolder = Annotated[FilePath, AfterValidator(_existing_folder)]
 ExistingFile = Annotated[FilePath, AfterValidator(_existing)]
 Line = Annotated[str, StringConstraints(max_length=200), AfterValidator(_line_of_text)]
+SubjectTemplate = Annotated[Line, AfterValidator(_subject)]
 Title = Annotated[str, AfterValidator(_title)]
 Host = Annotated[str, AfterValidator(_host_name)]
 # What is wrong with it is said when it is used: no inbox ever keeps the mails from going out.
@@ -191,6 +200,8 @@ class Newsletter(Table):
     unsubscribe_address: OwnAddress | None = None
     timezone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
     mode: Literal["combined", "per-keyword"] = "combined"
+    abstracts: Abstracts = "excerpt"
+    subject: SubjectTemplate = ""
     templates: ExistingFolder | None = None
     bibtex: bool = False
 

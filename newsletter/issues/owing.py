@@ -72,7 +72,14 @@ def owed(
         wanted = tuple(keywords) if each.keywords is None else each.keywords
         groups = [(name,) for name in wanted] if per_keyword else [wanted]
         plan += [
-            Owed(recipient=each.email, keywords=group, format=each.format, after=after)
+            Owed(
+                recipient=each.email,
+                keywords=group,
+                format=each.format,
+                after=after,
+                frequency=each.frequency,
+                abstracts=each.abstracts,
+            )
             for group in groups
             if any(news_in.get(name, 0) > after for name in group)
         ]

@@ -13,7 +13,16 @@ from newsletter.errors import RenderError, SubscribersError
 from newsletter.issues.issue import edition_for
 from newsletter.mails.message import Composer
 from newsletter.mails.render import Renderer
-from newsletter.models import FINAL, Delivery, Issue, Outcome, Outgoing, Rendered, Transport
+from newsletter.models import (
+    FINAL,
+    Abstracts,
+    Delivery,
+    Issue,
+    Outcome,
+    Outgoing,
+    Rendered,
+    Transport,
+)
 from newsletter.state.ahead import Ahead
 from newsletter.state.state import State
 from newsletter.subscribers.suppressions import Suppressions
@@ -24,12 +33,19 @@ MAX_FAILURES = 3
 class Press:
     """Turns deliveries into messages; what editions share is made once.
 
-    `issues` returns the issues numbered after < number <= upto, oldest first.
+    `issues` returns the issues numbered after < number <= upto, oldest first; `abstracts` is how
+    much of them readers see who do not say.
     """
 
     def __init__(
-        self, issues: Callable[[int, int], Sequence[Issue]], renderer: Renderer, composer: Composer
+        self,
+        issues: Callable[[int, int], Sequence[Issue]],
+        renderer: Renderer,
+        composer: Composer,
+        *,
+        abstracts: Abstracts = "excerpt",
     ) -> None:
+        self._abstracts: Abstracts = abstracts
         self._renderer = renderer
         self._composer = composer
         # Deliveries come sorted by issues, then by keywords, so a handful is enough.
@@ -42,10 +58,27 @@ class Press:
 
     def rendered(self, delivery: Delivery) -> Rendered:
         """Return the edition of one delivery as text, without what is personal."""
-        return self._rendered(delivery.issue, delivery.after, delivery.keywords)
+        return self._rendered(
+            delivery.issue,
+            delivery.after,
+            delivery.keywords,
+            weekly=delivery.frequency == "weekly",
+            abstracts=delivery.abstracts or self._abstracts,
+        )
 
-    def _render(self, issue: int, after: int, keywords: tuple[str, ...]) -> Rendered:
-        return self._renderer.render(edition_for(self._issues(after, issue), keywords))
+    def _render(
+        self,
+        issue: int,
+        after: int,
+        keywords: tuple[str, ...],
+        *,
+        weekly: bool,
+        abstracts: Abstracts,
+    ) -> Rendered:
+        issues = self._issues(after, issue)
+        return self._renderer.render(
+            edition_for(issues, keywords, weekly=weekly, abstracts=abstracts)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

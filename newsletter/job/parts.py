@@ -127,6 +127,7 @@ def press(config: Config, state: State, *, keys: Sequence[bytes], now: datetime)
             token=tokens.token,
             per_keyword=config.newsletter.mode == "per-keyword",
         ),
+        abstracts=config.newsletter.abstracts,
     )
 
 
@@ -137,6 +138,7 @@ def renderer(config: Config) -> Renderer:
         templates=config.newsletter.templates,
         bibtex=config.newsletter.bibtex,
         timezone=config.timezone,
+        subject=config.newsletter.subject,
     )
 
 

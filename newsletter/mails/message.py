@@ -6,7 +6,7 @@ made for each recipient is To, Message-ID, List-Unsubscribe and the unsubscribe 
 
 import re
 from binascii import b2a_qp
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from email.header import Header
 from email.utils import format_datetime, formataddr, parseaddr
@@ -16,7 +16,7 @@ from html import escape
 from itertools import chain
 from urllib.parse import quote
 
-from newsletter.mails.render import UNSUBSCRIBE
+from newsletter.mails.render import PREFERENCES, UNSUBSCRIBE
 from newsletter.models import Delivery, Envelope, Masthead, Outgoing, Rendered
 from newsletter.numbers import message_id, number
 from newsletter.prose import printable
@@ -24,6 +24,8 @@ from newsletter.prose import printable
 # In quoted-printable "=" stands before two hexadecimal digits or the end of a line, so that no
 # part can hold this (RFC 2045 6.7).
 _BOUNDARY = "=_edition"
+
+_SLOT = re.compile(f"({UNSUBSCRIBE}|{PREFERENCES})")
 
 _ATOM = r'[^\s"(),.:;<>@\[\\\]]+'  # RFC 5322 3.2.3; any script: RFC 6532
 _ADDRESS = re.compile(rf"{_ATOM}(\.{_ATOM})*@([a-z0-9-]+\.)*[a-z0-9-]+")
@@ -61,7 +63,6 @@ class Composer:
         """
         recipient = _checked(delivery.recipient)
         token = self._token(recipient)
-        link = self._unsubscribe_link(token)
         message = number(
             delivery.issue,
             list_id=self._masthead.id,
@@ -80,7 +81,7 @@ class Composer:
             message=(
                 self._personal(recipient, message, token),
                 self._shared(delivery, rendered.subject),
-                *self._body(delivery, rendered, link, token),
+                *self._body(delivery, rendered, token),
             ),
         )
 
@@ -141,20 +142,20 @@ class Composer:
             ]
         )
 
-    def _body(
-        self, delivery: Delivery, rendered: Rendered, link: str, token: str
-    ) -> Iterable[bytes]:
-        slot = _slot(link, token)
-        yield from (part or slot for part in _encoded(rendered.text))
+    def _body(self, delivery: Delivery, rendered: Rendered, token: str) -> Iterable[bytes]:
+        links = (self._unsubscribe_link(token), self._preferences_link(token))
+        yield from _joined(rendered.text, [_slot(link, token) for link in links])
         if delivery.format == "html":
-            slot = _slot(escape(link), token)
             yield _BETWEEN
-            yield from (part or slot for part in _encoded(rendered.html))
+            yield from _joined(rendered.html, [_slot(escape(link), token) for link in links])
             yield _END
 
     def _unsubscribe_link(self, token: str) -> str:
         base = self._masthead.base_url
         return f"{base.rstrip('/')}/unsubscribe/{token}" if base else self._mailto(token)
+
+    def _preferences_link(self, token: str) -> str:
+        return f"{self._masthead.base_url.rstrip('/')}/preferences/{token}"
 
     def _mailto(self, token: str) -> str:
         address = quote(_tagged(self._masthead.unsubscribe_address, token), safe="@+")
@@ -216,21 +217,24 @@ def _digest(*parts: str) -> str:
     return sha256("\0".join(parts).encode()).hexdigest()
 
 
+def _joined(pieces: tuple[str, ...], slots: Sequence[bytes]) -> Iterator[bytes]:
+    return (part if isinstance(part, bytes) else slots[part] for part in _encoded(pieces))
+
+
 # Deliveries come sorted by edition, so that few are at work at a time.
 @lru_cache(maxsize=16)
-def _encoded(pieces: tuple[str, ...]) -> tuple[bytes | None, ...]:
-    """Return the pieces in quoted-printable, whole lines each, None where the slot is."""
+def _encoded(pieces: tuple[str, ...]) -> tuple[bytes | int, ...]:
+    """Return the pieces in quoted-printable, whole lines each, the number of a slot where it is."""
     return tuple(chain.from_iterable(map(_cut, pieces)))
 
 
 # The cards of a day, each of some 3 KB, and what stands between them.
 @lru_cache(maxsize=4096)
-def _cut(piece: str) -> tuple[bytes | None, ...]:
-    first, *others = (_quoted(text) for text in piece.split(UNSUBSCRIBE))
-    cut: list[bytes | None] = [first]
-    for part in others:
-        cut += [None, part]
-    return tuple(part for part in cut if part is None or part)
+def _cut(piece: str) -> tuple[bytes | int, ...]:
+    slots = (UNSUBSCRIBE, PREFERENCES)
+    parts = _SLOT.split(piece) if "\x02" in piece else [piece]
+    cut = [slots.index(part) if part in slots else _quoted(part) for part in parts]
+    return tuple(part for part in cut if part != b"")
 
 
 def _slot(link: str, token: str) -> bytes:

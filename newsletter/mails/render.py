@@ -36,12 +36,13 @@ from newsletter.prose import plain
 
 # Text that comes from outside loses its control characters, so that nobody can forge the slot.
 UNSUBSCRIBE = "\x02unsubscribe\x03"
+PREFERENCES = "\x02preferences\x03"
 
 # Gmail cuts a mail at about 102 KB of HTML, and what goes is the foot with the unsubscribe link.
 LIMIT = 90_000
 TEXT_LIMIT = 240_000
 
-_LINKS = 1_000  # bytes of the limit that are kept for the unsubscribe link
+_LINKS = 1_000  # bytes of the limit that are kept for the personal links
 _HEADS = 6_000  # bytes: where the headings take more, they are set smaller
 _TITLES = 40  # so many papers, and their titles stand before them all
 _BEST = 8  # of more papers the first of all keywords
@@ -73,6 +74,7 @@ class Renderer:
         folders = [folder for folder in (templates, _shipped()) if folder]
         self._title = plain(masthead.title)
         self._owner = bare(masthead.reply_to or masthead.sender)
+        self._preferences = PREFERENCES if masthead.base_url else ""
         self._bibtex = bibtex
         self._timezone = timezone
         self._subject = subject
@@ -129,6 +131,7 @@ class Renderer:
             "quiet": wording.quiet(edition),
             "keywords": wording.listed(names) if names else "",
             "owner": self._owner,
+            "preferences": self._preferences,
             "unsubscribe": UNSUBSCRIBE,
         }
         titled = not smallest and len(papers) > 1
@@ -336,9 +339,9 @@ class Renderer:
         return Both(self._html.piece(block, **values), wrapped(self._text.piece(block, **values)))
 
 
-def filled(pieces: Iterable[str], link: str) -> str:
-    """Return a whole part with `link` in its slots; for HTML, `link` is escaped already."""
-    return "".join(pieces).replace(UNSUBSCRIBE, link)
+def filled(pieces: Iterable[str], unsubscribe: str, preferences: str = "") -> str:
+    """Return a whole part with links in its slots; for HTML, they are escaped already."""
+    return "".join(pieces).replace(UNSUBSCRIBE, unsubscribe).replace(PREFERENCES, preferences)
 
 
 def _wanted(edition: Edition, papers: int, *, smallest: bool) -> Form:

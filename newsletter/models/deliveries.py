@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Literal, Protocol
 
-from newsletter.models.people import Format
+from newsletter.models.people import Abstracts, Format, Frequency
 
 DeliveryStatus = Literal[
     "untried", "sending", "deferred", "unknown", "accepted", "rejected", "suppressed", "expired"
@@ -21,7 +21,7 @@ class Rendered:
 
     Joined, the pieces are the whole part. Most are shared by many editions (one paper's card is
     the same string object in all of them), so whatever is done to a piece can be done once.
-    A piece may hold the slot `{unsubscribe}` of `render.UNSUBSCRIBE`, nothing else is personal.
+    A piece may hold the slots `render.UNSUBSCRIBE` and `PREFERENCES`, nothing else is personal.
     `date` is that of the issue.
     """
 
@@ -37,7 +37,8 @@ class Delivery:
 
     `keywords` are in the subscriber's order; in per-keyword mode there is one delivery a keyword.
     `after` is the number of the last issue whose news the recipient has had: the edition takes
-    everything after it. `attempts` counts how often it was tried.
+    everything after it. `abstracts` is None for what the newsletter does. `attempts` counts how
+    often it was tried.
     """
 
     id: int
@@ -46,6 +47,8 @@ class Delivery:
     recipient: str
     keywords: tuple[str, ...]
     format: Format
+    frequency: Frequency = "daily"
+    abstracts: Abstracts | None = None
     status: DeliveryStatus = "untried"
     attempts: int = 0
 
@@ -132,6 +135,8 @@ class Owed:
     keywords: tuple[str, ...]
     format: Format
     after: int
+    frequency: Frequency = "daily"
+    abstracts: Abstracts | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,8 @@ class Subscriber:
     """A row of the list file that passed every check.
 
     `keywords` is None for all of them. `email` is deliverable as written: local part as given,
-    domain as A-labels in lower case. `paused_until` is the day from which mails come again.
+    domain as A-labels in lower case. `paused_until` is the day from which mails come again;
+    `abstracts` is None for what the newsletter does.
     """
 
     email: str
@@ -30,6 +31,7 @@ class Subscriber:
     paused_until: date | None = None
     format: Format = "html"
     profile: str = ""
+    abstracts: Abstracts | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

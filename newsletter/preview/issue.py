@@ -1,6 +1,6 @@
 """Write the newest issue to a folder, for looking at. It sends nothing and changes no state."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from newsletter.addresses import folded
@@ -39,16 +39,18 @@ def write(
         delivery = Delivery(
             id=0,
             issue=number,
-            after=number - 1,
+            after=_after(state, number, reader),
             recipient=reader.email,
             keywords=_keywords(config, reader, keyword),
             format=reader.format,
+            frequency=reader.frequency,
+            abstracts=reader.abstracts,
         )
         rendered = press.rendered(delivery)
         message = b"".join(press.outgoing(delivery).message)
     folder.mkdir(parents=True, exist_ok=True)
     name = f"issue-{number}"
-    html, text = filled(rendered.html, "#"), filled(rendered.text, "#")
+    html, text = filled(rendered.html, "#", "#"), filled(rendered.text, "#", "#")
     shown = viewing.page(
         "preview.html",
         subject=rendered.subject,
@@ -66,6 +68,14 @@ def write(
     for path, content in contents.items():
         path.write_bytes(content)
     return list(contents)
+
+
+def _after(state: State, number: int, reader: Subscriber) -> int:
+    """Return after which issue a reader's edition begins: of a weekly one, a week before."""
+    if reader.frequency == "daily":
+        return number - 1
+    (newest,) = state.issues(number - 1, number)
+    return state.newest_issue(by=newest.date - timedelta(days=7))
 
 
 def _reader(config: Config, email: str | None) -> Subscriber:

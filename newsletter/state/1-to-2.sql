@@ -88,3 +88,6 @@ create table lacking (
 ) strict, without rowid;
 insert into lacking (paper)
     select distinct paper from announced where paper not in (select id from papers);
+
+alter table deliveries add column frequency text not null default 'daily';
+alter table deliveries add column abstracts text not null default '';

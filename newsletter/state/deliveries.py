@@ -33,7 +33,7 @@ class Deliveries:
             )
             db.execute(
                 "insert or ignore into worked (delivery) select id from outstanding"
-                " order by issue, after, keywords, format, id"
+                " order by issue, after, keywords, frequency, abstracts, format, id"
             )
             db.execute(
                 "update deliveries set status = 'unknown', changed = ?,"
@@ -72,7 +72,8 @@ class Deliveries:
         """
         position = 0
         while rows := self._database.rows(
-            "select position, id, issue, after, recipient, keywords, format, status, attempts"
+            "select position, id, issue, after, recipient, keywords, format, frequency, abstracts,"
+            " status, attempts"
             " from worked cross join outstanding on id = delivery"
             " where position > ? and issue = coalesce(?, issue)"
             " and not (? and status = 'unknown') order by position limit 500",
@@ -212,10 +213,20 @@ def owe(db: sqlite3.Connection, issue: int, owed: Iterable[Owed], *, opened: dat
     """Note what an issue owes, in the transaction that publishes it."""
     changed = iso(opened)
     db.executemany(
-        "insert into deliveries (issue, after, recipient, keywords, format, changed)"
-        " values (?, ?, ?, ?, ?, ?)",
+        "insert into deliveries"
+        " (issue, after, recipient, keywords, format, frequency, abstracts, changed)"
+        " values (?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            (issue, each.after, each.recipient, json_text(each.keywords), each.format, changed)
+            (
+                issue,
+                each.after,
+                each.recipient,
+                json_text(each.keywords),
+                each.format,
+                each.frequency,
+                each.abstracts or "",
+                changed,
+            )
             for each in owed
         ),
     )
@@ -236,7 +247,7 @@ def _keywords(text: str) -> tuple[str, ...]:
 
 
 def _delivery(row: Sequence[Any]) -> Delivery:
-    id_, issue, after, recipient, keywords, format_, status, attempts = row
+    id_, issue, after, recipient, keywords, format_, frequency, abstracts, status, attempts = row
     return Delivery(
         id=id_,
         issue=issue,
@@ -244,6 +255,8 @@ def _delivery(row: Sequence[Any]) -> Delivery:
         recipient=recipient,
         keywords=_keywords(keywords),
         format=format_,
+        frequency=frequency,
+        abstracts=abstracts or None,
         status=status,
         attempts=attempts,
     )

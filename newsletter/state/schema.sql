@@ -79,6 +79,8 @@ create table deliveries (              -- what is owed to whom, and what became 
     code      integer not null default 0,
     reply     text not null default '',
     changed   text not null,
+    frequency text not null default 'daily',
+    abstracts text not null default '',   -- as the newsletter does, where the reader does not say
     unique (issue, recipient, keywords)
 ) strict;
 -- No index on the status: every commit would pay for it, and few issues are not settled.

@@ -162,9 +162,11 @@ class State:
         with self.database.transaction() as db:
             _note_day(db, day, readers, issue=None)
 
-    def newest_issue(self) -> int:
-        """Return the number of the newest issue, 0 before the first."""
-        ((number,),) = self.database.rows("select coalesce(max(number), 0) from issues")
+    def newest_issue(self, *, by: date = date.max) -> int:
+        """Return the number of the newest issue of a day or before it, 0 before the first."""
+        ((number,),) = self.database.rows(
+            "select coalesce(max(number), 0) from issues where date <= ?", by.isoformat()
+        )
         return int(number)
 
     def last_weekly(self) -> date | None:

@@ -8,13 +8,14 @@ from pathlib import Path
 
 from newsletter.addresses import address, folded
 from newsletter.errors import SubscribersError
-from newsletter.models import Format, Frequency, Subscriber
+from newsletter.models import Abstracts, Format, Frequency, Subscriber
 from newsletter.phrases import did_you_mean
 from newsletter.prose import printable
 from newsletter.subscribers.listfile import ListFile, Row, opened
 
 COLUMNS = (
     "email", "name", "keywords", "frequency", "status", "format", "profile", "paused_until",
+    "abstracts",
 )  # fmt: skip
 
 # Of a list that cannot be trusted nobody reads more than this.
@@ -29,10 +30,17 @@ _LOST_SHARE, _LOST_ROWS = 0.30, 10
 _FREQUENCIES: dict[str, Frequency] = {"": "daily", "daily": "daily", "weekly": "weekly"}
 _STATUSES = {"": False, "active": False, "paused": True}
 _FORMATS: dict[str, Format] = {"": "html", "html": "html", "text": "text"}
+_ABSTRACTS: dict[str, Abstracts | None] = {
+    "": None,
+    "full": "full",
+    "excerpt": "excerpt",
+    "none": "none",
+}
 _CHOICES: tuple[tuple[str, Mapping[str, object]], ...] = (
     ("frequency", _FREQUENCIES),
     ("status", _STATUSES),
     ("format", _FORMATS),
+    ("abstracts", _ABSTRACTS),
 )
 _LONGEST = {"name": 200, "keywords": 10_000, "profile": 10_000}
 
@@ -134,6 +142,7 @@ class RowReader:
             paused_until=until,
             format=_FORMATS[choices["format"]],
             profile=cells.get("profile", ""),
+            abstracts=_ABSTRACTS[choices["abstracts"]],
         ), [*unknown]
 
     def _keywords(self, cell: str) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:

@@ -35,6 +35,8 @@ timezone = "Europe/Berlin"
 mode = "per-keyword"
 templates = "templates"
 bibtex = true
+abstracts = "full"
+subject = "[{newsletter}] {title}"
 [[keywords]]
 name = "mri"
 match = "title-and-abstract"
@@ -104,6 +106,13 @@ def problems(folder: Path, text: str, **environ: str) -> tuple[str, ...]:
         loaded(folder, text, **environ)
     assert caught.value.exit_code == 78
     return caught.value.problems
+
+
+@pytest.mark.parametrize("subject", ["{titel}", "{title.__class__}", "{}"])
+def test_a_subject_asks_for_what_there_is(tmp_path: Path, subject: str) -> None:
+    text = MINIMAL.replace('id = "daily', f'subject = "{subject}"\nid = "daily')
+    (problem,) = problems(tmp_path, text)
+    assert f"{subject} is none of {{newsletter}}, {{news}}, {{title}}" in problem
 
 
 def test_a_minimal_file_works(tmp_path: Path) -> None:

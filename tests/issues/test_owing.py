@@ -42,6 +42,15 @@ def test_an_issue_is_owed_to_those_whose_keywords_have_news() -> None:
     assert plan(ADA, news_in={"ct": 7}) == []
 
 
+def test_what_is_owed_says_how_it_is_to_be_read() -> None:
+    wishes = replace(BOB, abstracts="full")
+    (weekly,) = owed(
+        7, [wishes], keywords=["mri"], news_in={"mri": 7}, before={}, served=MONDAY,
+        per_keyword=False,
+    )  # fmt: skip
+    assert (weekly.frequency, weekly.abstracts) == ("weekly", "full")
+
+
 def test_all_keywords_are_those_of_the_configuration() -> None:
     assert plan(BOB, served=MONDAY) == [(BOB.email, ("mri", "pet", "ct"), 6)]
 

@@ -39,6 +39,7 @@ from tests.making.papers import NOW, paper
 from tests.peers.ports import free_port
 
 LINK = f"https://papers.example.org/unsubscribe/{TOKEN}"
+PREFERENCES_LINK = f"https://papers.example.org/preferences/{TOKEN}"
 WITHOUT_WEB = replace(MASTHEAD, base_url="")
 ONCE = (
     "Date",
@@ -67,12 +68,13 @@ def mails(renderer: Renderer) -> dict[str, bytes]:
     strange = replace(MASTHEAD, sender='"Tägliche Ärgernisse, jeden Tag" <papers@example.org>')
     editions = {"rich": rich(), "hostile": hostile(), "empty": edition()}
     editions["500 papers"] = edition(news("graph", many(500)))
+    without_web = Renderer(WITHOUT_WEB, templates=None).render(rich())
     rendered = {name: renderer.render(each) for name, each in editions.items()}
     return {
         **{name: composed(delivery(), each) for name, each in rendered.items()},
         "text": composed(plain, rendered["hostile"]),
         "per keyword": composed(keyword, rendered["rich"], per_keyword=True),
-        "without web": composed(delivery(), rendered["rich"], WITHOUT_WEB),
+        "without web": composed(delivery(), without_web, WITHOUT_WEB),
         "strange sender": composed(delivery(), rendered["rich"], strange),
         **{
             f"subject {place}": composed(delivery(), _titled(title))
@@ -249,7 +251,7 @@ def test_what_is_parsed_back_is_what_was_rendered(renderer: Renderer) -> None:
             part = message.get_body((kind,))
             assert part
             body = cast("bytes", part.get_payload(decode=True)).decode()
-            assert body.replace("\r\n", "\n") == filled(pieces, LINK)
+            assert body.replace("\r\n", "\n") == filled(pieces, LINK, PREFERENCES_LINK)
 
 
 def test_list_id_is_stable_for_the_newsletter_or_each_keyword_of_it() -> None:
@@ -334,12 +336,12 @@ def test_what_messages_share_is_the_same_object_in_all_of_them(renderer: Rendere
     other = composer.outgoing(
         delivery(), renderer.render(edition(news("graph", papers[2:]), news("rare")))
     ).message
-    assert [one is two for one, two in zip(ada, bob, strict=True)].count(False) == 3
+    assert [one is two for one, two in zip(ada, bob, strict=True)].count(False) == 5
     assert len({id(part) for part in ada} & {id(part) for part in other}) >= 7
 
 
 def test_a_token_is_never_broken_so_that_it_can_be_searched_for(mails: dict[str, bytes]) -> None:
-    assert mails["rich"].count(TOKEN.encode()) == 3 + 2
+    assert mails["rich"].count(TOKEN.encode()) == 3 + 4
     assert mails["without web"].count(TOKEN.encode()) == 2 + 4
 
 

@@ -26,6 +26,7 @@ from tests.making.papers import paper
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
 LINK = "https://papers.example.org/unsubscribe/" + "abcdefgh" * 5
+PREFERENCES_LINK = LINK.replace("unsubscribe", "preferences")
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,7 @@ def renderer() -> Renderer:
 
 
 def page(rendered: Rendered) -> lxml_html.HtmlElement:
-    return lxml_html.document_fromstring(filled(rendered.html, escape(LINK)))
+    return lxml_html.document_fromstring(filled(rendered.html, escape(LINK), PREFERENCES_LINK))
 
 
 def said(rendered: Rendered) -> str:
@@ -298,7 +299,7 @@ def test_days_are_those_of_the_readers_time_zone(zone: str, since: datetime) -> 
 
 def test_html_begins_with_a_doctype_and_has_no_parse_errors(renderer: Renderer) -> None:
     for each in (rich(), hostile(), edition(news("graph", many(500))), edition()):
-        source = filled(renderer.render(each).html, escape(LINK))
+        source = filled(renderer.render(each).html, escape(LINK), PREFERENCES_LINK)
         parser = html5lib.HTMLParser(strict=True)
         parser.parse(source)
         assert source.startswith("<!DOCTYPE html>")
@@ -325,7 +326,7 @@ def test_html_says_its_language_and_leaves_the_direction_of_titles_to_them(
 
 def test_html_fetches_nothing_and_hides_nothing(renderer: Renderer) -> None:
     for each in (rich(), hostile()):
-        source = filled(renderer.render(each).html, escape(LINK))
+        source = filled(renderer.render(each).html, escape(LINK), PREFERENCES_LINK)
         root = lxml_html.document_fromstring(source)
         assert not root.xpath("//img|//link|//script|//iframe|//object|//form|//svg")
         assert not re.search(
@@ -336,7 +337,6 @@ def test_html_fetches_nothing_and_hides_nothing(renderer: Renderer) -> None:
         assert {link.split("/", 3)[2] if "//" in link else link for link in links} == {
             "arxiv.org",
             "papers.example.org",
-            "mailto:owner@example.org",
             "example.org" if each == rich() else "example.net",
         }
 
@@ -389,11 +389,17 @@ def test_one_unsubscribe_link_stands_at_the_bottom(renderer: Renderer) -> None:
         assert part[-1].count(UNSUBSCRIBE) == "".join(part).count(UNSUBSCRIBE) == 1
 
 
-def test_the_foot_says_why_the_mail_came_and_whom_to_write_to(renderer: Renderer) -> None:
-    rendered = renderer.render(edition(news("graph", [paper()]), news("mirror")))
-    why = "You get this because you follow graph and mirror. To change that, write to"
+def test_the_foot_says_why_the_mail_came_and_how_to_change_that(renderer: Renderer) -> None:
+    shown = edition(news("graph", [paper()]), news("mirror"))
+    rendered = renderer.render(shown)
+    why = "You get this because you follow graph and mirror."
     for part in (said(rendered), " ".join("".join(rendered.text).split())):
-        assert f"{why} owner@example.org." in part
+        assert f"{why} Change what you get" in part
+    assert PREFERENCES_LINK in page(rendered).xpath("//a/@href")
+    without_web = replace(MASTHEAD, base_url="")
+    rendered = Renderer(without_web, templates=None).render(shown)
+    for part in (said(rendered), " ".join("".join(rendered.text).split())):
+        assert f"{why} To change that, write to owner@example.org." in part
 
 
 def test_an_inbox_shows_the_next_titles_behind_the_subject(renderer: Renderer) -> None:
@@ -473,12 +479,13 @@ def test_styles_leave_no_attributes_that_html_does_not_know(renderer: Renderer) 
 def test_writing_styles_into_the_template_equals_writing_them_into_the_mail() -> None:
     inlined, untouched = Renderer(MASTHEAD, templates=None), Renderer(MASTHEAD, templates=None)
     untouched._html._compiled = untouched._html._written
+    links = (escape(LINK), PREFERENCES_LINK)
     per_mail = Premailer(
         strip_important=False,
         disable_validation=True,
         disable_basic_attributes=["align", "valign", "width", "height", "bgcolor"],
-    ).transform(filled(untouched.render(rich()).html, escape(LINK)), pretty_print=False)
-    per_template = filled(inlined.render(rich()).html, escape(LINK))
+    ).transform(filled(untouched.render(rich()).html, *links), pretty_print=False)
+    per_template = filled(inlined.render(rich()).html, *links)
     assert _normal(per_template) == _normal(per_mail)
 
 

@@ -34,6 +34,7 @@ SAMPLE = Path(__file__).parents[2] / "newsletter" / "preview" / "sample"
 TODAY = datetime(2026, 11, 20, 10, tzinfo=UTC)  # the second day of the sample, a Friday
 YESTERDAY = TODAY - timedelta(days=1)
 LINK = f"{MASTHEAD.base_url}/unsubscribe/{TOKEN}"
+PREFERENCES = f"{MASTHEAD.base_url}/preferences/{TOKEN}"
 
 GRAPHS = Keyword(name="graph neural network")
 PROTEINS = Keyword(name="protein folding", replacements=True)
@@ -52,11 +53,11 @@ class Kind:
 
     def html(self) -> str:
         """Return the HTML part as a mail program gets it."""
-        return filled(_renderer().render(self.edition).html, escape(LINK))
+        return filled(_renderer().render(self.edition).html, escape(LINK), escape(PREFERENCES))
 
     def text(self) -> str:
         """Return the text part."""
-        return filled(_renderer().render(self.edition).text, LINK)
+        return filled(_renderer().render(self.edition).text, LINK, PREFERENCES)
 
     def message(self) -> bytes:
         """Return the message as it leaves."""

@@ -94,6 +94,23 @@ def test_a_surge_is_held_since_it_was_first_seen(path: Path, seen: list[int], si
         assert state.held_since("mri") == NOW + since * DAY
 
 
+def test_a_delivery_knows_how_its_reader_reads(path: Path) -> None:
+    today = day("2611.00001")
+    owed = [
+        Owed(recipient="a@example.org", keywords=("mri",), format="html", after=0),
+        Owed(
+            recipient="b@example.org", keywords=("mri",), format="text", after=0,
+            frequency="weekly", abstracts="none",
+        ),
+    ]  # fmt: skip
+    with State.open(path) as state:
+        state.publish(compile_issue(1, NOW.date(), today.news), today, owed, [], weekly=True)
+        state.deliveries.take_up(now=NOW, max_age=DAY)
+        (found,) = state.deliveries.pages()
+    wishes = {each.recipient: (each.frequency, each.abstracts) for each in found}
+    assert wishes == {"a@example.org": ("daily", None), "b@example.org": ("weekly", "none")}
+
+
 def test_a_published_issue_reads_back_as_it_was(path: Path) -> None:
     hard = paper("2611.00002", title="Łódź <b>&\u202e", categories=("cs.CV",), comment="12 pages")
     news = News(
