@@ -16,6 +16,7 @@ import typer
 
 from newsletter import __version__
 from newsletter.commands import state
+from newsletter.commands.keywords import keywords
 from newsletter.commands.list import subscribers, suppressions
 from newsletter.commands.options import (
     Chosen,
@@ -50,6 +51,7 @@ app = typer.Typer(
 app.add_typer(subscribers, name="subscribers")
 app.add_typer(suppressions, name="suppressions")
 app.add_typer(state.state, name="state")
+app.add_typer(keywords, name="keywords")
 app.command()(papers)
 
 

@@ -224,3 +224,25 @@ def is_called(name: list[str], wanted: list[str]) -> bool:
 
 def _agree(one: str, other: str) -> bool:
     return one == other or (1 in (len(one), len(other)) and one[0] == other[0])
+
+
+def is_initials_only(author: str) -> bool:
+    """Tell a name that says too little to be one person's: Y. Wang."""
+    *given, _ = name_words(author) or [""]
+    return all(len(word) == 1 for word in given)
+
+
+def namesakes(author: str, names: Iterable[str]) -> list[str]:
+    """Return the different people among some names whose papers following an author brings.
+
+    Two names are one person's where either may stand for the other: Ada Quill, Ada M. Quill.
+    """
+    wanted = name_words(author)
+    people: dict[str, list[str]] = {}
+    for name in names:
+        words = name_words(name)
+        if not is_called(words, wanted) or is_initials_only(name):
+            continue
+        if not any(is_called(words, each) or is_called(each, words) for each in people.values()):
+            people[name] = words
+    return list(people)

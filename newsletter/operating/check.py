@@ -3,7 +3,7 @@
 import logging
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,8 +16,10 @@ from newsletter.addresses import bare
 from newsletter.config.loading import Config
 from newsletter.errors import PERMISSION, TEMPORARY, UNAVAILABLE, NewsletterError, exit_code_of
 from newsletter.job import daily, parts
-from newsletter.keywords.spellings import unfindable
+from newsletter.keywords.matching import is_initials_only, namesakes
+from newsletter.models import Keyword
 from newsletter.operating import trial_mail
+from newsletter.operating.looks import unfound
 from newsletter.operating.sender_dns import Lookup, LookupFailedError, judgements
 from newsletter.operating.status import pace_remarks
 from newsletter.phrases import counted
@@ -28,6 +30,7 @@ from newsletter.subscribers.tokens import LENGTH as TOKEN_LENGTH
 
 FREE_MB = 100
 WEB_TIMEOUT = 10
+_SHOWN = 3  # people of one name
 
 Mark = Literal["ok", "note", "FAIL"]
 
@@ -97,11 +100,11 @@ def _configuration(config: Config) -> Iterator[Finding]:
     yield Finding(what="configuration", text=f"{keywords}; mails leave {leaving}")
     yield from (Finding(what="configuration", text=each, mark="note") for each in config.warnings)
     for keyword in config.keywords:
-        for phrase in keyword.looked_for:
-            if lost := unfindable(phrase):
-                text = f"{keyword.name}: arXiv's index has no words for {lost} in {phrase!r}: where"
-                text += " it is written otherwise, it is not found; add such spellings to 'phrases'"
-                yield Finding(what="keywords", text=text, mark="note")
+        for doubt in filter(None, map(unfound, keyword.looked_for)):
+            yield Finding(what="keywords", text=f"{keyword.name}: {doubt}", mark="note")
+        for author in filter(is_initials_only, keyword.authors):
+            text = f"{author!r} has no first name: others of that name are followed, too"
+            yield Finding(what="keywords", text=f"{keyword.name}: {text}", mark="note")
 
 
 def _list(config: Config, now: datetime) -> Iterator[Finding]:
@@ -148,6 +151,19 @@ def _state(config: Config, now: datetime) -> Iterator[Finding]:
         yield Finding(what="state", text=f"{path}: {issues}, {waiting} outstanding")
         for name, remark in pace_remarks(state, config.keywords, now=now):
             yield Finding(what="keywords", text=f"{name}: {remark}", mark="note")
+        yield from _namesakes(state, config.keywords)
+
+
+def _namesakes(state: State, keywords: Sequence[Keyword]) -> Iterator[Finding]:
+    """Yield the followed names that the state has seen as several people."""
+    followed = [(each.name, author) for each in keywords for author in each.authors]
+    seen = state.papers.authors() if followed else []
+    for keyword, author in followed:
+        people = namesakes(author, seen)
+        if len(people) > 1:
+            shown = ", ".join(people[:_SHOWN]) + (", ..." if len(people) > _SHOWN else "")
+            text = f"{keyword}: {author!r} may be {len(people)} people: {shown}"
+            yield Finding(what="keywords", text=text, mark="note")
 
 
 def _arxiv(config: Config, now: datetime) -> Iterator[Finding]:

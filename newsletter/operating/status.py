@@ -142,13 +142,29 @@ def pace_remarks(
             continue  # its baseline is too young to tell
         announced = state.announced_since(each.name, now - _QUIET)
         if announced == 0:
-            remarks.append((each.name, "nothing for 14 days: is it spelled as authors write it?"))
+            left_out = state.left_out(each.name, since=now - _QUIET)
+            remarks.append((each.name, f"nothing for 14 days: {_likeliest(each, left_out)}"))
         elif announced / _FORTNIGHT > _A_DAY / 5:
             a_day = announced // _FORTNIGHT
             remarks.append(
                 (each.name, f"{a_day} papers a day, a fifth of arXiv: narrow it by categories")
             )
     return remarks
+
+
+def _likeliest(keyword: Keyword, left_out: Mapping[str, int]) -> str:
+    """Return the likeliest reason why nothing is ever announced for a keyword."""
+    for text, papers in left_out.items():
+        return f"{text!r} left out {counted(papers, 'paper')}; is the exclusion too wide?"
+    if keyword.query is None and not keyword.looked_for:
+        return "are the names spelled as the authors write them?"
+    if keyword.exact:
+        return "exact = true takes the words only as they are written"
+    if keyword.match == "title-and-abstract":
+        return "title and abstract must both have it"
+    if keyword.categories:
+        return f"is it found in {', '.join(keyword.categories)} at all?"
+    return "is it spelled as authors write it?"
 
 
 def _streak(name: str, reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -65,6 +65,28 @@ class PaperBook:
                 paper=paper_from(data),
             )
 
+    def of_keyword(self, keyword: str, since: datetime) -> list[Paper] | None:
+        """Return all that is known for a keyword and was submitted from `since` on.
+
+        Each paper once, in the highest version; None where the data of one is missing.
+        """
+        rows = self._database.rows(
+            "select data from (select paper, max(version) as version from announced"
+            " where keyword = ? and submitted >= ? group by paper) as known"
+            " left join papers on id = paper and papers.version = known.version",
+            keyword,
+            iso(since),
+        )
+        found = [data for (data,) in rows]
+        return None if None in found else [paper_from(data) for data in found]
+
+    def authors(self) -> list[str]:
+        """Return the names of all authors of papers that are known, each once."""
+        rows = self._database.rows(
+            "select distinct value from papers, json_each(data, '$.authors') order by value"
+        )
+        return [name for (name,) in rows]
+
     def complete(self, asked: Collection[str], found: Iterable[Paper]) -> None:
         """Keep what a good answer to the question for `asked` had, in their current versions."""
         papers = {each.id: each for each in found if each.id in asked}

@@ -5,14 +5,16 @@ An outage is never a quiet day: what cannot be trusted becomes an incomplete lis
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 import requests
 
-from newsletter.models import Fetched, Paper, Scope
+from newsletter.models import Fetched, Keyword, Paper, Scope
+from newsletter.sources.arxiv.atom import Feed
 from newsletter.sources.arxiv.client import Client, Manners
 from newsletter.sources.arxiv.inquiry import Inquiry, Probe, revised
-from newsletter.sources.arxiv.pages import Pages
+from newsletter.sources.arxiv.pages import Pages, Question, dated
+from newsletter.sources.arxiv.query import search_query
 
 
 class ArxivSource:
@@ -41,6 +43,16 @@ class ArxivSource:
         once = replace(self._manners, attempts=1)
         client = Client(self._session, url=self._url, manners=once, now=now)
         return tuple(Pages(client, self._url).by_id("", ids))
+
+    def newest(self, keyword: Keyword, start: datetime, *, now: datetime) -> Feed:
+        """Return a page of the newest papers of a keyword, by one request. Raises SourceError.
+
+        It is arXiv's own answer, wider than what the keyword means. What the page has no room for
+        is counted in its `total`.
+        """
+        client = Client(self._session, url=self._url, manners=self._manners, now=now)
+        search = dated(search_query(keyword), start.astimezone(UTC), now.astimezone(UTC))
+        return Pages(client, self._url).page(Question(search=search))
 
     def queries(self, scopes: tuple[Scope, ...], *, now: datetime) -> list[str]:
         """Return the URLs that a run at `now` would begin with; nothing is asked."""
