@@ -18,6 +18,7 @@ Exit codes are those of BSD's sysexits(3); `most_serious` ranks them as the docu
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Literal
 
 OK = 0
 STALE = 1
@@ -128,13 +129,22 @@ class TransportError(NewsletterError):
 
     What happens to a single recipient is an Outcome, not an error.
     `exit_code` is 75 when trying again is enough, 69 when the server cannot be reached or its
-    TLS is not to be trusted, 78 when it refuses the login or the sender.
+    TLS is not to be trusted, 78 when it refuses the login, the sender, or everything. `about` says
+    what is wrong: the server itself, or only that it refuses mails, or finds them too large; then
+    others may fare better.
     """
 
-    def __init__(self, reason: str, *, exit_code: int = TEMPORARY) -> None:
+    def __init__(
+        self,
+        reason: str,
+        *,
+        exit_code: int = TEMPORARY,
+        about: Literal["server", "refusals", "sizes"] = "server",
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.exit_code = exit_code
+        self.about = about
 
 
 class InboxError(NewsletterError):

@@ -40,7 +40,7 @@ def tell(
 
     Nothing is raised. What could not leave is tried again after the next run.
     """
-    if any(isinstance(each, TransportError) for each in report.troubles):
+    if any(isinstance(each, TransportError) and each.about == "server" for each in report.troubles):
         return
     try:
         _tell(report, to, masthead=masthead, state=state, transport=transport)
@@ -49,9 +49,17 @@ def tell(
 
 
 def troubles(report: Report, state: State) -> list[Trouble]:
-    """Return the keywords that arXiv has not answered for two days, and deliveries that expired."""
+    """Return what a person should see to.
+
+    Keywords that were not answered for two days, what a mail server refuses, and deliveries that
+    expired.
+    """
     now = report.run
-    found = []
+    found = [
+        Trouble(name=each.about, text=str(each))
+        for each in report.troubles
+        if isinstance(each, TransportError)
+    ]
     for each in report.news:
         if each.outcome == "unknown":
             days = (now.date() - _last_answer(each.keyword.name, state, now).date()).days

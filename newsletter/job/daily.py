@@ -4,7 +4,7 @@ Above `publish` everything may be repeated freely; below it everything can be re
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import chain
@@ -12,7 +12,7 @@ from typing import ParamSpec
 from zoneinfo import ZoneInfo
 
 from newsletter.addresses import folded
-from newsletter.errors import TEMPORARY, NewsletterError, StateError
+from newsletter.errors import TEMPORARY, NewsletterError, StateError, TransportError
 from newsletter.issues.diff import news
 from newsletter.issues.issue import compile_issue
 from newsletter.issues.owing import changes, owed, readers_after
@@ -76,7 +76,7 @@ def run(
     state.deliveries.take_up(now=now, max_age=rules.max_age)
     gone = those_gone(state.deliveries.awaiting(), subscribers)
     state.deliveries.withdraw(gone, "no longer on the list, or paused", now=now)
-    troubles = tried(mailroom.deliver)
+    troubles = tried(mailroom.deliver, late=False)
     unheard = tried(hear, returns, now=now)
     mailable = [each for each in subscribers if not mailroom.suppressions.reason_for(each.email)]
 
@@ -101,8 +101,9 @@ def run(
     issue = publish(day, mailable, before, state=state, rules=rules)
 
     state.deliveries.take_up(now=now, max_age=rules.max_age)
-    if issue and not troubles:
-        troubles = tried(mailroom.deliver, issue=issue.number)
+    if not stopped(troubles):
+        troubles = settled(troubles)
+        troubles += tried(mailroom.deliver, issue=issue.number if issue else None, late=True)
     unheard += tried(judge, returns, now=now)
     unwritten = tried(archive)
 
@@ -228,6 +229,20 @@ def tried(
     except NewsletterError as error:
         return (error,)
     return ()
+
+
+def stopped(troubles: Iterable[NewsletterError]) -> bool:
+    """Return whether no mail can leave any more; who is refused does not stop the others."""
+    return any(not isinstance(each, TransportError) or each.about == "server" for each in troubles)
+
+
+def settled(troubles: Iterable[NewsletterError]) -> tuple[NewsletterError, ...]:
+    """Leave out the refusals of those who are tried again, late in the same run."""
+    return tuple(
+        each
+        for each in troubles
+        if not (isinstance(each, TransportError) and each.about == "refusals")
+    )
 
 
 def hear(returns: Returns | None, *, now: datetime) -> None:

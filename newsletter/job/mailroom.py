@@ -98,14 +98,14 @@ class Mailroom:
     stop: Event = field(default_factory=Event)
     progress: Callable[[int, int], None] = lambda _ended, _of: None
 
-    def deliver(self, *, issue: int | None = None) -> None:
-        """Work through what was taken up, or through one issue of it.
+    def deliver(self, *, issue: int | None = None, late: bool | None = None) -> None:
+        """Work through what was taken up, or what `Deliveries.pages` says of it.
 
         Raises TransportError when the transport cannot go on, SubscribersError or OSError when
         the suppressions cannot be read any more: the rest stays outstanding.
         """
         of = self.state.deliveries.tally().outstanding
-        with self.state.claim(issue=issue, hold_unknown=self.hold_unknown) as claim:
+        with self.state.claim(issue=issue, late=late, hold_unknown=self.hold_unknown) as claim:
             ledger = _Ledger(
                 claim, self.suppressions, self.clock, lambda ended: self.progress(ended, of)
             )

@@ -118,7 +118,7 @@ class Circuit:
         self._accepted_at[domain] = self._accepted_at.get(domain, 0) + 1
 
     def throttled(self) -> bool:
-        """Count a message that was put off; return whether everybody is, twenty in a row."""
+        """Count somebody who was put off; return whether everybody is, twenty in a row."""
         self._throttled += 1
         return self._throttled >= ROW
 
@@ -164,6 +164,7 @@ class Circuit:
             f"{self.name} refuses our mail{_from(told)} ({told.reply}): {advice(told.refusal)}."
             " Nobody is given up: what is outstanding goes out once this is mended",
             exit_code=CONFIG if grave else TEMPORARY,
+            about="refusals",
         )
 
     def _put_off(self, suspects: Sequence[Suspect]) -> TransportError:
@@ -172,6 +173,7 @@ class Circuit:
             f"{self.name} refuses {counted(len(suspects), 'mail')} of ours and takes others"
             f"{_from(told)} ({told.reply}): {advice(told.refusal)}. They are put off",
             exit_code=TEMPORARY,
+            about="refusals",
         )
 
 

@@ -315,8 +315,9 @@ class _Run:
 
     def _heed_delay(self, item: Item, answer: Answer, reply: Reply, now: float) -> None:
         """Put the one recipient off, or let everybody wait."""
-        throttled = answer.meaning == "throttled" and self._circuit.throttled()
-        if answer.meaning == "busy" or throttled:
+        # Those who come again say nothing new about the others.
+        first = answer.meaning == "throttled" and not item.tries
+        if answer.meaning == "busy" or (first and self._circuit.throttled()):
             self._fail(self._rest.begin(f"{self._server} said {reply}", now, busy=True), now)
             # A server that takes others meanwhile has nothing against this one.
             self._retry(item, now, counts=self._circuit.accepted == item.seen)
@@ -366,10 +367,16 @@ class _Run:
                 )
             self._outcomes |= verdict.outcomes
             self._failure = verdict.trouble
-        if self._oversized and (self._failure is None or self._failure.exit_code != CONFIG):
+        if self._oversized:
             number = counted(len(self._oversized), "message")
+            told = (
+                f"{self._server} takes nothing as large as {number} of ours:"
+                f" {self._oversized[-1]}; it waits for a server that takes more"
+            )
+            first = self._failure
+            refused = isinstance(first, TransportError) and first.about == "refusals"
             self._failure = TransportError(
-                f"{self._server} takes nothing as large as {number} of ours: {self._oversized[-1]};"
-                " it waits for a server that takes more",
+                f"{told}; {first}" if first else told,
                 exit_code=CONFIG,
+                about="sizes" if refused or not first else "server",
             )

@@ -25,9 +25,12 @@ class Ahead:
     in line as well, and the outcomes until then are left for the next sync.
     """
 
-    def __init__(self, book: Deliveries, *, issue: int | None, hold_unknown: bool) -> None:
+    def __init__(
+        self, book: Deliveries, *, issue: int | None, late: bool | None, hold_unknown: bool
+    ) -> None:
         self._book = book
         self._issue = issue
+        self._late = late
         self._hold_unknown = hold_unknown
         # What is noted and never leaves would be held back after a kill, for nothing.
         self._reach = 0 if hold_unknown else _REACH
@@ -50,7 +53,9 @@ class Ahead:
 
         Outcomes may be committed meanwhile.
         """
-        for page in self._book.pages(issue=self._issue, hold_unknown=self._hold_unknown):
+        for page in self._book.pages(
+            issue=self._issue, late=self._late, hold_unknown=self._hold_unknown
+        ):
             self._line = {each.id: each.status for each in page}
             yield from page
 

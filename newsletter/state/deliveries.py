@@ -13,15 +13,23 @@ from newsletter.state.database import Database, json_text
 
 
 class Deliveries:
-    """The deliveries of a state file; what is taken up is forgotten when the file is closed."""
+    """The deliveries of a state file; what is taken up is forgotten when the file is closed.
+
+    Who was refused lately comes late: the last answer to them was a 5yz, or one of the answers was
+    that is on record. So a few who refuse never stand between the others and their mail.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         with database.guarded() as db:
-            db.execute(_WORKED)
+            for table in _WORKED:
+                db.execute(table)
 
     def take_up(self, *, now: datetime, max_age: timedelta) -> None:
         """Begin to work on everything that is outstanding; the tally counts it from here on.
+
+        The order is that of the issues, and within one those that share an edition follow each
+        other; who was refused lately comes after all of them.
 
         What was under way when an earlier run ended becomes `unknown`; what belongs to an issue
         older than `max_age` expires.
@@ -31,9 +39,20 @@ class Deliveries:
                 "update issues set settled = 1"
                 " where not settled and number not in (select issue from outstanding)"
             )
+            db.execute("delete from refused")
             db.execute(
-                "insert or ignore into worked (delivery) select id from outstanding"
-                " order by issue, after, keywords, frequency, abstracts, format, id"
+                "insert into refused select distinct recipient from deliveries"
+                " where code >= 500 and status in ('deferred', 'rejected')"
+            )
+            db.execute(
+                "delete from worked where delivery in (select id from outstanding"
+                " where recipient in (select recipient from refused))"
+            )
+            db.execute(
+                "insert or ignore into worked (delivery, late)"
+                " select id, recipient in (select recipient from refused) as late"
+                " from outstanding"
+                " order by late, issue, after, keywords, frequency, abstracts, format, id"
             )
             db.execute(
                 "update deliveries set status = 'unknown', changed = ?,"
@@ -64,10 +83,12 @@ class Deliveries:
             )
 
     def pages(
-        self, *, issue: int | None = None, hold_unknown: bool = False
+        self, *, issue: int | None = None, late: bool | None = None, hold_unknown: bool = False
     ) -> Iterator[list[Delivery]]:
         """Yield what was taken up and is still owed, some at a time, each delivery once.
 
+        With `issue` what belongs to it. Without the `late` ones if that is False; with all of them
+        beside what belongs to the issue, which may be none, if it is True.
         Those that share an edition follow each other; outcomes may be committed meanwhile.
         """
         position = 0
@@ -75,9 +96,13 @@ class Deliveries:
             "select position, id, issue, after, recipient, keywords, format, frequency, abstracts,"
             " status, attempts"
             " from worked cross join outstanding on id = delivery"
-            " where position > ? and issue = coalesce(?, issue)"
+            " where position > ? and case when ? then late or issue = ?"
+            " else not (late and ?) and issue = coalesce(?, issue) end"
             " and not (? and status = 'unknown') order by position limit 500",
             position,
+            late is True,
+            issue,
+            late is False,
             issue,
             hold_unknown,
         ):
@@ -233,12 +258,16 @@ def owe(db: sqlite3.Connection, issue: int, owed: Iterable[Owed], *, opened: dat
 
 
 # What this process works on, in the order of sending; dies with the connection.
-_WORKED = """
+_WORKED = (
+    """
 create temp table if not exists worked (
     position integer primary key,
-    delivery integer not null unique
+    delivery integer not null unique,
+    late integer not null
 )
-"""
+""",
+    "create temp table if not exists refused (recipient text primary key) without rowid",
+)
 
 
 @lru_cache(maxsize=64)  # people with the same keywords come one after the other

@@ -256,12 +256,14 @@ class State:
 
     # What is owed
 
-    def claim(self, *, issue: int | None = None, hold_unknown: bool = False) -> Ahead:
-        """Claim for one delivery run what was taken up, or what was of one issue.
+    def claim(
+        self, *, issue: int | None = None, late: bool | None = None, hold_unknown: bool = False
+    ) -> Ahead:
+        """Claim for one delivery run what was taken up, or what `Deliveries.pages` says of it.
 
         What `hold_unknown` holds back is not claimed.
         """
-        return Ahead(self.deliveries, issue=issue, hold_unknown=hold_unknown)
+        return Ahead(self.deliveries, issue=issue, late=late, hold_unknown=hold_unknown)
 
     # People
 

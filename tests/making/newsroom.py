@@ -10,6 +10,7 @@ from threading import Event
 from zoneinfo import ZoneInfo
 
 from newsletter.job import daily
+from newsletter.job.inbox import Returns
 from newsletter.job.mailroom import Mailroom, Press
 from newsletter.job.report import Report
 from newsletter.mails.message import Composer
@@ -25,6 +26,7 @@ from newsletter.models import (
     Subscriber,
     Transport,
 )
+from newsletter.returns.meaning import Clerk
 from newsletter.sending.outbox import Outbox
 from newsletter.state.state import State
 from newsletter.subscribers.suppressions import Suppressions
@@ -84,6 +86,7 @@ class Newsroom:
     source: Source | None = None
     transport: Transport | None = None
     per_keyword: bool = False
+    judging: bool = False  # whether what servers refuse is judged
     open_state: Callable[[Path], State] = State.open
     on_compose: Callable[[], None] = lambda: None
 
@@ -96,11 +99,12 @@ class Newsroom:
                 token=self._token,
                 per_keyword=self.per_keyword,
             )
+            suppressions = Suppressions(self.folder / "suppressions.csv")
             mailroom = Mailroom(
                 state=state,
                 press=Press(state.issues, renderer, composer),
                 transport=self.transport or Outbox(self.folder / "outbox"),
-                suppressions=Suppressions(self.folder / "suppressions.csv"),
+                suppressions=suppressions,
                 clock=lambda: now,
                 stop=stop or Event(),
             )
@@ -119,7 +123,16 @@ class Newsroom:
                     timezone=ZoneInfo("UTC"),
                 ),
                 now=now,
+                returns=self._returns(state, suppressions) if self.judging else None,
             )
+
+    def _returns(self, state: State, suppressions: Suppressions) -> Returns:
+        return Returns(
+            deliveries=state.deliveries,
+            bounces=state.bounces,
+            suppressions=suppressions,
+            clerk=Clerk(MASTHEAD, keys=[b"a key"], addresses=state.recipients),
+        )
 
     def _token(self, address: str) -> str:
         self.on_compose()

@@ -6,9 +6,10 @@
 
 `script` says what happens instead of the ordinary at each phase: greeting, EHLO, HELO, STARTTLS,
 handshake, AUTH, MAIL, RCPT, DATA, body (in the middle of a text), dot (after it), RSET, QUIT, or
-`RCPT ada@example.org` for one recipient alone. Each value is used up one by one, over all
-connections; `repeat("550 …")` never ends. An action is a reply to give (421 also hangs up), bytes
-to write as they are, or one of DROP, RESET, HANG, ORDINARY; a `Drip` is written slowly.
+`RCPT ada@example.org` for one recipient alone, so at DATA and the dot. Each value is used up one by
+one, over all connections; `repeat("550 …")` never ends. An action is a reply to give (421 also
+hangs up), bytes to write as they are, or one of DROP, RESET, HANG, ORDINARY; a `Drip` is written
+slowly.
 It is strict about what it did not offer: `violations` lists what a client must not do.
 """
 
@@ -314,7 +315,8 @@ class _Connection:
             ordinary = "354 go ahead"
         else:
             ordinary = "554 5.5.1 no valid recipients"
-        if not self._answer(ordinary, "DATA"):
+        named = [address for address, _ in self._recipients]
+        if not self._answer(ordinary, *(f"DATA {each}" for each in named), "DATA"):
             return
         data = self._text()
         mails = [
@@ -324,7 +326,7 @@ class _Connection:
         ]
         self._sender, self._recipients = None, []
         ordinary = "250 2.0.0 taken" if mails else "554 5.5.1 no valid recipients"
-        action = self._server.action("dot")
+        action = self._server.action(*(f"dot {each}" for each in named), "dot")
         if mails and (not isinstance(action, str) or action.startswith("2")):
             self._server.mails.extend(mails)
         self._act(ordinary if action is ORDINARY else action)
