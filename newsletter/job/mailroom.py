@@ -3,10 +3,11 @@
 It decides nothing about who is owed what; that was committed when the issue was opened.
 """
 
+import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from threading import Event
 
 from newsletter.errors import RenderError, SubscribersError
@@ -28,6 +29,8 @@ from newsletter.state.state import State
 from newsletter.subscribers.suppressions import Suppressions
 
 MAX_FAILURES = 3
+
+_log = logging.getLogger(__name__)
 
 
 class Press:
@@ -54,9 +57,10 @@ class Press:
 
     def outgoing(self, delivery: Delivery) -> Outgoing:
         """Compose the message of one delivery; raises RenderError for a broken template."""
-        return self._composer.outgoing(delivery, self.rendered(delivery))
+        whole = self._composer.outgoing(delivery, self.rendered(delivery))
+        return replace(whole, smallest=partial(self._smallest, delivery))
 
-    def rendered(self, delivery: Delivery) -> Rendered:
+    def rendered(self, delivery: Delivery, *, smallest: bool = False) -> Rendered:
         """Return the edition of one delivery as text, without what is personal."""
         return self._rendered(
             delivery.issue,
@@ -64,7 +68,16 @@ class Press:
             delivery.keywords,
             weekly=delivery.frequency == "weekly",
             abstracts=delivery.abstracts or self._abstracts,
+            smallest=smallest,
         )
+
+    def _smallest(self, delivery: Delivery) -> Outgoing | None:
+        """Compose it once more with titles alone, for a server that takes no larger one."""
+        try:
+            return self._composer.outgoing(delivery, self.rendered(delivery, smallest=True))
+        except Exception as error:  # noqa: BLE001 - the whole one is there, and waits
+            _log.warning("delivery %d: no smaller mail can be made: %r", delivery.id, error)
+            return None
 
     def _render(
         self,
@@ -74,11 +87,11 @@ class Press:
         *,
         weekly: bool,
         abstracts: Abstracts,
+        smallest: bool,
     ) -> Rendered:
         issues = self._issues(after, issue)
-        return self._renderer.render(
-            edition_for(issues, keywords, weekly=weekly, abstracts=abstracts)
-        )
+        edition = edition_for(issues, keywords, weekly=weekly, abstracts=abstracts)
+        return self._renderer.render(edition, smallest=smallest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

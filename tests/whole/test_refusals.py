@@ -7,7 +7,7 @@ exit code is right, and after a healthy run nobody is lost. `-s` shows the figur
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import count
+from itertools import count, repeat
 from pathlib import Path
 
 import pytest
@@ -191,6 +191,65 @@ def test_the_matrix_of_refusals(tmp_path: Path) -> None:
     print(f"{len(MATRIX)} refusals of {READERS} readers each: {totals}")
     assert len(MATRIX) >= 60
     assert totals["suppressed"] == totals["lost"] == 0
+
+
+def test_leftovers_alone_never_end_a_run_before_its_news_leaves(tmp_path: Path) -> None:
+    ada, *others = [Subscriber(email=f"{name}@{name}.example") for name in ("ada", "bob", "cy")]
+    room = Newsroom(tmp_path, subscribers=[ada], judging=True)
+    room.run(now=NOW - DAY)
+    room.told.papers["mri"] = (paper("2611.00001"),)
+    with SmtpServer(script={f"RCPT {ada.email}": repeat("550 5.7.1 no")}) as server:
+        room.transport = transport_to(server)
+        assert room.run().exit_code == 78  # nobody else was there to be asked
+        room.subscribers = [ada, *others]
+        room.told.papers["mri"] = (paper("2611.00001"), paper("2611.00002"))
+        report = room.run(now=NOW + DAY)
+    assert [line.split(" ")[1].split("@")[0] for line in server.verbs("RCPT")] == [
+        "TO:<ada", "TO:<bob", "TO:<cy", "TO:<ada", "TO:<ada"
+    ]  # fmt: skip
+    assert (report.deliveries.accepted, report.deliveries.rejected) == (2, 2)
+    assert (report.exit_code, report.troubles) == (0, ())
+
+
+def test_who_was_judged_is_asked_last_the_next_day(tmp_path: Path) -> None:
+    readers = [Subscriber(email=f"r{number}@host{number}.example") for number in range(5)]
+    room = Newsroom(tmp_path, subscribers=readers, judging=True)
+    room.run(now=NOW - DAY)
+    room.told.papers["mri"] = (paper("2611.00001"),)
+    with SmtpServer(script={f"RCPT {readers[0].email}": ["550 5.7.1 no"]}) as server:
+        room.transport = transport_to(server)
+        assert room.run().deliveries.rejected == 1
+        room.told.papers["mri"] = (paper("2611.00001"), paper("2611.00002"))
+        assert room.run(now=NOW + DAY).deliveries.accepted == 5
+    assert server.recipients[4:] == [each.email for each in (*readers[1:], readers[0])]
+
+
+def test_an_issue_too_large_for_the_server_goes_out_as_titles(tmp_path: Path) -> None:
+    room = Newsroom(tmp_path)
+    room.run(now=NOW - DAY)
+    room.told.papers["mri"] = tuple(paper(f"2611.{number:05}") for number in range(1, 30))
+    with SmtpServer() as server:
+        room.transport = transport_to(server)
+        assert room.run().deliveries.accepted == 1
+    (whole,) = server.mails
+    room = Newsroom(tmp_path / "again")
+    room.folder.mkdir()
+    room.run(now=NOW - DAY)
+    room.told.papers["mri"] = tuple(paper(f"2611.{number:05}") for number in range(1, 30))
+    limit = len(whole.data) * 3 // 4
+    with SmtpServer(offers=("PIPELINING", f"SIZE {limit}")) as server:
+        room.transport = transport_to(server)
+        report = room.run()
+    assert (report.exit_code, report.deliveries.accepted) == (0, 1)
+    (titles,) = server.mails
+    assert len(titles.data) <= limit
+    assert titles.message_id == whole.message_id
+    with SmtpServer(offers=("PIPELINING", "SIZE 900")) as server:
+        room.transport = transport_to(server)
+        room.told.papers["mri"] += (paper("2612.00001"),)
+        report = room.run(now=NOW + DAY)
+    assert (report.exit_code, report.deliveries.outstanding) == (78, 1)
+    assert "takes 900" in str(report.troubles[0])
 
 
 @pytest.mark.parametrize(
