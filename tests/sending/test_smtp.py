@@ -32,7 +32,8 @@ def test_every_message_arrives_once_and_as_it_was_composed(
     assert {mail.recipient: mail.data for mail in server.mails} == sent
     assert books.having("accepted") == list(range(1, 51))
     assert (books.outcomes[1].code, books.outcomes[1].text) == (250, "2.0.0 taken")
-    assert len(server.verbs("QUIT")) == server.connections <= connections
+    # One that is set up only when everything has left is hung up on.
+    assert 1 <= len(server.verbs("QUIT")) <= server.connections <= connections
 
 
 @pytest.mark.parametrize(
