@@ -174,8 +174,13 @@ class SmtpServer:
         with suppress(_GoneError, OSError):
             connection.talk()
         connection.close()
+        self.leave(connection)
+
+    def leave(self, connection: "_Connection") -> None:
+        """Count one connection less, before its client can know that it has ended."""
         with self._lock:
-            self.open -= 1
+            self.open -= not connection.left
+            connection.left = True
 
     def _start(self, work: Callable[[], None]) -> None:
         thread = Thread(target=work, daemon=True)
@@ -216,6 +221,7 @@ class _Connection:
         self._logged_in = server.login is None
         self._errors = 0
         self._taken = 0
+        self.left = False
 
     def talk(self) -> None:
         if self._server.implicit_tls:
@@ -339,6 +345,7 @@ class _Connection:
             self._sender, self._recipients = None, []
 
     def _quit(self, line: str) -> None:
+        self._server.leave(self)
         self._answer("221 2.0.0 bye", "QUIT")
         raise _GoneError
 
