@@ -10,6 +10,13 @@ from newsletter.prose import printable
 # What nearly every local part looks like: a dot-atom of RFC 5322 without its exotic characters.
 _PLAIN_LOCAL = re.compile(r"[a-z0-9_+-]+(?:\.[a-z0-9_+-]+)*", re.ASCII | re.IGNORECASE)
 HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")  # or an address in its place
+# Whatever may stand before an @, quoted or not: what is masked must have no gaps. A run of it is
+# begun only at its first character, so that a long one costs one look.
+_LOCAL = r"[^\s<>\"(),:;\\\[\]@]"
+_MASKED = re.compile(
+    rf"""(?:(?<!{_LOCAL})(['`]*+)({_LOCAL}){_LOCAL}*+|(")([^"\n@]?)[^"\n]{{0,80}}")"""
+    r"(@(?:[\w-][\w.-]*|\[[^\]\s]{1,60}\]))"
+)
 _MAILBOX = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|([^<>",;]*?))\s*<([^<>]*)>\s*')
 
 
@@ -55,6 +62,15 @@ def mailbox(text: str) -> str:
 def bare(mailbox: str) -> str:
     """Return the address inside a mailbox that was validated before."""
     return mailbox.rpartition("<")[2].rstrip(">")
+
+
+def masked(text: str) -> str:
+    """Return a text whose mail addresses show only their first letter and their domain."""
+    if "@" not in text:
+        return text
+    return _MASKED.sub(
+        lambda found: f"{found[1] or found[3] or ''}{found[2] or found[4] or ''}***{found[5]}", text
+    )
 
 
 def domain_of(address: str) -> str:

@@ -9,6 +9,7 @@ NewsletterError
 ├─ LockedError(path, holder)   75  another run holds the state
 ├─ RenderError(template, ...)  70  a template or a paper cannot be rendered
 ├─ TransportError(...)         75  something is left deferred (69: unreachable, 78: login refused)
+├─ PartError(part, error)      69  an optional part failed, and nothing else did (74: a file)
 ├─ InboxError(reason, ...)     69  bounces and leavers could not be read (78: login refused)
 ├─ ArchiveError(problems)      74  some page could not be written; the mails are not affected
 └─ StoppedError                75  the run was told to stop; the next one takes up what is left
@@ -164,6 +165,20 @@ class ArchiveError(_ProblemsError):
     """Pages could not be written; `problems` names each. The mails are not affected."""
 
     exit_code = IO
+
+
+class PartError(NewsletterError):
+    """A part that a run can do without failed in a way that nobody foresaw; the rest went on.
+
+    `exit_code` is 74 or 77 for trouble with a file, else 69.
+    """
+
+    def __init__(self, part: str, error: Exception) -> None:
+        kind = type(error).__name__
+        super().__init__(
+            f"{part} failed ({kind}: {error}); the rest of the run went on. -v shows where it was"
+        )
+        self.exit_code = exit_code_of(error) if isinstance(error, OSError) else UNAVAILABLE
 
 
 class StoppedError(NewsletterError):

@@ -27,6 +27,24 @@ def plain(text: str) -> str:
     return _SPACES.sub(" ", _UNSEEN.sub("", text)).strip(" ")
 
 
+def said(text: str, *, longest: int = 300) -> str:
+    """Return what somebody else said fit to be shown: on one line, printable, not too long.
+
+    Servers' replies, bounces, status lines and cells pass here before they are logged, printed,
+    reported or written to a file: none of them clears a screen, turns a line round or forges one.
+    """
+    line = " ".join(plain(text[: 4 * longest]).split())
+    shown = "".join(each if printable(each) else "\ufffd" for each in line)
+    return shown if len(shown) <= longest else f"{shown[: longest - 1]}…"
+
+
+def shown(text: str) -> str:
+    """Return a text of our own, in which others may be quoted, without what a terminal obeys."""
+    if text.isprintable():
+        return text
+    return "".join(each if each == "\n" or printable(each) else "\ufffd" for each in text)
+
+
 def prose(text: str) -> str:
     """Return a title, name, comment or abstract as people read it: plain, its TeX as Unicode."""
     return plain(readable(text))

@@ -12,7 +12,14 @@ from typing import ParamSpec
 from zoneinfo import ZoneInfo
 
 from newsletter.addresses import folded
-from newsletter.errors import TEMPORARY, NewsletterError, StateError, TransportError
+from newsletter.errors import (
+    TEMPORARY,
+    NewsletterError,
+    PartError,
+    StateError,
+    StoppedError,
+    TransportError,
+)
 from newsletter.issues.diff import news
 from newsletter.issues.issue import compile_issue
 from newsletter.issues.owing import changes, owed, readers_after
@@ -21,6 +28,7 @@ from newsletter.job.mailroom import Mailroom
 from newsletter.job.report import PublishedIssue, Report, as_json
 from newsletter.models import (
     Day,
+    Fetched,
     Frequency,
     Issue,
     Keyword,
@@ -31,6 +39,7 @@ from newsletter.models import (
     Subscriber,
 )
 from newsletter.moments import iso
+from newsletter.sources.listings import incomplete
 from newsletter.sources.window import is_sweep, window_start
 from newsletter.state.state import State
 
@@ -77,7 +86,7 @@ def run(
     gone = those_gone(state.deliveries.awaiting(), subscribers)
     state.deliveries.withdraw(gone, "no longer on the list, or paused", now=now)
     troubles = tried(mailroom.deliver, late=False)
-    unheard = tried(hear, returns, now=now)
+    unheard = spared("the inbox", hear, returns, now=now)
     mailable = [each for each in subscribers if not mailroom.suppressions.reason_for(each.email)]
 
     memories = [state.memory(each) for each in keywords]
@@ -85,7 +94,7 @@ def run(
         scope(each, memory, state, rules, now=now)
         for each, memory in zip(keywords, memories, strict=True)
     )
-    fetched = source.fetch(scopes, now=now)
+    fetched, unfetched = answered(source, scopes, now=now)
     found = [
         news(each, listing, memory, now=now, baseline_days=rules.baseline_days)
         for each, listing, memory in zip(keywords, fetched.listings, memories, strict=True)
@@ -104,8 +113,8 @@ def run(
     if not stopped(troubles):
         troubles = settled(troubles)
         troubles += tried(mailroom.deliver, issue=issue.number if issue else None, late=True)
-    unheard += tried(judge, returns, now=now)
-    unwritten = tried(archive)
+    unheard += spared("judging what came back", judge, returns, now=now)
+    unwritten = spared("the archive", archive)
 
     report = Report(
         run=now,
@@ -115,7 +124,7 @@ def run(
         deliveries=state.deliveries.tally(),
         requests=fetched.requests,
         list_changes=changes(mailable, before),
-        troubles=troubles + unheard + unwritten,
+        troubles=troubles + unheard + unfetched + unwritten,
     )
     state.history.record_run(as_json(report))
     state.prune(now=now)
@@ -133,7 +142,7 @@ def complete_papers(source: Source, state: State, *, now: datetime) -> None:
         try:
             found = source.by_id(asked, now=now)
             state.papers.complete(asked, found)
-        except (NewsletterError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - nothing of today depends on it
             _log.info("the data of older papers could not be fetched, the next run will: %s", error)
             return
         _log.info("fetched the data of %d papers that were known by id alone", len(found))
@@ -243,6 +252,43 @@ def settled(troubles: Iterable[NewsletterError]) -> tuple[NewsletterError, ...]:
         for each in troubles
         if not (isinstance(each, TransportError) and each.about == "refusals")
     )
+
+
+def spared(
+    part: str, action: Callable[_P, object], *args: _P.args, **kwargs: _P.kwargs
+) -> tuple[NewsletterError, ...]:
+    """Do a part that the day can do without; whatever happens in it is returned, and ends nothing.
+
+    What comes of strangers' input is not to be foreseen: their mails and answers are read here.
+    """
+    try:
+        action(*args, **kwargs)
+    except NewsletterError as error:
+        return (error,)
+    except Exception as error:  # noqa: BLE001 - see above
+        _log.debug("%s failed here:", part, exc_info=error)
+        return (PartError(part, error),)
+    return ()
+
+
+def answered(
+    source: Source, scopes: tuple[Scope, ...], *, now: datetime
+) -> tuple[Fetched, tuple[NewsletterError, ...]]:
+    """Return what the source answers; whatever it raises is an outage with a reason.
+
+    Raises only StoppedError.
+    """
+    try:
+        return source.fetch(scopes, now=now), ()
+    except StoppedError:
+        raise
+    except NewsletterError as error:
+        trouble = error
+    except Exception as error:  # noqa: BLE001 - what a stranger sends is not to be foreseen
+        _log.debug("the source failed here:", exc_info=error)
+        trouble = PartError("the source", error)
+    listings = tuple(incomplete(each, "", str(trouble)) for each in scopes)
+    return Fetched(listings=listings, requests=0), (trouble,)
 
 
 def hear(returns: Returns | None, *, now: datetime) -> None:

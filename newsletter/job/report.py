@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
+from newsletter.addresses import masked
 from newsletter.errors import TEMPORARY, UNAVAILABLE, NewsletterError, most_serious
 from newsletter.models import Changes, News, Tally
 from newsletter.moments import iso
 from newsletter.phrases import counted
+from newsletter.prose import said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +51,7 @@ class Report:
 def as_json(report: Report) -> dict[str, Any]:
     """Return the run report in the documented shape, ready for json.dumps.
 
+    `troubles` says what went wrong and did not keep the run from ending, addresses masked.
     A keyword has `left_out`, papers by exclusion, only where an exclusion took some.
     """
     tally = report.deliveries
@@ -84,6 +87,7 @@ def as_json(report: Report) -> dict[str, Any]:
             "outstanding": tally.outstanding,
         },
         "requests": report.requests,
+        "troubles": [masked(said(str(each))) for each in report.troubles],
     }
 
 

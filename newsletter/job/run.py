@@ -5,6 +5,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -97,13 +98,16 @@ def run(
             )
         operator = config.monitoring.alert_to
         if operator and not dry_run:
-            alerts.tell(
+            untold = daily.spared(
+                "the alert to monitoring.alert_to",
+                alerts.tell,
                 report,
                 operator,
                 masthead=config.masthead,
                 state=state,
                 transport=mailroom.transport,
             )
+            report = replace(report, troubles=report.troubles + untold)
         if not dry_run:
             daily.complete_papers(papers_from, state, now=now)
         return report

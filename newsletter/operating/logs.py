@@ -2,14 +2,14 @@
 
 import json
 import logging
-import re
 import sys
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-LogFormat = Literal["text", "json"]
+from newsletter.addresses import masked
+from newsletter.prose import shown
 
-_ADDRESS = re.compile(r"([\w.+-])[\w.+-]*(@[\w-]+\.[\w.-]+)")
+LogFormat = Literal["text", "json"]
 
 
 def configure(log_format: LogFormat, *, verbose: bool, run: str = "") -> None:
@@ -27,11 +27,6 @@ def configure(log_format: LogFormat, *, verbose: bool, run: str = "") -> None:
     logger.propagate = False
 
 
-def masked(text: str) -> str:
-    """Return a text whose mail addresses show only their first letter and their domain."""
-    return _ADDRESS.sub(r"\1***\2", text)
-
-
 def _mask(record: logging.LogRecord) -> bool:
     record.msg, record.args = masked(record.getMessage()), None
     return True
@@ -40,7 +35,7 @@ def _mask(record: logging.LogRecord) -> bool:
 class _Text(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         mark = "" if record.levelno <= logging.INFO else f"{record.levelname.lower()}: "
-        return _with_traceback(self, record, mark + record.getMessage())
+        return shown(_with_traceback(self, record, mark + record.getMessage()))
 
 
 class _Json(logging.Formatter):

@@ -3,18 +3,18 @@
 import json
 import logging
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from queue import Empty, Queue
 from threading import Thread
-from typing import Any
+from typing import Any, ParamSpec
 from urllib.parse import urlsplit, urlunsplit
 
 import requests
 
+from newsletter.addresses import masked
 from newsletter.config.tables import Monitoring
 from newsletter.files import replacing
-from newsletter.operating.logs import masked
 from newsletter.operating.metrics import exposition
 
 TIMEOUT = 5  # seconds to connect, and then to answer
@@ -22,6 +22,7 @@ PATIENCE = 10  # seconds for all of it: looking up the name, redirections, an an
 MAX_BODY = 50_000  # bytes; healthchecks.io keeps 100 kB
 TAIL = 100  # lines of the log
 
+_P = ParamSpec("_P")
 _log = logging.getLogger(__name__)
 
 
@@ -37,16 +38,16 @@ class Watch:
         self._told = told
         if told.ping_url:
             logging.getLogger("newsletter").addHandler(self._tail)
-            _ping(told.ping_url, "start")
+            _unharmed("ping_url", _ping, told.ping_url, "start")
 
     def end(self, report: Mapping[str, Any]) -> None:
         """Say how the run ended, by its exit status, its report as JSON and the end of its log."""
         if self._told.metrics_file:
-            _write_metrics(self._told.metrics_file, report)
+            _unharmed("metrics_file", _write_metrics, self._told.metrics_file, report)
         if self._told.ping_url:
             logging.getLogger("newsletter").removeHandler(self._tail)
             text = "\n".join([json.dumps(report, ensure_ascii=False), "", *self._tail.lines])
-            _ping(self._told.ping_url, str(report["exit"]), masked(text))
+            _unharmed("ping_url", _ping, self._told.ping_url, str(report["exit"]), masked(text))
 
 
 class _Tail(logging.Handler):
@@ -58,6 +59,17 @@ class _Tail(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self.lines.append(f"{record.levelname.lower()}: {self.format(record)}")
+
+
+def _unharmed(key: str, action: Callable[_P, None], *args: _P.args, **kwargs: _P.kwargs) -> None:
+    """Do what a run can do without: whatever happens in it is a warning."""
+    try:
+        action(*args, **kwargs)
+    except Exception as error:  # noqa: BLE001 - it never stops a run
+        # The words of the error may have the address in them, which is a secret.
+        _log.warning(
+            "monitoring.%s: failed (%s); the run is not affected", key, type(error).__name__
+        )
 
 
 def _ping(url: str, step: str, body: str = "") -> None:

@@ -7,11 +7,11 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+from newsletter.addresses import masked
 from newsletter.errors import StateError
 from newsletter.job.report import summary
 from newsletter.models import Keyword
 from newsletter.moments import iso
-from newsletter.operating.logs import masked
 from newsletter.phrases import counted
 from newsletter.sources.window import SWEEP
 from newsletter.state.lock import holder

@@ -17,6 +17,7 @@ from time import monotonic
 from newsletter import __version__
 from newsletter.addresses import host_problem
 from newsletter.errors import CONFIG, PERMISSION, UNAVAILABLE, InboxError
+from newsletter.prose import said
 from newsletter.returns.mailboxes import MAX_BYTES, Mail, Mailbox
 
 TIMEOUT_SECONDS = 60  # for an answer to begin, and to go on
@@ -29,6 +30,11 @@ MAX_LOST_LINES = 10
 _MAX_LINE = 1 << 20
 _UID = re.compile(rb"\bUID (\d+)")
 _PREFIX = re.compile(rb'^\(\("([^"\\]*)"')
+# The codes of a refused login: RFC 5530.
+_REFUSALS = (
+    "AUTHENTICATIONFAILED", "AUTHORIZATIONFAILED", "CONTACTADMIN", "EXPIRED", "INUSE", "LIMIT",
+    "NOPERM", "PRIVACYREQUIRED",
+)  # fmt: skip
 _PRINTABLE = re.compile(r"[^ -~]+")
 
 
@@ -87,6 +93,8 @@ class _Line(imaplib.IMAP4_SSL):
 
     def read(self, size: int) -> bytes:
         """Return the next `size` bytes. Raises imaplib.IMAP4.abort where they do not come."""
+        if size > MAX_ANSWER:
+            raise self.abort(f"an answer of {size} bytes")
         while len(self._arrived) < size:
             self._receive()
         return self._taken(size)
@@ -197,14 +205,16 @@ class _ImapFolder:
         wanted = f"(UID BODY.PEEK[]<0.{MAX_BYTES}>)"
         try:
             status, answer = line.uid("FETCH", ",".join(keys), wanted)
-            trouble = "" if status == "OK" else f"{status} {_words(answer)}"
+            trouble = "" if status == "OK" else said(f"{status} {_words(answer)}")
         except Exception as error:  # noqa: BLE001 - as in `_talking`
-            trouble = str(error) or type(error).__name__
+            trouble = said(str(error)) or type(error).__name__
             if not _is_refusal(error):
                 self._hang_up()
         if trouble:
             _, answer = line.response("FETCH")  # what came before that
-        return _mails(answer), trouble
+        # Some send along what nobody asked for, or the same mail twice.
+        mails = {each.key: each for each in _mails(answer) if each.key in keys}
+        return [*mails.values()], trouble
 
     def _connected(self) -> _Line:
         """Return the connection, a new one where it was lost; the folder must be the same."""
@@ -295,10 +305,10 @@ def _reached(account: _Account, deadline: float) -> _Line:
         raise InboxError(f"inbox.host: {problem}", exit_code=CONFIG)
     try:
         return _Line(account, deadline=deadline)
-    except (OSError, imaplib.IMAP4.error) as error:
+    except Exception as error:  # as in `_talking`: a greeting is an answer, too
         raise InboxError(
-            f"{account.where}: the inbox cannot be reached ({error}): are inbox.host and inbox.port"
-            " right, and is the server up?",
+            f"{account.where}: the inbox cannot be reached ({said(str(error))}): are inbox.host and"
+            " inbox.port right, and is the server up?",
             exit_code=UNAVAILABLE,
         ) from error
 
@@ -322,11 +332,13 @@ def _log_in(line: _Line, account: _Account) -> None:
     except imaplib.IMAP4.error as error:
         if "[UNAVAILABLE]" in str(error):  # RFC 5530: a trouble of the server's own
             raise
+        # No more than the code: a server may say in its words what it was given as a password.
+        code = next((each for each in _REFUSALS if f"[{each}]" in str(error)), "NO")
         raise InboxError(
-            f"{account.where}: the login as {username} is refused ({error}): check inbox.username"
+            f"{account.where}: the login as {username} is refused ({code}): check inbox.username"
             " and the password of [inbox]",
             exit_code=CONFIG,
-        ) from error
+        ) from None
 
 
 def _select(line: _Line, account: _Account) -> tuple[str, int]:
@@ -341,8 +353,8 @@ def _select(line: _Line, account: _Account) -> tuple[str, int]:
         ) from error
     if status != "OK":
         raise InboxError(
-            f"{account.where}: folder {account.folder!r} cannot be opened ({_words(answer)}): check"
-            " inbox.mailbox",
+            f"{account.where}: folder {account.folder!r} cannot be opened"
+            f" ({said(_words(answer))}): check inbox.mailbox",
             exit_code=CONFIG,
         )
     _, validity = line.response("UIDVALIDITY")
@@ -358,9 +370,9 @@ def _talking(where: str) -> Iterator[None]:
     except InboxError:
         raise
     except Exception as error:  # imaplib fails in many ways over what no server should say
-        said = str(error) or type(error).__name__
+        words = said(str(error)) or type(error).__name__
         raise InboxError(
-            f"{where}: the inbox stopped answering ({said}); what was read is remembered, and the"
+            f"{where}: the inbox stopped answering ({words}); what was read is remembered, and the"
             " rest is read next time",
             exit_code=UNAVAILABLE,
         ) from error
@@ -371,6 +383,7 @@ def _quoted(name: str) -> str:
 
 
 def _words(answer: Sequence[object]) -> str:
+    """Return what a server says, whole: it is looked into; what is shown of it passes `said`."""
     return " ".join(_bytes(each).decode("utf-8", "replace") for each in answer).strip()
 
 

@@ -1,21 +1,21 @@
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from email.message import EmailMessage
 from itertools import repeat
 from pathlib import Path
 
 import pytest
 
-from newsletter.errors import TransportError
+from newsletter.errors import SourceError, TransportError
 from newsletter.job.daily import frequencies_due, weekly_served
 from newsletter.job.report import as_json, summary
-from newsletter.models import Issue, Keyword, Memory, Outcome, Reader, Subscriber
+from newsletter.models import Fetched, Issue, Keyword, Memory, Outcome, Reader, Scope, Subscriber
 from newsletter.sending.smtp import Server, SmtpTransport
 from newsletter.state.state import State
 from newsletter.subscribers.suppressions import Suppressions
 from tests.making.mailing import Picky, Refusing
-from tests.making.newsroom import Newsroom
+from tests.making.newsroom import Newsroom, ToldSource
 from tests.making.papers import NOW, paper
 from tests.peers.smtp_server import ORDINARY, Action, SmtpServer
 
@@ -92,6 +92,38 @@ def test_what_was_owed_goes_out_although_arxiv_is_down(room: Newsroom) -> None:
     report = room.run(now=NOW + timedelta(hours=3))
     assert (report.deliveries.accepted, report.exit_code) == (1, 69)
     assert len(room.mails()) == 1
+
+
+@pytest.mark.parametrize(
+    ("raised", "code"),
+    [
+        (ValueError("could not convert string to float: '\\x1f120'"), 69),
+        (RecursionError("maximum recursion depth exceeded"), 69),
+        (MemoryError(), 69),
+        (SourceError("https://export.arxiv.org/api/query", "arXiv answered 503"), 69),
+        (OSError(28, "No space left on device"), 74),
+        (PermissionError(13, "Permission denied"), 77),
+    ],
+)
+def test_whatever_a_source_raises_is_an_outage_with_a_reason(
+    room: Newsroom, raised: Exception, code: int
+) -> None:
+    class Broken(ToldSource):
+        def fetch(self, scopes: tuple[Scope, ...], *, now: datetime) -> Fetched:
+            raise raised
+
+    room.told.papers["mri"] = (paper("2611.00001"),)
+    room.transport = Refusing(TransportError("the server is down", exit_code=69))
+    room.run()
+    room.transport, room.source = None, Broken()
+    report = room.run(now=NOW + timedelta(hours=3))
+    assert report.deliveries.accepted == 1
+    assert report.exit_code == code
+    assert {each.outcome for each in report.news} == {"unknown"}
+    assert all(str(raised) in each.reason for each in report.news)
+    assert any(str(raised) in each for each in as_json(report)["troubles"])
+    room.source = None
+    assert outcomes(room, now=NOW + DAY)["pet"] == ("none", 0)
 
 
 def test_a_keyword_added_later_floods_nobody(room: Newsroom) -> None:

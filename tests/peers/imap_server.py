@@ -30,6 +30,7 @@ class ImapServer:
     without it), `nil`, `drop`, `half` (a part of it, and the line is cut), `hang`, `whole` (more
     than was asked for). `answers` are whole answers to a command instead of ours, `{tag}` in them
     is the tag; where one is None the line is cut. Those to `endless` commands are said for ever.
+    `unasked` are UIDs whose mails come along with whatever mails are asked for.
     """
 
     port: int
@@ -44,6 +45,7 @@ class ImapServer:
     faults: dict[int, Fault] = field(default_factory=dict)
     answers: dict[str, bytes | None] = field(default_factory=dict)
     endless: set[str] = field(default_factory=set)
+    unasked: list[int] = field(default_factory=list)
     heard: list[str] = field(default_factory=list)
 
     @property
@@ -195,6 +197,7 @@ class _Session:
         numbers, _, wanted = given.partition(" ")
         asked = [*self._mails] if numbers == "1:*" else [int(each) for each in numbers.split(",")]
         limit = re.search(r"<0\.(\d+)>", wanted)
+        asked += self._server.unasked if limit else []
         for place, uid in enumerate(asked, start=1):
             if limit is None:
                 self._say(f"* {place} FETCH (UID {uid})\r\n".encode())

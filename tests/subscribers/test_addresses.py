@@ -1,9 +1,11 @@
+from time import process_time
+
 import pytest
 from email_validator import EmailNotValidError, validate_email
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.addresses import address, bare, folded, mailbox
+from newsletter.addresses import address, bare, folded, mailbox, masked
 from newsletter.prose import printable
 
 LONG_DOMAIN = f"{'b' * 63}.{'c' * 63}.{'d' * 59}.org"
@@ -165,3 +167,34 @@ def test_a_domain_in_other_letters_is_the_same(text: str) -> None:
 @pytest.mark.parametrize("text", ["", "@", "ü", "ada@bücher..example", "ada@ü b"])
 def test_what_is_no_address_has_its_own_spelling(text: str) -> None:
     assert folded(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("ada@example.org and <bob+tag@example.org>", "a***@example.org and <b***@example.org>"),
+        ("o'brien@example.org", "o***@example.org"),
+        ("'ada@example.org'", "'a***@example.org'"),
+        ("{me}@example.org", "{***@example.org"),
+        ("bob*@example.org", "b***@example.org"),
+        ("list/bob=x@example.org", "l***@example.org"),
+        ("łukasz@example.org", "ł***@example.org"),
+        ('"ada lovelace"@example.org', '"a***@example.org'),
+        ("root@localhost, root@[192.0.2.1]", "r***@localhost, r***@[192.0.2.1]"),
+        ("on 2 @ 3 nothing is masked", "on 2 @ 3 nothing is masked"),
+    ],
+)
+def test_a_masked_address_shows_a_letter_and_its_domain(text: str, expected: str) -> None:
+    assert masked(text) == expected
+
+
+@pytest.mark.parametrize("text", ["a", "a@", '"', '"a', "a.", "@", '"@', "'", "a@[", "@a."])
+def test_masking_takes_time_in_proportion_to_the_text(text: str) -> None:
+    def seconds(size: int) -> float:
+        long = text * (size // len(text)) + "@"
+        began = process_time()
+        masked(long)
+        return process_time() - began
+
+    # 19 s for 40 KB before; a thousandth of that now, whatever else the machine does.
+    assert min(seconds(40_000) for _ in range(3)) < 1

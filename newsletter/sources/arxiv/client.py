@@ -304,11 +304,11 @@ def _write(file: TextIO, diary: dict[str, Any]) -> None:
 
 def _seconds(retry_after: str, now: datetime) -> float:
     """Return a Retry-After header in seconds, 0 for none (RFC 9110, 10.2.3: a number or a date)."""
-    if retry_after.strip().isdecimal():
-        return min(float(retry_after), _LONGEST_COOL_DOWN.total_seconds())
+    if (number := retry_after.strip()).isdecimal():
+        return min(float(number), _LONGEST_COOL_DOWN.total_seconds())
     try:
         moment = parsedate_to_datetime(retry_after).astimezone(UTC)
-    except (ValueError, OverflowError):
+    except (ValueError, TypeError, OverflowError):
         return 0.0
     return max(0.0, (moment - now).total_seconds())
 
