@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -134,10 +135,18 @@ def import_(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False)],
     *,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN=HEADER",
+            help='What a header stands for, as in keywords="Which topics?"; may be repeated.',
+        ),
+    ] = None,
     dry_run: Annotated[bool, typer.Option(help="Only say what would change.")] = False,
 ) -> None:
-    """Merge the rows of another list file; empty cells change nothing."""
+    """Merge the rows of another list file, or of a form's answers; empty cells change nothing."""
     from newsletter.subscribers import editing
+    from newsletter.subscribers.reading import COLUMNS
 
     config = loaded_config(context)
     done = editing.import_rows(
@@ -145,13 +154,14 @@ def import_(
         file,
         keywords=_names(config),
         kept_off=_suppressions(config).reason_for,
+        headers=dict(_pair(each, COLUMNS) for each in column or ()),
         dry_run=dry_run,
     )
     for problem in done.problems:
         typer.echo(problem)
     typer.echo(
         f"{'would be ' if dry_run else ''}{len(done.added)} added, {len(done.changed)} changed,"
-        f" {len(done.unchanged)} unchanged, {len(done.problems)} skipped"
+        f" {len(done.unchanged)} unchanged, {done.skipped} skipped"
     )
 
 
@@ -204,7 +214,7 @@ def add_suppression(
     context: typer.Context,
     email: Email,
     *,
-    reason: Annotated[str, typer.Option(help="Why, in a word or two.")],
+    reason: Annotated[str, typer.Option(help="Why, in a word or two.")] = "unsubscribed",
 ) -> None:
     """Never mail this address, whatever the list says."""
     from newsletter.addresses import address
@@ -273,6 +283,14 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
         table.add_row(*map(escape, cells))
     # Piped output is for other programs, which want whole lines.
     Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH).print(table)
+
+
+def _pair(given: str, columns: Sequence[str]) -> tuple[str, str]:
+    column, _, header = given.partition("=")
+    if column.strip() not in columns or not header.strip():
+        reason = f"{given!r} is not COLUMN=HEADER; the columns are {', '.join(columns)}"
+        raise typer.BadParameter(reason, param_hint="--column")
+    return column.strip(), header
 
 
 def _ask(question: str, *, yes: bool) -> None:

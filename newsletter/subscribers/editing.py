@@ -6,6 +6,7 @@ takes the old one's place.
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
@@ -13,18 +14,25 @@ from newsletter.addresses import folded
 from newsletter.errors import SubscribersError
 from newsletter.files import locked, replacing
 from newsletter.models import Subscriber
+from newsletter.subscribers.forms import columns_for, parted
 from newsletter.subscribers.listfile import ListFile, Row, opened, split, value, written
-from newsletter.subscribers.reading import COLUMNS, RowReader, filled, in_row, rows_in
+from newsletter.subscribers.reading import COLUMNS, RowReader, cleaned, filled, in_row, rows_in
+
+_AS_THEY_ARE: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imported:
-    """What an import did, or would do: addresses, and the rows that were left out and why."""
+    """What an import did, or would do: addresses, and what was wrong with rows.
+
+    `skipped` counts the rows that were left out.
+    """
 
     added: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
     unchanged: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+    skipped: int = 0
 
 
 def add(path: Path, cells: Mapping[str, str], *, keywords: Sequence[str]) -> Subscriber:
@@ -87,15 +95,22 @@ def import_rows(
     *,
     keywords: Sequence[str],
     kept_off: Callable[[str], str | None] = lambda _address: None,
+    headers: Mapping[str, str] = _AS_THEY_ARE,
     dry_run: bool = False,
 ) -> Imported:
     """Merge the rows of another list file into this one; empty cells change nothing.
 
+    What forms export is understood; `headers` has those by column that nobody can guess. Columns of
+    one's own are carried where this list has them, and a row keeps its spelling of the address.
     `kept_off` returns why an address must not come back, if so. Raises SubscribersError when
     either file as a whole cannot be read.
     """
     with locked(path):
-        arriving, problems = _arriving(source, RowReader(keywords), kept_off)
+        with opened(path) as file:
+            listed = {*COLUMNS, *filter(None, file.columns)}
+        arriving, problems, skipped = _arriving(
+            source, listed, headers, keywords=keywords, kept_off=kept_off
+        )
         given = {column for cells in arriving.values() for column in cells}
         changed, unchanged = [], []
         with opened(path) as file:
@@ -106,11 +121,12 @@ def import_rows(
                 if cells is None:
                     continue
                 before = _cells(row, file)
-                if any(before.get(column, "") != text for column, text in cells.items()):
-                    plan.edits[row.line] = _edited(row, cells, plan.columns, file)
-                    changed.append(cells["email"])
+                email, said = cells["email"], {**cells, "email": before["email"]}
+                if any(before.get(column, "") != text for column, text in said.items()):
+                    plan.edits[row.line] = _edited(row, said, plan.columns, file)
+                    changed.append(email)
                 else:
-                    unchanged.append(cells["email"])
+                    unchanged.append(email)
             plan.appended += [_row(cells, plan.columns, file) for cells in arriving.values()]
         if not dry_run:
             plan.carry_out(path)
@@ -119,6 +135,7 @@ def import_rows(
         changed=tuple(changed),
         unchanged=tuple(unchanged),
         problems=tuple(problems),
+        skipped=skipped,
     )
 
 
@@ -180,12 +197,25 @@ class _Plan:
 
 
 def _arriving(
-    source: Path, reader: RowReader, kept_off: Callable[[str], str | None]
-) -> tuple[dict[str, dict[str, str]], list[str]]:
+    source: Path,
+    listed: Collection[str],
+    headers: Mapping[str, str],
+    *,
+    keywords: Sequence[str],
+    kept_off: Callable[[str], str | None],
+) -> tuple[dict[str, dict[str, str]], list[str], int]:
+    """Return the cells to write by folded address, what is wrong, and how many rows stay out."""
+    reader = RowReader(keywords)
     arriving: dict[str, dict[str, str]] = {}
     problems = []
-    with opened(source) as file:
+    skipped = 0
+    with opened(source, partial(columns_for, given=headers)) as file:
+        left = [column for column in file.columns if column and column not in listed]
+        if left:
+            names = ", ".join(repr(each[:40]) for each in left)
+            problems.append(f"{source.name}:{file.line}: left out, as the list has none: {names}")
         for row in filled(file):
+            _part_keywords(row, file, keywords)
             subscriber, found = in_row(row, file, reader)
             key = folded(subscriber.email) if subscriber else ""
             if subscriber and (reason := kept_off(subscriber.email)):
@@ -193,10 +223,19 @@ def _arriving(
             elif subscriber and key in arriving:
                 found, key = [f"email: {subscriber.email!r} is here twice; the first counts"], ""
             if key:
-                cells = _cells(row, file).items()
-                arriving[key] = {name: text for name, text in cells if text and name in COLUMNS}
+                cells, _ = cleaned(_cells(row, file))
+                given = {name: text for name, text in cells.items() if text and name in listed}
+                arriving[key] = given
+            else:
+                skipped += 1
             problems += [f"{source.name}:{row.line}: {problem}" for problem in found]
-    return arriving, problems
+    return arriving, problems, skipped
+
+
+def _part_keywords(row: Row, file: ListFile, keywords: Sequence[str]) -> None:
+    place = file.columns.index("keywords") if "keywords" in file.columns else -1
+    if row.cells and 0 <= place < len(row.cells):
+        row.cells[place] = parted(row.cells[place], keywords)
 
 
 def _checked(cells: Mapping[str, str], keywords: Sequence[str]) -> Subscriber:

@@ -9,7 +9,7 @@ import codecs
 import os
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -48,7 +48,12 @@ class ListFile:
     `line` is the number of the line read last, `stamp` tells this version of the file from others.
     """
 
-    def __init__(self, path: Path, file: BufferedReader) -> None:
+    def __init__(
+        self,
+        path: Path,
+        file: BufferedReader,
+        named: Callable[[Sequence[str]], Sequence[str]] = tuple,
+    ) -> None:
         """Read up to the header. Raises SubscribersError if it has no email column."""
         self._path = path
         self.stamp = stamp_of(os.fstat(file.fileno()))
@@ -59,7 +64,7 @@ class ListFile:
         self.preamble, header = self._up_to_header()
         self.delimiter = max(",;\t", key=lambda mark: len(split(header, mark) or ()))
         self.columns = tuple(
-            value(cell).lower() for cell in split(header, self.delimiter) or [header]
+            named([value(cell).lower() for cell in split(header, self.delimiter) or [header]])
         )
         self.line_end = header[len(header.rstrip("\r\n")) :] or "\n"
         self._check_columns()
@@ -144,8 +149,10 @@ class ListFile:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[ListFile]:
-    """Open a list file for one reading.
+def opened(
+    path: Path, named: Callable[[Sequence[str]], Sequence[str]] = tuple
+) -> Iterator[ListFile]:
+    """Open a list file for one reading; `named` returns the columns that its header stands for.
 
     Raises SubscribersError when it is missing, not text, or has no header with an email column.
     """
@@ -154,7 +161,7 @@ def opened(path: Path) -> Iterator[ListFile]:
     except FileNotFoundError as e:
         raise SubscribersError([f"{path}: no such file; `newsletter init` writes one"]) from e
     with file:
-        yield ListFile(path, file)
+        yield ListFile(path, file, named)
 
 
 def lines_of(text: str) -> list[str]:

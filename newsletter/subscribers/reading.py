@@ -10,7 +10,7 @@ from newsletter.addresses import address, folded
 from newsletter.errors import SubscribersError
 from newsletter.models import Abstracts, Format, Frequency, Subscriber
 from newsletter.phrases import did_you_mean
-from newsletter.prose import printable
+from newsletter.prose import plain, printable
 from newsletter.subscribers.listfile import ListFile, Row, opened
 
 COLUMNS = (
@@ -42,6 +42,9 @@ _CHOICES: tuple[tuple[str, Mapping[str, object]], ...] = (
     ("format", _FORMATS),
     ("abstracts", _ABSTRACTS),
 )
+_UNSEEN = "control, invisible or line-breaking characters"
+# What is for people to read may be cleaned; an address may not, and the others are words of ours.
+_CLEANED = ("name", "keywords")
 _LONGEST = {"name": 200, "keywords": 10_000, "profile": 10_000}
 
 
@@ -108,6 +111,7 @@ class RowReader:
 
         An unknown keyword beside a known one is a problem, but no reason to leave somebody out.
         """
+        cells, seen_to = cleaned(cells)
         problems = _unreadable(cells)
         if problems:
             return None, problems
@@ -131,7 +135,7 @@ class RowReader:
             except ValueError:
                 problems.append(f"paused_until: {text[:40]!r} is no date; write 2026-12-31")
         if problems or keywords == ():
-            return None, [*problems, *unknown]
+            return None, [*problems, *seen_to, *unknown]
         over = until is not None and self._today is not None and until <= self._today
         return Subscriber(
             email=email,
@@ -143,7 +147,7 @@ class RowReader:
             format=_FORMATS[choices["format"]],
             profile=cells.get("profile", ""),
             abstracts=_ABSTRACTS[choices["abstracts"]],
-        ), [*unknown]
+        ), [*seen_to, *unknown]
 
     def _keywords(self, cell: str) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
         if cell not in self._seen:
@@ -168,6 +172,22 @@ def name_key(keyword: str) -> str:
     return " ".join(keyword.casefold().split())
 
 
+def cleaned(cells: Mapping[str, str]) -> tuple[Mapping[str, str], list[str]]:
+    """Return cells without what people cannot see in them, and which these were.
+
+    A line break in a cell of keywords parts them, as a semicolon does.
+    """
+    clean, seen_to = {}, []
+    for column in _CLEANED:
+        text = cells.get(column, "")
+        if not printable(text):
+            parted = "; ".join(text.splitlines()) if column == "keywords" else text
+            seen = "".join(each for each in plain(parted) if printable(each))
+            clean[column] = seen
+            seen_to.append(f"{column}: has {_UNSEEN}; read as {seen[:80]!r}")
+    return {**cells, **clean} if clean else cells, seen_to
+
+
 def merged(first: Subscriber, second: Subscriber) -> Subscriber:
     """Return one subscriber for two rows: the first, with the keywords and the pause of both."""
     keywords = None
@@ -181,7 +201,7 @@ def _unreadable(cells: Mapping[str, str]) -> list[str]:
     for column in COLUMNS:
         text = cells.get(column, "")
         if not printable(text):
-            problems.append(f"{column}: has control, invisible or line-breaking characters")
+            problems.append(f"{column}: has {_UNSEEN}")
         elif len(text) > _LONGEST.get(column, 320):
             problems.append(f"{column}: longer than {_LONGEST.get(column, 320):,} characters")
     return problems
@@ -213,11 +233,17 @@ def in_row(row: Row, file: ListFile, reader: RowReader) -> tuple[Subscriber | No
 
 
 def _runs_on(row: Row, file: ListFile) -> bool:
-    """Return whether there is a line break elsewhere than in a column of somebody's own."""
+    """Return whether a quote that was never closed may have swallowed what follows.
+
+    It has not where the line break is in a column of somebody's own, nor in a name where the row
+    has as many cells as columns, and no address behind the break.
+    """
     breaks = {"\r", "\n"} & set(row.raw.rstrip("\r\n"))
+    cells = row.cells or []
+    whole = len(cells) == len(file.columns)
     return bool(breaks) and any(
-        breaks & set(cell or "")
-        for name, cell in zip_longest(file.columns, row.cells or ())
+        breaks & set(cell or "") and not (whole and name in _CLEANED and "@" not in str(cell))
+        for name, cell in zip_longest(file.columns, cells)
         if name is None or name in COLUMNS
     )
 

@@ -77,6 +77,27 @@ def test_an_import_says_what_it_does_before_it_does_it(newsletter: Command, samp
     assert "gil" in names(newsletter)
 
 
+def test_the_answers_of_a_form_are_imported_by_their_headers(
+    newsletter: Command, sample: Path
+) -> None:
+    (sample / "form.csv").write_text(
+        "Timestamp,Email Address,Which topics?\n1,gil@example.org,diffusion model\n2,nobody,\n"
+    )
+    given = ("subscribers", "import", "form.csv", "--column")
+    ended = newsletter(*given, "keywords=Which topics?")
+    assert "1 added, 0 changed, 0 unchanged, 1 skipped" in ended.out
+    shown = newsletter("subscribers", "show", "gil@example.org").out
+    assert "keywords: diffusion model" in shown
+    assert newsletter(*given, "keywords").code == 2
+    assert newsletter(*given, "colour=Which topics?").code == 2
+    assert newsletter(*given, "keywords=Which colour?").code == 65
+
+
+def test_a_suppression_without_a_reason_is_of_somebody_who_left(newsletter: Command) -> None:
+    assert newsletter("suppressions", "add", "ada@example.org").code == 0
+    assert "ada@example.org: unsubscribed" in newsletter("suppressions", "list").out
+
+
 def test_an_export_goes_to_stdout_and_is_safe_in_a_spreadsheet(
     newsletter: Command, sample: Path
 ) -> None:

@@ -1,5 +1,6 @@
 import io
 import multiprocessing
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from newsletter.subscribers.editing import (
     remove,
     row_of,
 )
+from newsletter.subscribers.forms import parted
 from newsletter.subscribers.reading import read
 
 KEYWORDS = ("mri", "ct; no, this is no keyword", "diffusion for PET")
@@ -155,14 +157,17 @@ def test_a_row_is_shown_as_it_is_written(file: Path) -> None:
     assert row_of(file, "dan@example.org") is None
 
 
-def imported(file: Path, content: str, *, dry_run: bool = False) -> Imported:
+def imported(
+    file: Path, content: str, *, dry_run: bool = False, headers: Mapping[str, str] | None = None
+) -> Imported:
     source = file.with_name("more.csv")
-    source.write_text(content)
+    source.write_text(content, newline="")
     return import_rows(
         file,
         source,
         keywords=KEYWORDS,
         kept_off=lambda address: "forgotten" if address.startswith("gone") else None,
+        headers=headers or {},
         dry_run=dry_run,
     )
 
@@ -238,6 +243,103 @@ def test_an_import_twice_is_an_import_once(file: Path) -> None:
     content = text(file)
     assert not imported(file, MORE).added
     assert text(file) == content
+
+
+def test_an_import_carries_the_columns_of_ones_own_that_the_list_has(file: Path) -> None:
+    rows = 'bob@example.org,met in Graz,43\nfay@example.org,"two, words",38\n'
+    found = imported(file, f"email,notes,shoe size\n{rows}")
+    assert (row_of(file, "bob@example.org") or {})["notes"] == "met in Graz"
+    assert (row_of(file, "fay@example.org") or {})["notes"] == "two, words"
+    assert found.problems == ("more.csv:1: left out, as the list has none: 'shoe size'",)
+    assert found.skipped == 0
+    assert "shoe" not in text(file)
+
+
+def test_an_export_imported_into_the_list_it_came_from_changes_nothing(
+    file: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy.csv"
+    with copy.open("w", newline="") as out:
+        export(file, out)
+    found = imported(file, copy.read_bytes().decode())
+    assert (found.added, found.changed) == ((), ())
+    assert text(file) == CONTENT
+
+
+def test_a_row_keeps_its_own_spelling_of_the_address(file: Path) -> None:
+    imported(file, "email,name\nBOB@Example.ORG,Robert\n")
+    bob = row_of(file, "bob@example.org") or {}
+    assert (bob["email"], bob["name"]) == ("bob@example.org", "Robert")
+    content = text(file)
+    assert imported(file, "email\nbOb@example.org\n").unchanged == ("bOb@example.org",)
+    assert text(file) == content
+
+
+def test_a_name_is_imported_as_it_can_be_seen(file: Path) -> None:
+    found = imported(file, 'email,name\nfay@example.org,"Fay\nFoo"\nbob@example.org,B\u200bob\n')
+    assert found.added == ("fay@example.org",)
+    assert (row_of(file, "fay@example.org") or {})["name"] == "Fay Foo"
+    assert (row_of(file, "bob@example.org") or {})["name"] == "Bob"
+    assert found.skipped == 0
+    assert len(found.problems) == 2
+
+
+FORM = (
+    '"Timestamp","Email Address","Your name","Which topics?"\r\n'
+    '"2026/11/20 9:00:00 AM GMT+1","fay@example.org","Fay","mri, diffusion for PET"\r\n'
+    '"2026/11/20 9:01:00 AM GMT+1","Bob@example.org","",""\r\n'
+    '"2026/11/20 9:02:00 AM GMT+1","gil@example.org","Gil","mri, x-ray"\r\n'
+)
+
+
+def test_the_answers_of_a_form_are_a_list(file: Path) -> None:
+    found = imported(file, FORM, headers={"keywords": "Which topics?"})
+    assert found.added == ("fay@example.org", "gil@example.org")
+    assert found.unchanged == ("Bob@example.org",)
+    fay = row_of(file, "fay@example.org") or {}
+    assert (fay["name"], fay["keywords"]) == ("Fay", "mri; diffusion for PET")
+    assert found.problems[0] == "more.csv:1: left out, as the list has none: 'timestamp'"
+    assert "more.csv:4: keywords: unknown keyword 'x-ray'" in found.problems[1]
+    assert found.skipped == 0
+
+
+def test_the_usual_questions_need_no_explanation(file: Path) -> None:
+    found = imported(file, FORM.replace("Which topics?", "Topics"))
+    assert (row_of(file, "fay@example.org") or {})["keywords"] == "mri; diffusion for PET"
+    assert len(found.problems) == 2
+
+
+@pytest.mark.parametrize(
+    ("headers", "words"),
+    [
+        ({"keywords": "Which subjects?"}, "there is no header 'which subjects?'"),
+        ({"name": "Email Address"}, 'no header stands for email; say which one: --column email="'),
+    ],
+)
+def test_a_header_that_is_not_there_is_a_mistake(
+    file: Path, headers: Mapping[str, str], words: str
+) -> None:
+    with pytest.raises(SubscribersError, match=re.escape(words)):
+        imported(file, FORM, headers=headers)
+    assert text(file) == CONTENT
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [
+        ("mri", "mri"),
+        ("mri; pet", "mri; pet"),
+        ("mri, pet", "mri; pet"),
+        ("MRI,pet,", "MRI; pet"),
+        ("magnets, strong, pet", "magnets, strong; pet"),
+        ("pet, magnets, strong", "pet; magnets, strong"),
+        ("x-ray, magnets", "x-ray; magnets"),
+        ("*", "*"),
+        ("", ""),
+    ],
+)
+def test_topics_are_parted_at_commas_but_not_inside_a_name(cell: str, expected: str) -> None:
+    assert parted(cell, ["mri", "pet", "magnets, strong"]) == expected
 
 
 def test_an_export_opens_in_a_spreadsheet_without_running(file: Path) -> None:

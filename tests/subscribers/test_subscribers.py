@@ -134,9 +134,8 @@ HEADER = "email,name,keywords,frequency,status,format\n"
         ("bob@example.org,,,,pasued", ["(did you mean 'paused'?)"]),
         ("bob@example.org,,,,,pdf", ["format: 'pdf' is none of html, text"]),
         ("bob@,,x,y,z,w", ["email: ", "frequency: ", "status: ", "format: ", "keywords: "]),
-        ("bob@example.org,a\x07b,", ["name: has control"]),
-        ("bob@example.org,a\u202eb,", ["name: has control, invisible"]),
-        ("bob@example.org,a\x00b,", ["name: has control"]),
+        ("bob@example.org\u200b,,", ["email: has control, invisible"]),
+        ("bob@example.org,,,,act\u200bive", ["status: has control, invisible"]),
         (f"bob@example.org,{'a' * 201},", ["name: longer than 200 characters"]),
         (f"bob@example.org,{'a' * 1_000_000},", ["name: longer than 200 characters"]),
         ("bob@example.org,Smith, Bob,,,,,x", ["quote a cell that has ',' in it"]),
@@ -196,6 +195,56 @@ def test_a_line_break_in_a_cell_that_is_read_gives_the_lines_back(file: Path) ->
 def test_an_open_quote_that_makes_too_many_cells_gives_the_lines_back(file: Path) -> None:
     found = listed(file, 'email,name\nbob@example.org,"Bob\nada@example.org,Ada\neve@,",x\n')
     assert [each.email for each in found.subscribers] == ["ada@example.org"]
+
+
+@pytest.mark.parametrize(
+    ("name", "read_as"),
+    [
+        ("a\x07b", "a b"),
+        ("a\x00b", "a b"),
+        ("a\u202eb", "ab"),
+        ("A\u200bda", "Ada"),
+        ("\ufeffAda", "Ada"),
+        ('"Ada\nLovelace"', "Ada Lovelace"),  # Alt-Enter in Excel
+        ('"Ada\r\nLovelace\r\n"', "Ada Lovelace"),
+        ('"Ada\u2028Lovelace"', "Ada Lovelace"),
+    ],
+)
+def test_a_name_with_what_nobody_sees_is_cleaned_and_costs_no_mail(
+    file: Path, name: str, read_as: str
+) -> None:
+    found = listed(file, f"email,name,keywords\nbob@example.org,{name},mri\nada@example.org,,\n")
+    assert [(each.email, each.name) for each in found.subscribers] == [
+        ("bob@example.org", read_as),
+        ("ada@example.org", ""),
+    ]
+    assert found.bad == 0
+    (problem,) = found.problems
+    assert problem.startswith("subscribers.csv:2: name: has control, invisible or line-breaking")
+    assert problem.endswith(f"read as {read_as!r}")
+
+
+def test_keywords_on_lines_of_one_cell_are_several(file: Path) -> None:
+    found = listed(file, f'email,keywords\nada@example.org,"{KEYWORDS[0]}\n{KEYWORDS[1]}"\n')
+    assert found.subscribers[0].keywords == tuple(KEYWORDS[:2])
+    assert found.bad == 0
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        'bob@example.org,"Bob\nada@example.org,Ada"\n',  # as many cells, and Ada in one of them
+        'bob@example.org,"Bob\nada@example.org,Ada",\n',
+        'bob@example.org,"Bob\nada@example.org,Ada\n',
+        '"bob\n@example.org",Bob\nada@example.org,Ada\n',
+        'bob@example.org,"Bo\nb",x\nada@example.org,Ada\n',
+    ],
+)
+def test_a_quote_that_is_not_closed_stays_damage_and_swallows_nobody(file: Path, rows: str) -> None:
+    found = listed(file, f"email,name\n{rows}c@example.org,\n")
+    assert [each.email for each in found.subscribers] == ["ada@example.org", "c@example.org"]
+    assert found.bad >= 1
+    assert found.problems[0].startswith("subscribers.csv:2: ")
 
 
 def test_a_line_break_in_a_column_of_ones_own_is_fine(file: Path) -> None:
