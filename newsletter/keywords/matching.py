@@ -91,13 +91,12 @@ class Phrase:
         if not read:
             return None
         gaps = [text[one.end : other.start] for one, other in pairwise(read)]
-        first, last = text[: read[0].start], text[read[-1].end :]
         return cls(
             line=line(text, exact=exact),
             signs=(
-                signs(first) or signs_before(text, read[0].start),
+                signs_before(text, read[0].start),
                 *map(signs, gaps),
-                signs(last),
+                signs_after(text, read[-1].end),
             ),
             literal=tuple(
                 token.word if exact and _has_inner_capital(token.word) else None for token in read

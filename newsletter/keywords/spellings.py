@@ -23,6 +23,7 @@ _ELEMENTS = frozenset(
 # How TeX writes what it has no key for: three habits, each of them throughout a phrase.
 _STYLES = (0, 1, 2)
 _SMALL_DIGITS = (r" _\g<0> ", r" \g<0> ", r"_\g<0>")  # CO$_2$, CO$_{2}$, $CO_2$
+_SMALL = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _STAR = re.compile(r"(?<=[A-Z])\*")
 _STARS = (" ast ", " star ", "*")
 _VARIANTS = frozenset({"epsilon", "theta", "phi", "rho", "sigma", "pi", "kappa"})
@@ -42,7 +43,7 @@ def spellings(phrase: str) -> tuple[str, ...]:
     read = as_read(phrase)
     written = [read, *_in_tex(read)]
     if _is_known_without_digits(read):
-        written.append(_without_digits(read))
+        written.append(_with_small_digits(read))
     once: dict[str, str] = {}
     for each in map(indexable, written):
         once.setdefault(line(each), each)
@@ -94,14 +95,14 @@ def _in_style(character: str, style: int) -> str:
 
 def _is_known_without_digits(read: str) -> bool:
     """Tell whether a phrase says enough where small digits are no words: CO₂ does, O₃ does not."""
-    words = _without_digits(read).split()
+    words = line(_with_small_digits(read)).split()
     return bool(_formulas(read)) and (len(words) > 1 or len(words[0]) > 1)
 
 
-def _without_digits(read: str) -> str:
+def _with_small_digits(read: str) -> str:
     for formula in _formulas(read):
-        read = read.replace(formula, _DIGITS.sub(" ", formula))
-    return indexable(read)
+        read = read.replace(formula, _DIGITS.sub(lambda d: d[0].translate(_SMALL), formula))
+    return read
 
 
 def _formulas(read: str) -> list[str]:
