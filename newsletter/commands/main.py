@@ -269,12 +269,15 @@ def archive(
     output: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where to write, else [archive] directory.")
     ] = None,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Look at every page, not only at what news touches.")
+    ] = False,
 ) -> None:
-    """Write the Daily Papers page, as Markdown and HTML; mails nobody."""
+    """Write past issues, a page for each keyword and the Daily Papers page; mails nobody."""
     from newsletter.archive import writing
 
     config = loaded_config(context)
-    for path in writing.write_once(config, output):
+    for path in writing.write_once(config, output, rebuild=rebuild):
         typer.echo(f"wrote {path}")
 
 

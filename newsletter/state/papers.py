@@ -112,6 +112,60 @@ class PaperBook:
         )
         return [paper_from(data) for (data,) in rows]
 
+    def mark(self) -> str:
+        """Return a text that changes whenever a paper, an announcement or an issue is added."""
+        ((issue, papers, announced),) = self._database.rows(
+            "select (select coalesce(max(number), 0) from issues), (select count(*) from papers),"
+            " (select count(*) from announced)"
+        )
+        return f"{issue} {papers} {announced}"
+
+    def keywords(self) -> list[str]:
+        """Return the keywords that issues or baselines have ever had papers for, by name."""
+        rows = self._database.rows("select name from keywords order by name")
+        return [name for (name,) in rows]
+
+    def contents(
+        self, *, month: str = "", keyword: str | None = None, limit: int = -1
+    ) -> list[tuple[int, date, int]]:
+        """Return number, date and number of papers of issues, newest first.
+
+        Those of a month (`2026-11`) or of all; those with news of a keyword, and only its papers.
+        """
+        rows = self._database.rows(
+            "select number, date, count(distinct paper) as papers"
+            " from issues left join announced on issue = number and keyword = coalesce(?, keyword)"
+            " where substr(date, 1, length(?)) = ?"
+            " group by number having papers or ? is null order by number desc limit ?",
+            keyword,
+            month,
+            month,
+            keyword,
+            limit,
+        )
+        return [(number, date.fromisoformat(day), papers) for number, day, papers in rows]
+
+    def months(self) -> list[tuple[str, int]]:
+        """Return the months in which issues were opened (`2026-11`) and how many, newest first."""
+        return self._database.rows(
+            "select substr(date, 1, 7) as month, count(*) from issues"
+            " group by month order by month desc"
+        )
+
+    def announced_in(self, keyword: str, papers: Collection[Paper]) -> dict[tuple[str, int], int]:
+        """Return the issues that announced some papers for a keyword, by id and version."""
+        found = {}
+        for each in papers:
+            for (issue,) in self._database.rows(
+                "select issue from announced where keyword = ? and paper = ? and version = ?"
+                " and issue is not null",
+                keyword,
+                each.id,
+                each.version,
+            ):
+                found[each.id, each.version] = issue
+        return found
+
     def sources(self) -> list[str]:
         """Return what people call the sources that issues have drawn on."""
         rows = self._database.rows("select distinct source from digests order by source")

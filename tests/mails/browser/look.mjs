@@ -1,6 +1,6 @@
 // Looks at pages as people with Chromium would, and prints what is wrong with each as JSON.
 //
-//     node look.mjs PAGE.html...
+//     node look.mjs PAGE.html... (or addresses, http://...)
 import { pathToFileURL } from 'node:url';
 import axe from 'axe-core';
 import { browser } from './browser.mjs';
@@ -14,7 +14,7 @@ const RULES = { region: { enabled: false }, 'landmark-one-main': { enabled: fals
 const chromium = await browser();
 const report = {};
 for (const file of process.argv.slice(2)) {
-  report[file] = await look(pathToFileURL(file).href);
+  report[file] = await look(file.startsWith('http:') ? file : pathToFileURL(file).href);
 }
 await chromium.close();
 console.log(JSON.stringify(report));

@@ -1,0 +1,140 @@
+"""The pages of issues, months and keywords: what they say, and which of them a run writes."""
+
+import re
+from pathlib import Path
+
+import html5lib
+import pytest
+
+from newsletter.archive.folder import file_name
+from newsletter.errors import ArchiveError
+from newsletter.models import Keyword
+from tests.making.archives import Library
+from tests.making.editions import HOSTILE
+from tests.making.papers import DAY, NOW, paper
+
+MRI, GRAPHS = file_name("mri"), file_name("graph neural network")
+FIRST = paper("2611.00001", title="The first paper on MRI")
+SECOND = paper("2611.00002", title="The second paper on MRI")
+
+
+def test_a_page_of_an_issue_has_every_paper_whole_and_once_in_full(tmp_path: Path) -> None:
+    library = Library(tmp_path)
+    library.day({"mri": (FIRST, SECOND), "graph neural network": (FIRST,)})
+    page = library.text("issues/1.html")
+    assert page.count(FIRST.abstract) == 2  # of two papers, each once
+    assert page.count("in full above") == 1
+    assert "https://arxiv.org/abs/2611.00001v1" in page
+    assert f"../keywords/{MRI}.html" in page
+    assert "2 papers" in page
+
+
+def test_an_outage_is_told_apart_from_silence(tmp_path: Path) -> None:
+    library = Library(tmp_path)
+    library.day({"mri": (FIRST,)})
+    assert "arXiv confirmed nothing new" in library.text("issues/1.html")
+    library.room.told.down = "arXiv answered 503"
+    assert library.day({"mri": (FIRST, SECOND)}, now=NOW + DAY) == []
+
+
+def test_news_touches_its_own_pages_only(tmp_path: Path) -> None:
+    library = Library(tmp_path)
+    library.day({"mri": (FIRST,)})
+    changed = library.day({"mri": (FIRST, SECOND)}, now=NOW + DAY)
+    assert set(changed) == {
+        "issues/2.html",
+        "months/2026-11.html",
+        f"keywords/{MRI}.html",
+        "index.html",
+        "README.md",
+        "daily-papers.html",
+        ".arxiv-newsletter.json",
+    }
+    assert library.day({"mri": (FIRST, SECOND)}, now=NOW + 2 * DAY) == []
+    assert library.write(rebuild=True) == []
+
+
+def test_the_index_leads_to_every_page(tmp_path: Path) -> None:
+    library = Library(tmp_path)
+    library.day({"mri": (FIRST,)})
+    library.day({"mri": (FIRST, SECOND)}, now=NOW + 20 * DAY)
+    seen: set[str] = set()
+    ahead = ["index.html"]
+    while ahead:
+        name = ahead.pop()
+        if name not in seen:
+            seen.add(name)
+            ahead += linked(library.folder, name)
+    assert seen == {
+        str(path.relative_to(library.folder)) for path in library.folder.rglob("*.html")
+    }
+    assert {"issues/1.html", "issues/2.html", "months/2026-11.html", "months/2026-12.html"} <= seen
+
+
+def linked(folder: Path, name: str) -> list[str]:
+    """Return the pages that a page leads to; each must be there, and so must its place in it."""
+    found = []
+    for href in re.findall(r'href="([^"]+)"', (folder / name).read_text("utf-8")):
+        if "://" not in href:
+            target, _, anchor = href.partition("#")
+            path = (folder / name).parent / target if target else folder / name
+            text = path.read_text("utf-8")
+            assert not anchor or f'id="{anchor}"' in text
+            if path.suffix == ".html":
+                found.append(str(path.resolve().relative_to(folder.resolve())))
+    return found
+
+
+def test_a_page_that_somebody_elses_file_kept_away_is_written_once_it_is_gone(
+    tmp_path: Path,
+) -> None:
+    library = Library(tmp_path)
+    (library.folder / "issues").mkdir(parents=True)
+    (library.folder / "issues" / "1.html").write_text("mine")
+    with pytest.raises(ArchiveError, match=r"issues/1\.html"):
+        library.day({"mri": (FIRST,)})
+    assert "The first paper" in library.text(f"keywords/{MRI}.html")
+    with pytest.raises(ArchiveError, match=r"issues/1\.html"):
+        library.write()
+    (library.folder / "issues" / "1.html").unlink()
+    library.write()
+    assert "The first paper" in library.text("issues/1.html")
+
+
+def test_keywords_of_any_name_have_pages_inside_the_folder(tmp_path: Path) -> None:
+    names = ["../../etc", "con", "x" * 200, "MRI", "mri", "<b>&\"'", "تصوير"]
+    library = Library(tmp_path, keywords=[Keyword(name=name) for name in names])
+    library.day(dict.fromkeys(names, (FIRST,)))
+    pages = {path.name for path in (library.folder / "keywords").iterdir()}
+    assert pages == {f"{file_name(name)}.html" for name in names}
+    assert len({name.lower() for name in pages}) == len(names)
+    assert not (tmp_path.parent / "etc").exists()
+
+
+def test_hostile_papers_are_shown_as_text(tmp_path: Path) -> None:
+    titles = [text for text in HOSTILE if not re.search("[\ud800-\udfff]", text)]
+    papers = tuple(
+        paper(f"2611.{10000 + number}", title=text, abstract=text, authors=(text or "A",))
+        for number, text in enumerate(titles)
+    )
+    library = Library(tmp_path)
+    library.day({"mri": papers})
+    for path in library.folder.rglob("*.html"):
+        parser = html5lib.HTMLParser(strict=False)
+        page = parser.parse(path.read_text("utf-8"))
+        assert parser.errors == []
+        assert not list(page.iter("{http://www.w3.org/1999/xhtml}script"))
+        for link in page.iter("{http://www.w3.org/1999/xhtml}a"):
+            assert not link.attrib["href"].startswith("javascript")
+        assert "\u202e" not in path.read_text("utf-8")
+
+
+def test_no_reader_is_in_any_file(tmp_path: Path) -> None:
+    library = Library(tmp_path)
+    library.day({"mri": (FIRST,)})
+    for path in library.folder.rglob("*"):
+        if path.is_file():
+            content = path.read_bytes().lower()
+            assert b"ada@example" not in content
+            assert b"token" not in content
+            assert b"@example" not in content
