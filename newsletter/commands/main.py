@@ -29,6 +29,7 @@ from newsletter.commands.options import (
     parsed,
 )
 from newsletter.commands.papers import papers
+from newsletter.commands.settings import settings
 from newsletter.errors import (
     PERMISSION,
     STALE,
@@ -52,6 +53,7 @@ app.add_typer(subscribers, name="subscribers")
 app.add_typer(suppressions, name="suppressions")
 app.add_typer(state.state, name="state")
 app.add_typer(keywords, name="keywords")
+app.add_typer(settings, name="config")
 app.command()(papers)
 
 

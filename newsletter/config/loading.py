@@ -48,11 +48,20 @@ class Config(tables.Table):
     monitoring: tables.Monitoring = _defaults()
 
     _warnings: tuple[str, ...] = PrivateAttr(default=())
+    _origins: Mapping[tuple[str, str], str] = PrivateAttr(default_factory=dict)
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What works, but should not be left so."""
         return self._warnings
+
+    @property
+    def origins(self) -> Mapping[tuple[str, str], str]:
+        """Where each value comes from that is no default, by table and key: file and line, or name.
+
+        The keywords are the tables `keywords.1`, `keywords.2` and so on.
+        """
+        return self._origins
 
     @property
     def timezone(self) -> ZoneInfo:
@@ -154,7 +163,19 @@ class _Draft:
         if self._problems or config is None:
             raise ConfigError([text for _, text in sorted(self._problems)])
         config._warnings = tuple(self._warnings)
+        config._origins = self._places()
         return config
+
+    def _places(self) -> dict[tuple[str, str], str]:
+        """Return where the keys that are given stand."""
+        places: dict[tuple[str, str], str] = {}
+        for step, line in self._lines.items():
+            where = f"{self._path.name}:{line}"
+            if len(step) == 3:  # a key of one of the keywords
+                places[f"{step[0]}.{int(step[1]) + 1}", str(step[2])] = where
+            elif len(step) == 2 and isinstance(step[1], str):
+                places[str(step[0]), step[1]] = where
+        return places | self._origins
 
     def _set(self, table: str, key: str, value: str, *, origin: str) -> None:
         if table == "keywords":
