@@ -32,11 +32,20 @@ Cell = Annotated[str | None, typer.Option()]
 @subscribers.command("check")
 def check(context: typer.Context) -> None:
     """Name every problem of the list; exit 65 if there is one."""
-    found = _everybody(loaded_config(context))
-    for problem in found.problems:
-        typer.echo(problem)
+    from newsletter.subscribers.profiles.own import problem
+
+    config = loaded_config(context)
+    found = _everybody(config)
+    file = config.subscribers.file
+    profiles = [
+        f"{file.name}: {each.email}: profile: {what}"
+        for each in found.subscribers
+        if each.profile and (what := problem(each.profile, file.parent))
+    ]
+    for line in (*found.problems, *profiles):
+        typer.echo(line)
     typer.echo(f"{counted(len(found.subscribers), 'subscriber')} in {counted(found.rows, 'row')}")
-    raise typer.Exit(DATA if found.problems else OK)
+    raise typer.Exit(DATA if found.problems or profiles else OK)
 
 
 @subscribers.command("list")

@@ -284,6 +284,20 @@ def archive(
 
 
 @app.command()
+def profile(
+    context: typer.Context,
+    email: Annotated[str, typer.Argument(metavar="EMAIL", help="Somebody on the list.")],
+    *,
+    now: Now = None,
+) -> None:
+    """Show what was understood of a reader's own papers, and the newest issue ordered by them."""
+    from newsletter.preview.profile import lines
+
+    for line in lines(loaded_config(context), email, now=moment(now)):
+        typer.echo(line)
+
+
+@app.command()
 def status(
     context: typer.Context,
     *,

@@ -45,6 +45,7 @@ class Config(tables.Table):
     inbox: tables.Inbox | None = None
     web: tables.Web | None = None
     archive: tables.Archive = _defaults()
+    zotero: tables.Zotero = _defaults()
     monitoring: tables.Monitoring = _defaults()
 
     _warnings: tuple[str, ...] = PrivateAttr(default=())

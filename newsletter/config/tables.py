@@ -18,6 +18,7 @@ from pydantic import (
     StringConstraints,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 
 from newsletter.addresses import HOST, address, bare, host_problem, is_loopback, mailbox
@@ -202,6 +203,7 @@ class Newsletter(Table):
     mode: Literal["combined", "per-keyword"] = "combined"
     abstracts: Abstracts = "excerpt"
     subject: SubjectTemplate = ""
+    order: Literal["relevance", "date"] = "relevance"
     templates: ExistingFolder | None = None
     bibtex: bool = False
 
@@ -334,6 +336,29 @@ class Archive(Table):
     directory: FilePath | None = None
     base_url: BaseAddress | None = None
     max_papers: Annotated[int, Field(ge=1)] = 100
+
+
+class Zotero(Table):
+    """Where readers' libraries are read. `keys` are by the names of their secrets.
+
+    Any other key of the table is one of those, if it looks like one: `zotero__475425`.
+    """
+
+    url: WebAddress = "https://api.zotero.org"
+    keys: dict[str, SecretStr] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gathered(cls, table: object) -> object:
+        if not isinstance(table, dict):
+            return table
+        known = {name: value for name, value in table.items() if name in cls.model_fields}
+        others = {name: value for name, value in table.items() if name not in known}
+        for name, value in others.items():
+            if not re.fullmatch(r"[A-Za-z0-9]{8,64}", str(value)):
+                # The value is not quoted: it may be a key, with a blank.
+                raise ValueError(f"{name}: unknown key, and what it says is no key of Zotero")
+        return known | ({"keys": {**known.get("keys", {}), **others}} if others else {})
 
 
 class Monitoring(Table):

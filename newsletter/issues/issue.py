@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import date
 from functools import lru_cache
 from itertools import chain
+from typing import Any
 
 from newsletter.keywords.matching import marks
 from newsletter.models import (
@@ -16,6 +17,7 @@ from newsletter.models import (
     Issue,
     Keyword,
     News,
+    Order,
 )
 from newsletter.prose import prose
 
@@ -80,6 +82,18 @@ def edition_for(
     )
 
 
+def by_closeness(edition: Edition, order: Order) -> Edition:
+    """Return an edition of which the papers, and the space that they get, are in an order."""
+    place = {id_: number for number, id_ in enumerate(order.ids)}
+    return replace(
+        edition,
+        digests=tuple(_ordered(each, place) for each in edition.digests),
+        best_first=order.ids,
+        closest=order.closest,
+        yours=order.yours,
+    )
+
+
 def _places(
     digests: Sequence[Digest], place: Callable[[Announcement, Sequence[Keyword]], Place]
 ) -> dict[str, Place]:
@@ -93,7 +107,7 @@ def _places(
     return {id_: place(announced[id_], matched) for id_, matched in keywords.items()}
 
 
-def _ordered(digest: Digest, places: Mapping[str, Place]) -> Digest:
+def _ordered(digest: Digest, places: Mapping[str, Any]) -> Digest:
     best_first = sorted(digest.announcements, key=lambda each: places[each.paper.id])
     return replace(digest, announcements=tuple(best_first))
 

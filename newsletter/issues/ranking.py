@@ -8,7 +8,7 @@ common with the field as a whole is taken off. docs/profiles.md says what this w
 import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from math import sqrt
+from math import log, sqrt
 from typing import NamedTuple
 
 from newsletter.keywords.stemming import stems
@@ -22,19 +22,25 @@ SAME = 0.9  # the cosine from which on two papers are one
 _REASONS = 3  # words
 _NEAREST = 0.05  # what the nearest own paper counts beyond the mean, for each own paper there is
 _NEAREST_MOST = 0.5
-_CATEGORIES = 0.05
-_EXACT = 9  # decimals; those beyond depend on the order in which numbers are added
+CATEGORIES = 0.05
+EXACT = 9  # decimals; those beyond depend on the order in which numbers are added
 
 _WORD = re.compile(r"[^\W_]+")
 _COMPOUND = re.compile(r"[^\W_]+(?:-[^\W_]+)*")
 
 
 class Places(NamedTuple):
-    """For each paper of a ranking its score, which own paper is nearest, and its cosine."""
+    """The papers of a ranking as they stand to a profile, by their number in it.
 
+    `ranked` has them closest first, `scores` and `nearest` the score of each and which own paper is
+    nearest; `same` are in the profile by their words; `related` is false where no word is shared.
+    """
+
+    ranked: Sequence[int]
     scores: Sequence[float]
     nearest: Sequence[int]
-    cosines: Sequence[float]
+    same: Collection[int]
+    related: bool
 
 
 class Ranking:
@@ -55,12 +61,13 @@ class Ranking:
         self.vectors = [commonness.vector(terms_of(each)) for each in self.papers]
         behind = list(background)
         field = _mean([commonness.vector(terms_of(each)) for each in behind])
-        self._usual = [_product(vector, field) for vector in self.vectors]
-        self._kinds = [_unit(dict.fromkeys(each.categories, 1.0)) for each in self.papers]
-        usual_kinds = _kinds(each.categories for each in behind)
-        self._usual_kinds = [_product(each, usual_kinds) for each in self._kinds]
+        self.usual = [_product(vector, field) for vector in self.vectors]
+        self.kinds = [_unit(dict.fromkeys(each.categories, 1.0)) for each in self.papers]
+        usual_kinds = kinds_of(each.categories for each in behind)
+        self.usual_kinds = [_product(each, usual_kinds) for each in self.kinds]
         self._index = {id_: index for index, id_ in enumerate(self.ids)}
         self._titled = {title_key(each.title): index for index, each in enumerate(self.papers)}
+        self._tellings: dict[int, _Telling] = {}
         self._postings: dict[str, list[tuple[int, float]]] = defaultdict(list)
         for index, vector in enumerate(self.vectors):
             for word, weight in vector.items():
@@ -71,28 +78,31 @@ class Ranking:
         near = [self._cosines(own) for own in profile.papers] or [[0.0] * len(self.papers)]
         cosines = [max(each) for each in zip(*near, strict=True)]
         means = [sum(each) / len(near) for each in zip(*near, strict=True)]
+        scores = self._scores(means, cosines, profile)
         return Places(
-            scores=self.scores(means, cosines, profile),
+            ranked=sorted(range(len(scores)), key=lambda index: -scores[index]),
+            scores=scores,
             nearest=[each.index(most) for *each, most in zip(*near, cosines, strict=True)],
-            cosines=cosines,
+            same=[index for index, cosine in enumerate(cosines) if cosine >= SAME],
+            related=any(cosines),
         )
 
-    def scores(
+    def _scores(
         self, means: Iterable[float], cosines: Iterable[float], profile: Profile
     ) -> list[float]:
         """Return the score of each paper, given its mean and its greatest cosine."""
-        share = min(_NEAREST_MOST, _NEAREST * len(profile.papers))
-        kinds = _kinds(each.categories for each in profile.papers)
+        share = emphasis(len(profile.papers))
+        kinds = kinds_of(each.categories for each in profile.papers)
         return [
             round(
                 mean
                 + share * (most - mean)
                 - usual
-                + (_CATEGORIES * (_product(kind, kinds) - usual_kind) if kinds else 0.0),
-                _EXACT,
+                + (CATEGORIES * (_product(kind, kinds) - usual_kind) if kinds else 0.0),
+                EXACT,
             )
             for mean, most, usual, kind, usual_kind in zip(
-                means, cosines, self._usual, self._kinds, self._usual_kinds, strict=True
+                means, cosines, self.usual, self.kinds, self.usual_kinds, strict=True
             )
         ]
 
@@ -109,17 +119,18 @@ class Ranking:
         What is in the profile itself comes last. None where the profile has no word in common with
         any paper: there is nothing to order by. `places` are those of the profile, where known.
         """
-        scores, nearest, cosines = places or self.places(profile)
-        if not any(cosines):
+        places = places or self.places(profile)
+        if not places.related:
             return None
-        yours = self._yours(profile, cosines)
+        yours = self._yours(profile, places.same)
         some = {self._index[each] for each in (self.ids if among is None else among)}
-        ranked = sorted(some - yours, key=lambda index: (-scores[index], index))
+        others = some - yours
+        ranked = [index for index in places.ranked if index in others]
         reasons: list[Closeness] = []
         for index in ranked:
-            if len(reasons) == closest or scores[index] <= 0:
+            if len(reasons) == closest or places.scores[index] <= 0:
                 break
-            reason = self._reason(index, profile.papers[nearest[index]])
+            reason = self._reason(index, profile.papers[places.nearest[index]])
             if reason.words:
                 reasons.append(reason)
         return Order(
@@ -136,23 +147,47 @@ class Ranking:
                 found[index] += weight * other
         return found
 
-    def _yours(self, profile: Profile, cosines: Sequence[float]) -> set[int]:
+    def _yours(self, profile: Profile, same: Iterable[int]) -> set[int]:
         """Return which papers are in the profile: same id, same title, or the same words."""
-        same = {index for index, cosine in enumerate(cosines) if cosine >= SAME}
         ids = (self._index.get(each.id) for each in profile.papers if each.id)
         titles = (self._titled.get(title_key(each.name)) for each in profile.papers)
-        return same | {index for index in (*ids, *titles) if index is not None}
+        return {*same} | {index for index in (*ids, *titles) if index is not None}
 
     def _reason(self, index: int, own: OwnPaper) -> Closeness:
-        paper, vector = self.papers[index], self.vectors[index]
-        telling = {
-            word: weight * vector[word]
-            for word, weight in self.commonness.vector(own.terms).items()
-            if word in vector and word not in passing() and self.commonness.is_telling(word)
+        telling, spellings = self._telling(index)
+        shared = {
+            word: telling[word] * self.commonness.weight(word) * (1 + log(count))
+            for word, count in own.terms.items()
+            if word in telling
         }
-        strongest = sorted(telling, key=lambda word: (-telling[word], word))
-        words = _as_written(strongest, f"{paper.title} {paper.abstract}", own.terms)
-        return Closeness(id=paper.id, own=own.name, words=words)
+        strongest = sorted(shared, key=lambda word: (-shared[word], word))
+        words = _as_written(strongest, spellings, own.terms)
+        return Closeness(id=self.ids[index], own=own.name, words=words)
+
+    def _telling(self, index: int) -> "_Telling":
+        """Return the words of a paper that can be a reason, and how it writes all of them."""
+        if index not in self._tellings:
+            weights = {
+                word: weight
+                for word, weight in self.vectors[index].items()
+                if word not in passing() and self.commonness.is_telling(word)
+            }
+            self._tellings[index] = _Telling(weights, _spellings(self.papers[index]))
+        return self._tellings[index]
+
+
+class _Telling(NamedTuple):
+    weights: Mapping[str, float]
+    spellings: Mapping[str, Mapping[str, int]]
+
+
+def _spellings(paper: Paper) -> dict[str, Counter[str]]:
+    """Return how a paper writes each word: by itself, or in a compound."""
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    for compound in _COMPOUND.findall(f"{paper.title} {paper.abstract}"):
+        for part in compound.split("-"):
+            found[part.lower()][compound] += 1
+    return found
 
 
 def terms_of(paper: Paper) -> dict[str, int]:
@@ -160,27 +195,35 @@ def terms_of(paper: Paper) -> dict[str, int]:
     return terms(f"{paper.title} {paper.abstract}")
 
 
+def emphasis(own: int) -> float:
+    """Return what the nearest of so many own papers counts beyond their mean."""
+    return min(_NEAREST_MOST, _NEAREST * own)
+
+
 def title_key(title: str) -> str:
     """Return what the spellings of one title have in common; empty for one that says little."""
     return " ".join(_WORD.findall(title.lower()))
 
 
-def _as_written(words: Iterable[str], text: str, shared: Collection[str]) -> tuple[str, ...]:
-    """Return the first few words as the text writes them, once each, compounds whole.
+def _as_written(
+    words: Iterable[str], spellings: Mapping[str, Mapping[str, int]], shared: Collection[str]
+) -> tuple[str, ...]:
+    """Return the first few words as a paper writes them, once each, compounds whole.
 
     "vision" stands for "vision-language" where both words are shared; "images" says no more than
     "image".
     """
-    spellings: dict[str, Counter[str]] = defaultdict(Counter)
-    for compound in _COMPOUND.findall(text):
-        parts = compound.split("-")
-        whole = len(parts) > 1 and all(part.lower() in shared for part in parts)
-        for part in parts:
-            spellings[part.lower()][compound if whole else part] += 1
     found: list[str] = []
     said: set[str | None] = set()
     for word in words:
-        spelling = max(spellings[word].items(), key=lambda each: (each[1], each[0]))[0]
+        counts: Counter[str] = Counter()
+        # TeX can hide a word, and lower case be longer than the letter it is of.
+        for compound, count in spellings.get(word, {word: 1}).items():
+            parts = compound.split("-")
+            whole = all(part.lower() in shared for part in parts)
+            alone = (part for part in parts if part.lower() == word)
+            counts[compound if whole else next(alone)] += count
+        spelling = max(counts.items(), key=lambda each: (each[1], each[0]))[0]
         if said.isdisjoint(meant := set(stems(spelling))):
             found.append(_in_a_sentence(spelling))
             said |= meant
@@ -194,7 +237,7 @@ def _in_a_sentence(word: str) -> str:
     return word if word[1:] != word[1:].lower() else word.lower()
 
 
-def _kinds(papers: Iterable[Sequence[str]]) -> dict[str, float]:
+def kinds_of(papers: Iterable[Sequence[str]]) -> dict[str, float]:
     """Return the direction in which papers lie by their categories; empty where none has any."""
     vectors = [_unit(dict.fromkeys(each, 1.0)) for each in papers if each]
     return _unit(_mean(vectors))

@@ -4,20 +4,23 @@ It decides nothing about who is owed what; that was committed when the issue was
 """
 
 import logging
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache, partial
 from threading import Event
+from typing import Any
 
 from newsletter.errors import RenderError, SubscribersError
-from newsletter.issues.issue import edition_for
+from newsletter.issues.issue import by_closeness, edition_for
+from newsletter.job.profiles import Orders
 from newsletter.mails.message import Composer
 from newsletter.mails.render import Renderer
 from newsletter.models import (
     FINAL,
     Abstracts,
     Delivery,
+    Edition,
     Issue,
     Outcome,
     Outgoing,
@@ -37,7 +40,7 @@ class Press:
     """Turns deliveries into messages; what editions share is made once.
 
     `issues` returns the issues numbered after < number <= upto, oldest first; `abstracts` is how
-    much of them readers see who do not say.
+    much of them readers see who do not say; `orders` knows who has papers in an order of their own.
     """
 
     def __init__(
@@ -47,13 +50,20 @@ class Press:
         composer: Composer,
         *,
         abstracts: Abstracts = "excerpt",
+        orders: Orders | None = None,
     ) -> None:
         self._abstracts: Abstracts = abstracts
         self._renderer = renderer
         self._composer = composer
+        self._orders = orders
         # Deliveries come sorted by issues, then by keywords, so a handful is enough.
         self._issues = lru_cache(maxsize=1)(issues)
+        self._edition = lru_cache(maxsize=8)(self._compiled)
         self._rendered = lru_cache(maxsize=8)(self._render)
+
+    def ahead(self, deliveries: Iterable[Delivery]) -> Iterator[Delivery]:
+        """Yield deliveries, with what can be prepared of many at once prepared."""
+        return self._orders.ahead(deliveries, self._issues) if self._orders else iter(deliveries)
 
     def outgoing(self, delivery: Delivery) -> Outgoing:
         """Compose the message of one delivery; raises RenderError for a broken template."""
@@ -61,15 +71,21 @@ class Press:
         return replace(whole, smallest=partial(self._smallest, delivery))
 
     def rendered(self, delivery: Delivery, *, smallest: bool = False) -> Rendered:
-        """Return the edition of one delivery as text, without what is personal."""
-        return self._rendered(
+        """Return the edition of one delivery as text, without what is in its slots."""
+        choice = (
             delivery.issue,
             delivery.after,
             delivery.keywords,
-            weekly=delivery.frequency == "weekly",
-            abstracts=delivery.abstracts or self._abstracts,
-            smallest=smallest,
+            delivery.frequency == "weekly",
+            delivery.abstracts or self._abstracts,
         )
+        if self._orders:
+            edition = self._edition(*choice)
+            issues = self._issues(delivery.after, delivery.issue)
+            order = self._orders.order(delivery, issues, edition.best_first)
+            if order:
+                return self._renderer.render(by_closeness(edition, order), smallest=smallest)
+        return self._rendered(choice, smallest=smallest)
 
     def _smallest(self, delivery: Delivery) -> Outgoing | None:
         """Compose it once more with titles alone, for a server that takes no larger one."""
@@ -79,19 +95,19 @@ class Press:
             _log.warning("delivery %d: no smaller mail can be made: %r", delivery.id, error)
             return None
 
-    def _render(
+    def _render(self, choice: tuple[Any, ...], *, smallest: bool) -> Rendered:
+        return self._renderer.render(self._edition(*choice), smallest=smallest)
+
+    def _compiled(
         self,
         issue: int,
         after: int,
         keywords: tuple[str, ...],
-        *,
-        weekly: bool,
+        weekly: bool,  # noqa: FBT001 (a cache knows its arguments by their places)
         abstracts: Abstracts,
-        smallest: bool,
-    ) -> Rendered:
+    ) -> Edition:
         issues = self._issues(after, issue)
-        edition = edition_for(issues, keywords, weekly=weekly, abstracts=abstracts)
-        return self._renderer.render(edition, smallest=smallest)
+        return edition_for(issues, keywords, weekly=weekly, abstracts=abstracts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +143,7 @@ class Mailroom:
             raise ledger.trouble
 
     def _outgoing(self, claim: Ahead, ledger: "_Ledger") -> Iterator[Outgoing]:
-        for delivery in claim:
+        for delivery in self.press.ahead(claim):
             if self.stop.is_set() or ledger.trouble:
                 return
             try:

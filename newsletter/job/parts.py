@@ -9,25 +9,28 @@ from threading import Event
 
 import requests
 
-from newsletter.addresses import bare
+from newsletter.addresses import bare, folded
 from newsletter.config.loading import Config
 from newsletter.errors import ConfigError
 from newsletter.job import daily
 from newsletter.job.inbox import Returns
 from newsletter.job.mailroom import Press
+from newsletter.job.profiles import Orders, Profiles
 from newsletter.mails.message import Composer
 from newsletter.mails.render import Renderer
-from newsletter.models import Source, Transport
+from newsletter.models import Source, Subscriber, Transport
 from newsletter.returns.imap import imap
 from newsletter.returns.mailboxes import Opener, maildir, mbox
 from newsletter.returns.meaning import Clerk
 from newsletter.sending.outbox import Outbox
 from newsletter.sending.smtp import Conduct, Server, SmtpTransport
 from newsletter.sources.arxiv.client import Manners
+from newsletter.sources.arxiv.identity import paper_id
 from newsletter.sources.arxiv.saved import FileSource
 from newsletter.sources.arxiv.source import ArxivSource
 from newsletter.sources.interruptible import Interruptible
 from newsletter.state.state import State
+from newsletter.subscribers.profiles.zotero import Zotero
 from newsletter.subscribers.reading import SubscriberList, read
 from newsletter.subscribers.suppressions import Suppressions
 from newsletter.subscribers.token_keys import key_file
@@ -115,7 +118,14 @@ def everybody(config: Config) -> SubscriberList:
     )
 
 
-def press(config: Config, state: State, *, keys: Sequence[bytes], now: datetime) -> Press:
+def press(
+    config: Config,
+    state: State,
+    *,
+    keys: Sequence[bytes],
+    now: datetime,
+    orders: Orders | None = None,
+) -> Press:
     """Return what turns deliveries into messages, with tokens signed by the first of `keys`."""
     tokens = Tokens(keys, config.newsletter.id)
     return Press(
@@ -128,7 +138,40 @@ def press(config: Config, state: State, *, keys: Sequence[bytes], now: datetime)
             per_keyword=config.newsletter.mode == "per-keyword",
         ),
         abstracts=config.newsletter.abstracts,
+        orders=orders,
     )
+
+
+def profiles(config: Config, state: State, papers_from: Source, *, now: datetime) -> Profiles:
+    """Return what reads readers' own papers, here and at Zotero."""
+    copies = config.state.file.parent / "profiles"
+    keys = {name: key.get_secret_value() for name, key in config.zotero.keys.items()}
+    return Profiles(
+        folder=config.subscribers.file.parent,
+        copies=copies,
+        papers=state.papers,
+        zotero=Zotero(
+            session=requests.Session(),
+            url=config.zotero.url,
+            keys=keys,
+            folder=copies,
+            paper_id=paper_id,
+            now=now,
+        ),
+        fetch=partial(papers_from.by_id, now=now),
+        paper_id=paper_id,
+        now=now,
+    )
+
+
+def orders(config: Config, state: State, readers: Iterable[Subscriber], read: Profiles) -> Orders:
+    """Return what orders the editions of those who gave a profile."""
+    cells = {
+        folded(each.email): each.profile
+        for each in readers
+        if each.profile and (each.order or config.newsletter.order) == "relevance"
+    }
+    return Orders(cells, read, state.papers)
 
 
 def renderer(config: Config) -> Renderer:

@@ -18,7 +18,9 @@ from newsletter.job.inbox import Reading
 from newsletter.job.mailroom import Mailroom
 from newsletter.job.parts import (
     everybody,
+    orders,
     press,
+    profiles,
     returns,
     rules,
     source,
@@ -60,9 +62,21 @@ def run(
         people = subscribers(config, before, suppressions, accept_list=accept_list, now=now)
         for problem in (*people.problems, *suppressions.problems):
             warn(problem)
+        papers_from = source(config, stop=stop)
         mailroom = Mailroom(
             state=state,
-            press=press(config, state, keys=keys, now=now),
+            press=press(
+                config,
+                state,
+                keys=keys,
+                now=now,
+                orders=orders(
+                    config,
+                    state,
+                    people.subscribers,
+                    profiles(config, state, papers_from, now=now),
+                ),
+            ),
             transport=preview_outbox(config)
             if dry_run
             else transport(config, accepted_lately=_accepted_lately(config, state, now), stop=stop),
@@ -73,7 +87,6 @@ def run(
             progress=progress,
         )
         listed = (each.email for each in people.subscribers)
-        papers_from = source(config, stop=stop)
         try:
             report = daily.run(
                 config.keywords,

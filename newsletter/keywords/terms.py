@@ -6,7 +6,6 @@ No stems, no phrases, no meaning: a word is itself, and telling where few papers
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from math import log, sqrt
@@ -28,21 +27,29 @@ _STOP_WORDS = frozenset(
     "will with within without would yet you your".split()
 )
 _COMMAND = re.compile(r"\\[A-Za-z]+")  # of TeX: \textbf is no word
-_WORD = re.compile(r"[^\W\d_][^\W_]+")
+_WORD = re.compile(r"[^\W_]{2,}")
 
 
 def terms(text: str) -> dict[str, int]:
-    """Count the words of a text in lower case: two characters at least, the first a letter."""
-    words = _WORD.findall(_COMMAND.sub(" ", text).lower())
-    return Counter(word for word in words if word not in _STOP_WORDS)
+    """Count the words of a text in lower case: two characters at least, not all of them digits."""
+    if "\\" in text:
+        text = _COMMAND.sub(" ", text)
+    words = Counter(_WORD.findall(text.lower()))
+    return {
+        word: count
+        for word, count in words.items()
+        if word not in _STOP_WORDS and not word.isdecimal()
+    }
 
 
-@dataclass(frozen=True, slots=True)
 class Commonness:
-    """How many papers have each word, among so many `papers`."""
+    """How many of so many `papers` have each word: `having`, by word."""
 
-    papers: int
-    having: Mapping[str, int]
+    def __init__(self, papers: int, having: Mapping[str, int]) -> None:
+        self.papers = papers
+        self.having = having
+        self._unknown = log(1 + papers) + 1
+        self._worth = {word: self._unknown - log(1 + number) for word, number in having.items()}
 
     @classmethod
     def among(cls, papers: Iterable[Iterable[str]]) -> "Commonness":
@@ -56,11 +63,15 @@ class Commonness:
 
     def weight(self, word: str) -> float:
         """Return what a word is worth: `ln((1 + papers) / (1 + having it)) + 1`."""
-        return log((1 + self.papers) / (1 + self.having.get(word, 0))) + 1
+        return self._worth.get(word, self._unknown)
 
     def vector(self, counted: Mapping[str, int]) -> dict[str, float]:
         """Return words with their weights, `1 + ln count` times their worth, of length 1."""
-        weights = {word: (1 + log(count)) * self.weight(word) for word, count in counted.items()}
+        worth, unknown = self._worth, self._unknown
+        weights = {
+            word: worth.get(word, unknown) * (1 + log(count) if count > 1 else 1)
+            for word, count in counted.items()
+        }
         length = sqrt(sum(weight * weight for weight in weights.values()))
         return {word: weight / length for word, weight in weights.items()}
 

@@ -1,7 +1,7 @@
 """What fits: papers into the bytes that Gmail shows, words into the columns of a text."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from newsletter.mails.views import Heading, View
@@ -61,12 +61,16 @@ class Card:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """A digest: papers that stand there, those that stand elsewhere, and what cannot be shown."""
+    """A digest: papers that stand there, those that stand elsewhere, and what cannot be shown.
+
+    `reasons` are what is said before a paper to this reader alone.
+    """
 
     heading: Heading
     cards: list[tuple[str, Card]]
     also: list[tuple[str, Card]]
     failed: list[str]
+    reasons: dict[str, Both] = field(default_factory=dict)
 
 
 class Placed(NamedTuple):
@@ -100,6 +104,7 @@ def joined(
         cards=[(each.id, each.card) for each in papers],
         also=[],
         failed=[id_ for section in sections for id_ in section.failed],
+        reasons={id_: said for section in sections for id_, said in section.reasons.items()},
     )
     placed = [each._replace(section=0, place=place) for place, each in enumerate(papers)]
     return [whole], placed

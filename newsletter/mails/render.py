@@ -5,7 +5,7 @@ that show it in the same way, and the same string stands in all of them.
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, tzinfo
 from itertools import accumulate
@@ -32,6 +32,7 @@ from newsletter.mails.fitting import (
 from newsletter.mails.template import Blocks
 from newsletter.mails.views import Heading, View, heading, matched, specimen, view
 from newsletter.models import Announcement, Digest, Edition, Keyword, Masthead, Rendered
+from newsletter.phrases import counted
 from newsletter.prose import plain
 
 # Text that comes from outside loses its control characters, so that nobody can forge the slot.
@@ -96,6 +97,7 @@ class Renderer:
             self._rest(section, named=small, left_out=1)
         tuple(self._titles([section, section]))
         self._html.piece("index", index=[head, head])
+        self._shared("reason", reason="x")
         self._html.piece("small_papers")
         self._html.piece("small_papers_end")
         self._more(1, [])
@@ -150,6 +152,7 @@ class Renderer:
         keywords = matched(edition)
         shown: dict[str, Card | None] = {}
         sections = []
+        closest = self._closest(edition)
         for digest in edition.digests:
             name = digest.keyword.name
             section = Section(heading=heading(digest, edition), cards=[], also=[], failed=[])
@@ -159,13 +162,37 @@ class Renderer:
                 if own and id_ not in shown:
                     shown[id_] = self._card(each, digest, edition, keywords[id_])
                 card = shown.get(id_)
-                if card:
+                if card and own and id_ in closest.reasons:
+                    closest.cards.append((id_, card))
+                    section.also.append((id_, card))
+                elif card:
                     (section.cards if own else section.also).append((id_, card))
+                    if own and id_ in edition.yours:
+                        section.reasons[id_] = self._shared("reason", reason=wording.YOURS)
                 elif own:
                     section.failed.append(each.paper.local_id)
             if section.cards or section.also or section.failed:
                 sections.append(section)
-        return sections
+        if not closest.cards:
+            return sections
+        place = {each.id: number for number, each in enumerate(edition.closest)}
+        closest.cards.sort(key=lambda each: place[each[0]])
+        return [closest, *sections]
+
+    def _closest(self, edition: Edition) -> Section:
+        """Return the section of what is closest to a reader's own papers, still without cards."""
+        number = len(edition.closest)
+        said = counted(number, "paper")
+        return Section(
+            heading=Heading(wording.CLOSEST, "closest", news=said, total=number, papers=number),
+            cards=[],
+            also=[],
+            failed=[],
+            reasons={
+                each.id: self._both("reason", reason=wording.close_to(each))
+                for each in edition.closest
+            },
+        )
 
     def _card(
         self,
@@ -232,7 +259,8 @@ class Renderer:
         fixed = [self._around(each, small=small) for each in sections]
         if least + sum(fixed) > room >= least + _AROUND:
             sections, papers = joined(sections, papers)
-            fixed, small = [_AROUND], False
+            fixed = [_AROUND + sum(size_of(each.html) for each in sections[0].reasons.values())]
+            small = False
         kept = sum(taken <= room // 2 for taken in accumulate(fixed))
         dropped = [each.heading.name for each in sections[kept:]]
         room -= sum(fixed[:kept])
@@ -251,9 +279,7 @@ class Renderer:
         for section in sections[:kept]:
             yield self._head(section, small=small).html
             if section.cards:
-                yield self._html.piece(begin)
-                yield from (card.html.made(f) for id_, card in section.cards if (f := forms[id_]))
-                yield self._html.piece(end)
+                yield from self._listed(section, forms, begin, end)
             left_out = sum(not forms[id_] for id_, _ in section.cards)
             brief = self._rest(section, left_out=left_out).html
             whole = self._rest(section, left_out=left_out, named=True).html
@@ -285,9 +311,35 @@ class Renderer:
         yield from contents
         for section in sections:
             yield self._head(section).text
-            yield from (card.text.made(forms[id_]) for id_, card in section.cards)
+            for id_, card in section.cards:
+                if id_ in section.reasons:
+                    yield section.reasons[id_].text
+                yield card.text.made(forms[id_])
             yield self._rest(section, named=True).text
         yield wrapped(self._text.piece("closing", **frame))
+
+    def _listed(
+        self, section: Section, forms: Mapping[str, Form | None], begin: str, end: str
+    ) -> Iterator[str]:
+        """Yield the papers of a section as a list, which what is said to one reader interrupts."""
+        before, after = self._html.piece(begin), self._html.piece(end)
+        is_open = False
+        for id_, card in section.cards:
+            form = forms[id_]
+            if not form:
+                continue
+            said = section.reasons.get(id_)
+            if is_open and said:
+                yield after
+                is_open = False
+            if said:
+                yield said.html
+            if not is_open:
+                yield before
+                is_open = True
+            yield card.html.made(form)
+        if is_open:
+            yield after
 
     def _titles(self, sections: Sequence[Section]) -> Iterator[Both]:
         """Yield the titles of all papers under their keywords."""
@@ -310,7 +362,8 @@ class Renderer:
         """Return the bytes that a digest takes without its papers."""
         brackets = 2 * size_of(self._html.piece("papers"))
         head, rest = self._head(section, small=small), self._rest(section)
-        return size_of(head.html) + size_of(rest.html) + (brackets if section.cards else 0)
+        said = sum(size_of(each.html) + brackets for each in section.reasons.values())
+        return size_of(head.html) + size_of(rest.html) + (brackets if section.cards else 0) + said
 
     def _head(self, section: Section, *, small: bool = False) -> Both:
         return self._shared("digest", digest=section.heading, small=small)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from datetime import date, timedelta
 
-from newsletter.models import Announcement, Digest, Edition, Paper
+from newsletter.models import Announcement, Closeness, Digest, Edition, Paper
 from newsletter.phrases import counted
 from newsletter.prose import plain, prose
 
@@ -12,6 +12,7 @@ SUBJECT_FIELDS = ("newsletter", "news", "title", "keyword", "when", "issue")
 
 _LATE = timedelta(days=7)
 _AUTHORS = 5
+_OWN = 50  # characters of the title of a reader's own paper
 _SUBJECT = 100  # characters; an inbox shows some 40 on a phone, 70 on a desktop
 
 # arXiv has no flag for it: authors say so in the comment, in their own words, or in the abstract.
@@ -32,6 +33,18 @@ _WITHDRAWN_ABSTRACT = re.compile(
     r"(?: and abstract)? (?:has|have) been withdrawn\b",
     re.IGNORECASE,
 )
+
+
+CLOSEST = "Closest to your work"
+YOURS = "Your paper: it is in your profile"
+
+
+def close_to(closeness: Closeness) -> str:
+    """Return why a paper is close to a reader's own: to which, and by which words."""
+    words = ", ".join(closeness.words)
+    return f"Close to your “{shortened(plain(closeness.own), _OWN)}”" + (
+        f": {words}" if words else ""
+    )
 
 
 def shortened(text: str, limit: int) -> str:

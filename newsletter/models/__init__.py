@@ -36,7 +36,15 @@ from newsletter.models.issues import (
     Trail,
 )
 from newsletter.models.papers import Fetched, Keyword, Link, Listing, Match, Paper, Scope, Source
-from newsletter.models.people import Abstracts, Changes, Format, Frequency, Reader, Subscriber
+from newsletter.models.people import (
+    Abstracts,
+    Changes,
+    Format,
+    Frequency,
+    OrderBy,
+    Reader,
+    Subscriber,
+)
 from newsletter.models.profiles import Closeness, Order, OwnPaper, Profile
 
 __all__ = [
@@ -70,6 +78,7 @@ __all__ = [
     "Memory",
     "News",
     "Order",
+    "OrderBy",
     "Outcome",
     "Outgoing",
     "Owed",

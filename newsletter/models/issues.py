@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 
 from newsletter.models.papers import Keyword, Paper
 from newsletter.models.people import Abstracts
+from newsletter.models.profiles import Closeness
 
 Kind = Literal["new", "replacement"]
 
@@ -86,8 +87,10 @@ class Edition:
 
     `shown_in` maps the id of a paper to the keyword under which it appears in full; under its other
     keywords it is only named. `best_first` has the ids in the order in which they get space.
-    `first` is the first day that a weekly edition covers, None for a daily one; `abstracts` says
-    how much is shown of each. Subscribers with the same keywords and wishes share one edition.
+    `closest` are those that stand before all keywords, and why; `yours` are in the reader's own
+    profile. `first` is the first day that a weekly edition covers, None for a daily one;
+    `abstracts` says how much is shown of each. Subscribers with the same keywords and wishes share
+    one edition.
     """
 
     issue: int
@@ -95,6 +98,8 @@ class Edition:
     digests: tuple[Digest, ...]
     shown_in: Mapping[str, str]
     best_first: tuple[str, ...] = ()
+    closest: tuple[Closeness, ...] = ()
+    yours: frozenset[str] = frozenset()
     first: _Date | None = None
     abstracts: Abstracts = "excerpt"
 

@@ -13,14 +13,17 @@ Format = Literal["html", "text"]
 # How much of an abstract is shown, where an edition has more than three papers.
 Abstracts = Literal["full", "excerpt", "none"]
 
+# What stands first in an edition: what is closest to the reader's own papers, or what is newest.
+OrderBy = Literal["relevance", "date"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscriber:
     """A row of the list file that passed every check.
 
-    `keywords` is None for all of them. `email` is deliverable as written: local part as given,
-    domain as A-labels in lower case. `paused_until` is the day from which mails come again;
-    `abstracts` is None for what the newsletter does.
+    `keywords` is None for all of them, `abstracts` and `order` for what the newsletter does.
+    `email` is deliverable as written: local part as given, domain as A-labels in lower case.
+    `paused_until` is the day from which mails come again.
     """
 
     email: str
@@ -32,6 +35,7 @@ class Subscriber:
     format: Format = "html"
     profile: str = ""
     abstracts: Abstracts | None = None
+    order: OrderBy | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from pathlib import Path
+from threading import Event
 
 from newsletter.addresses import folded
 from newsletter.config.loading import Config
@@ -35,7 +36,15 @@ def write(
         if not number:
             raise StateError(config.state.file, "no issue was opened yet; there is nothing to show")
         reader = _reader(config, subscriber)
-        press = parts.press(config, state, keys=parts.token_keys(config), now=now)
+        papers_from = parts.source(config, stop=Event())
+        profiles = parts.profiles(config, state, papers_from, now=now)
+        press = parts.press(
+            config,
+            state,
+            keys=parts.token_keys(config),
+            now=now,
+            orders=parts.orders(config, state, [reader], profiles),
+        )
         delivery = Delivery(
             id=0,
             issue=number,

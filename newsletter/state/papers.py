@@ -30,6 +30,24 @@ class PaperBook:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    def last_seen(self, limit: int) -> list[Paper]:
+        """Return the papers submitted last, each in its highest version, the newest first."""
+        rows = self._database.rows(
+            "select data from papers as each"
+            " where version = (select max(version) from papers where id = each.id)"
+            " order by json_extract(data, '$.submitted') desc, id limit ?",
+            limit,
+        )
+        return [paper_from(data) for (data,) in rows]
+
+    def by_id(self, ids: Collection[str]) -> dict[str, Paper]:
+        """Return those of some papers whose data are there, in their highest version, by id."""
+        rows = self._database.rows(
+            "select data from papers where id in (select value from json_each(?)) order by version",
+            json_text(list(ids)),
+        )
+        return {paper.id: paper for (data,) in rows for paper in [paper_from(data)]}
+
     def without_data(self, limit: int) -> list[str]:
         """Return the ids of up to `limit` papers whose data are to be fetched, least asked first.
 

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from newsletter.addresses import address, folded
 from newsletter.errors import SubscribersError
-from newsletter.models import Abstracts, Format, Frequency, Subscriber
+from newsletter.models import Abstracts, Format, Frequency, OrderBy, Subscriber
 from newsletter.phrases import did_you_mean
 from newsletter.prose import plain, printable
 from newsletter.subscribers.listfile import ListFile, Row, opened
 
 COLUMNS = (
     "email", "name", "keywords", "frequency", "status", "format", "profile", "paused_until",
-    "abstracts",
+    "abstracts", "order",
 )  # fmt: skip
 
 # Of a list that cannot be trusted nobody reads more than this.
@@ -36,11 +36,13 @@ _ABSTRACTS: dict[str, Abstracts | None] = {
     "excerpt": "excerpt",
     "none": "none",
 }
+_ORDERS: dict[str, OrderBy | None] = {"": None, "relevance": "relevance", "date": "date"}
 _CHOICES: tuple[tuple[str, Mapping[str, object]], ...] = (
     ("frequency", _FREQUENCIES),
     ("status", _STATUSES),
     ("format", _FORMATS),
     ("abstracts", _ABSTRACTS),
+    ("order", _ORDERS),
 )
 _UNSEEN = "control, invisible or line-breaking characters"
 # What is for people to read may be cleaned; an address may not, and the others are words of ours.
@@ -147,6 +149,7 @@ class RowReader:
             format=_FORMATS[choices["format"]],
             profile=cells.get("profile", ""),
             abstracts=_ABSTRACTS[choices["abstracts"]],
+            order=_ORDERS[choices["order"]],
         ), [*seen_to, *unknown]
 
     def _keywords(self, cell: str) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:

@@ -572,3 +572,18 @@ def test_the_example_list_is_sound() -> None:
     names = ("magnetic resonance imaging", "mri", "diffusion for PET")
     found = read(path, keywords=names)
     assert (len(found.subscribers), found.problems) == (5, ())
+
+
+def test_the_keys_of_zotero_are_secrets_of_any_name(tmp_path: Path) -> None:
+    config = load(
+        written(tmp_path, MINIMAL),
+        environ={"NEWSLETTER_ZOTERO__475425": "P9NiFoyLeZu2bZNvvuQPDWsd"},
+    )
+    assert config.zotero.keys["475425"].get_secret_value() == "P9NiFoyLeZu2bZNvvuQPDWsd"
+    assert "P9Ni" not in repr(config)
+
+
+@pytest.mark.parametrize("line", ['ulr = "https://example.org"', 'ada = "not one"', "ada = 3"])
+def test_what_is_no_key_of_zotero_is_an_unknown_key(tmp_path: Path, line: str) -> None:
+    with pytest.raises(ConfigError, match="unknown key, and what it says is no key of Zotero"):
+        load(written(tmp_path, f"{MINIMAL}\n[zotero]\n{line}\n"), environ={})

@@ -11,7 +11,10 @@ from newsletter.keywords.terms import Commonness, passing, terms, usual
         ("Deep learning, and deep nets", {"deep": 2, "learning": 1, "nets": 1}),
         ("Vision-language models", {"vision": 1, "language": 1, "models": 1}),
         (r"\textbf{PET} and $\alpha$ rays", {"pet": 1, "rays": 1}),
-        ("3D, GPT-4o, x, F1 and U-Net", {"gpt": 1, "f1": 1, "net": 1}),
+        (
+            "3D, GPT-4o, x, F1, 3DGS and U-Net in 2024",
+            {"3d": 1, "gpt": 1, "4o": 1, "f1": 1, "3dgs": 1, "net": 1},
+        ),
         ("Ångström über 脳画像", {"ångström": 1, "über": 1, "脳画像": 1}),
         ("the of and we", {}),
         ("", {}),

@@ -18,9 +18,10 @@ from lxml import html as lxml_html
 from premailer import Premailer
 
 from newsletter.errors import RenderError
+from newsletter.issues.issue import by_closeness
 from newsletter.mails.fitting import Shapes, fitted, wrapped
 from newsletter.mails.render import LIMIT, UNSUBSCRIBE, Renderer, filled
-from newsletter.models import Announcement, Edition, Keyword, Rendered
+from newsletter.models import Announcement, Closeness, Edition, Keyword, Order, Rendered
 from tests.making.editions import HOSTILE, MASTHEAD, edition, hostile, many, news, rich
 from tests.making.papers import paper
 
@@ -703,3 +704,58 @@ def test_bibtex_is_linked_when_it_is_wanted(renderer: Renderer) -> None:
     for part in (wanted.html, wanted.text):
         assert "https://arxiv.org/bibtex/2611.00007" in "".join(part)
     assert "bibtex" not in "".join(renderer.render(shown).html)
+
+
+# What is said to one reader alone
+
+
+def by_closeness_of(papers: int, *, closest: int, yours: int = 0) -> Edition:
+    """Return an edition in reversed order: its last papers are closest, its first the reader's."""
+    found = edition(news("graph", many(papers)), news("mri", many(papers)[:2]))
+    ids = list(found.shown_in)[::-1]
+    reasons = [
+        Closeness(id=id_, own=f"Own <paper> {number}", words=("PET", "graph"))
+        for number, id_ in enumerate(ids[:closest])
+    ]
+    order = Order(ids=tuple(ids), closest=tuple(reasons), yours=frozenset(ids[len(ids) - yours :]))
+    return by_closeness(found, order)
+
+
+def test_what_is_closest_stands_first_once_and_says_why(renderer: Renderer) -> None:
+    wanted = by_closeness_of(8, closest=3)
+    rendered = renderer.render(wanted)
+    text = filled(rendered.text, LINK, PREFERENCES_LINK)
+    headings = [each.text_content() for each in page(rendered).findall(".//h2")]
+    assert headings[0].startswith("Closest to your work")
+    shown = entries(rendered)
+    assert len(shown) == len(set(shown)) == 8
+    assert [link.rpartition("/")[2] for link in shown[:3]] == [
+        each.id.partition(":")[2] for each in wanted.closest
+    ]
+    reasons = [each.text_content() for each in page(rendered).xpath("//p[@class='r']")]
+    assert reasons == [f"Close to your “Own <paper> {n}”: PET, graph" for n in range(3)]
+    assert all(reason in " ".join(text.split()) for reason in reasons)
+    assert "Also here: " in text
+
+
+def test_own_papers_are_labelled(renderer: Renderer) -> None:
+    rendered = renderer.render(by_closeness_of(8, closest=0, yours=2))
+    assert said(rendered).count("Your paper") == 2
+    assert filled(rendered.text, LINK, PREFERENCES_LINK).count("Your paper") == 2
+    assert "Closest to your work" not in said(rendered)
+
+
+@pytest.mark.parametrize("papers", [1, 5, 30, 500])
+def test_what_is_personal_is_within_the_limit_too(renderer: Renderer, papers: int) -> None:
+    rendered = renderer.render(by_closeness_of(papers, closest=5, yours=1))
+    assert len(filled(rendered.html, LINK, PREFERENCES_LINK).encode()) <= LIMIT
+    assert not page(rendered).xpath("//ul[not(li)]")
+
+
+def test_the_papers_themselves_are_the_same_strings_for_all_readers(renderer: Renderer) -> None:
+    one = renderer.render(by_closeness_of(30, closest=5))
+    other = renderer.render(by_closeness_of(30, closest=2, yours=3))
+    shared = {id(piece) for piece in one.html} & {id(piece) for piece in other.html}
+    assert sum(len(piece) for piece in other.html if id(piece) in shared) > 0.5 * sum(
+        map(len, other.html)
+    )

@@ -452,3 +452,23 @@ def test_a_second_run_is_kept_out_and_told_who_holds_the_state(path: Path) -> No
     holder.communicate()
     with only_run(path):
         pass
+
+
+def test_the_papers_seen_last_are_the_newest_each_in_its_highest_version() -> None:
+    with State.blank() as state:
+        old = paper("2611.00001", submitted=NOW - 9 * DAY)
+        new, newer = paper("2611.00002"), paper("2611.00002", version=2, title="Second thoughts")
+        same = paper("2611.00003")
+        for number, found in enumerate(([old, new], [newer, same]), 1):
+            news = News(
+                keyword=MRI,
+                source="arXiv",
+                outcome="new",
+                announcements=tuple(Announcement(paper=each) for each in found),
+            )
+            opened = NOW + number * DAY
+            a_day = Day(now=opened, news=[news], windows={"mri": NOW})
+            state.publish(compile_issue(number, opened.date(), [news]), a_day, [], [], weekly=False)
+        assert state.papers.last_seen(10) == [newer, same, old]
+        assert state.papers.last_seen(1) == [newer]
+        assert state.papers.by_id([new.id, "arxiv:2611.99999"]) == {new.id: newer}

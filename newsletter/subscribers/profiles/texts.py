@@ -39,7 +39,7 @@ class OwnText:
     @property
     def name(self) -> str:
         """What the paper is called: its title, or the first words of its abstract."""
-        return prose(self.title) or _first_words(prose(self.abstract))
+        return prose(self.title) or _first_words(prose(self.abstract[: 4 * _NAME]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

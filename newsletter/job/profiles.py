@@ -1,0 +1,283 @@
+"""Read readers' own papers when their turn comes, and order what they get by them.
+
+Whatever is wrong with a profile costs its reader the order, and nobody the digest.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
+from itertools import groupby, islice
+from pathlib import Path
+
+from newsletter.addresses import folded
+from newsletter.errors import NewsletterError, ProfileError
+from newsletter.files import replacing
+from newsletter.issues.bulk import Bulk, is_installed
+from newsletter.issues.ranking import BACKGROUND, Places, Ranking, terms_of
+from newsletter.keywords.terms import Commonness, usual
+from newsletter.models import Delivery, Issue, Order, OwnPaper, Paper, Profile
+from newsletter.prose import prose
+from newsletter.state.papers import PaperBook
+from newsletter.subscribers.profiles.own import (
+    Library,
+    file_texts,
+    meaning,
+    newest,
+    own_paper,
+    profile_of,
+)
+from newsletter.subscribers.profiles.texts import Texts
+from newsletter.subscribers.profiles.zotero import Zotero
+
+_ENOUGH = 200  # papers: with fewer of its own the state leaves it to the table that ships
+_COUNTED = 20_000  # papers of which the words are counted
+_RANKINGS = 8  # readers of different frequencies and pauses get different issues
+_AT_ONCE = 256  # readers whose profiles are in memory, where many are ranked at once
+_IDS_A_REQUEST = 100
+_REQUESTS = 10  # a run, for papers that are known by id alone
+
+_LEARNED = "papers.json"
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, kw_only=True)
+class Profiles:
+    """What cells of the column `profile` mean.
+
+    `folder` is that of the list, where files lie; `copies` holds what was learned of ids and of
+    libraries. `fetch` asks for papers by id, `paper_id` names one of arXiv.
+    """
+
+    folder: Path
+    copies: Path
+    papers: PaperBook
+    zotero: Zotero
+    fetch: Callable[[Sequence[str]], Iterable[Paper]]
+    paper_id: Callable[[str], str]
+    now: datetime
+    _learned: "_Learned | None" = field(default=None, init=False)
+    _requests: int = field(default=_REQUESTS, init=False)
+
+    def profile(self, cell: str) -> Profile:
+        """Return the profile that a cell means. Raises ProfileError."""
+        means = meaning(cell)
+        if isinstance(means, Library):
+            held = self.zotero.library(means)
+            return profile_of(held.papers, held.notes)
+        texts = (
+            Texts(arxiv_ids=means) if isinstance(means, tuple) else file_texts(means, self.folder)
+        )
+        written, notes = newest(texts.papers)
+        papers = [own_paper(each, self.paper_id) for each in written]
+        if texts.arxiv_ids:
+            known, lost = self._by_id([self.paper_id(each) for each in texts.arxiv_ids])
+            papers += known
+            if lost:
+                shown = ", ".join(each.partition(":")[2] for each in lost[:10])
+                shown += " …" if len(lost) > 10 else ""
+                if not papers:
+                    raise ProfileError(f"arXiv has, or had when it was asked, no paper {shown}")
+                notes.append(f"arXiv has, or had when it was asked, no paper {shown}")
+        return profile_of(papers, [*texts.notes, *notes])
+
+    def learn(self, cells: Iterable[str]) -> None:
+        """Ask for the papers that some cells name by id and nobody knows yet, many at once."""
+        ids: dict[str, None] = {}
+        for cell in cells:
+            try:
+                means = meaning(cell)
+            except ProfileError:
+                continue
+            if isinstance(means, tuple):
+                ids |= dict.fromkeys(map(self.paper_id, means))
+        self._ask(list(ids))
+
+    def _by_id(self, ids: Sequence[str]) -> tuple[list[OwnPaper], list[str]]:
+        """Return the papers behind some ids, and the ids behind which there is none."""
+        self._ask(ids)
+        seen, learned = self.papers.by_id(ids), self._notes.papers
+        found = {id_: _own(paper) for id_, paper in seen.items()}
+        known = [found.get(id_) or learned.get(id_) for id_ in ids]
+        lost = [id_ for id_, paper in zip(ids, known, strict=True) if paper is None]
+        return [each for each in known if each], lost
+
+    def _ask(self, ids: Sequence[str]) -> None:
+        """Ask for what nobody knows yet; what was asked for in vain is asked for on another day."""
+        notes = self._notes
+        today = self.now.date().isoformat()
+        seen = self.papers.by_id(ids)
+        asked = [
+            id_
+            for id_ in ids
+            if id_ not in seen and id_ not in notes.papers and notes.in_vain.get(id_) != today
+        ]
+        for first in range(0, len(asked), _IDS_A_REQUEST):
+            if self._requests <= 0:
+                return
+            self._requests -= 1
+            some = asked[first : first + _IDS_A_REQUEST]
+            try:
+                found = {each.id: each for each in self.fetch(some)}
+            except (NewsletterError, OSError) as error:
+                _log.warning("own papers given by id could not be fetched: %s", error)
+                self._requests = 0
+                return
+            notes.papers |= {id_: _own(found[id_]) for id_ in some if id_ in found}
+            notes.in_vain |= dict.fromkeys(set(some) - found.keys(), today)
+            notes.write(self.copies / _LEARNED)
+
+    @property
+    def _notes(self) -> "_Learned":
+        if self._learned is None:
+            self._learned = _Learned.read(self.copies / _LEARNED)
+        return self._learned
+
+
+@dataclass(slots=True)
+class _Learned:
+    """Own papers that were asked for by id, and on which day an id was asked for in vain."""
+
+    papers: dict[str, OwnPaper]
+    in_vain: dict[str, str]
+
+    @classmethod
+    def read(cls, path: Path) -> "_Learned":
+        """Return what a file says; a damaged one says nothing."""
+        try:
+            known = json.loads(path.read_bytes())
+            papers = {
+                id_: OwnPaper(id=id_, name=name, categories=tuple(categories), terms=terms)
+                for id_, (name, categories, terms) in known["papers"].items()
+            }
+            return cls(papers, dict(known["in_vain"]))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return cls({}, {})
+
+    def write(self, path: Path) -> None:
+        """Keep it for the next run."""
+        known = {
+            "papers": {
+                id_: (each.name, each.categories, each.terms) for id_, each in self.papers.items()
+            },
+            "in_vain": self.in_vain,
+        }
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path, mode=0o600) as file:
+            file.write(json.dumps(known, ensure_ascii=False).encode())
+
+
+class Orders:
+    """The order of each reader's edition, for those who have a profile and want it.
+
+    `cells` are by folded address.
+    """
+
+    def __init__(self, cells: Mapping[str, str], profiles: Profiles, papers: PaperBook) -> None:
+        self._cells = cells
+        self._profiles = profiles
+        self._papers = papers
+        self._corpus = lru_cache(maxsize=1)(self._counted)
+        self._bulk = lru_cache(maxsize=1)(Bulk)
+        self._rankings: dict[tuple[int, ...], Ranking] = {}
+        self._ready: dict[int, tuple[Ranking, Profile, Places]] = {}
+        self._learned = False
+        self._told: set[str] = set()
+
+    def ahead(
+        self, deliveries: Iterable[Delivery], issues: Callable[[int, int], Sequence[Issue]]
+    ) -> Iterator[Delivery]:
+        """Yield the deliveries; where much can be ranked at once, it is before their turn."""
+        if not (self._cells and is_installed()):
+            yield from deliveries
+            return
+        rest = iter(deliveries)
+        while batch := list(islice(rest, _AT_ONCE)):
+            try:
+                self._rank(batch, issues)
+            except NewsletterError:
+                raise
+            except Exception as error:  # noqa: BLE001 - no digest waits for its order
+                _log.warning("%d profiles could not be ranked at once: %r", len(batch), error)
+            yield from batch
+
+    def order(
+        self, delivery: Delivery, issues: Sequence[Issue], among: Collection[str]
+    ) -> Order | None:
+        """Return the order of the papers `among` those of some issues; None: the usual one."""
+        cell = self._cells and self._cells.get(folded(delivery.recipient))
+        if not cell:
+            return None
+        ready = self._ready.pop(delivery.id, None)
+        try:
+            if ready:
+                ranking, profile, places = ready
+                return ranking.order(profile, among=among, places=places)
+            if read := self._profile(delivery.recipient, cell):
+                return self.ranking(issues).order(read, among=among)
+        except NewsletterError:
+            raise
+        except Exception as error:  # noqa: BLE001 - no digest waits for its order
+            _log.warning("%s: profile: %r; the order is the usual one", delivery.recipient, error)
+        return None
+
+    def ranking(self, issues: Sequence[Issue]) -> Ranking:
+        """Return the papers of some issues, ready to be ordered, made once for each choice."""
+        numbers = tuple(each.number for each in issues)
+        if numbers not in self._rankings:
+            papers = [
+                found.paper
+                for issue in issues
+                for digest in issue.digests
+                for found in digest.announcements
+            ]
+            if len(self._rankings) >= _RANKINGS:
+                self._rankings.clear()
+            self._rankings[numbers] = Ranking(papers, *self._corpus(max(numbers)))
+        return self._rankings[numbers]
+
+    def _rank(
+        self, batch: Sequence[Delivery], issues: Callable[[int, int], Sequence[Issue]]
+    ) -> None:
+        """Rank for a batch of readers at once."""
+        for (after, issue), some in groupby(batch, key=lambda each: (each.after, each.issue)):
+            found = [
+                (each, profile)
+                for each in some
+                if (cell := self._cells.get(folded(each.recipient)))
+                and (profile := self._profile(each.recipient, cell))
+            ]
+            if found:
+                ranking = self.ranking(issues(after, issue))
+                places = self._bulk(ranking).places([profile for _, profile in found])
+                for (each, profile), place in zip(found, places, strict=True):
+                    self._ready[each.id] = (ranking, profile, place)
+
+    def _profile(self, recipient: str, cell: str) -> Profile | None:
+        """Return somebody's profile; None where it cannot be read, which is said once."""
+        if not self._learned:
+            self._learned = True
+            self._profiles.learn(self._cells.values())
+        try:
+            return self._profiles.profile(cell)
+        except ProfileError as error:
+            if recipient not in self._told:
+                _log.warning("%s: profile: %s; the order is the usual one", recipient, error)
+            self._told.add(recipient)
+            return None
+
+    def _counted(self, _newest: int) -> tuple[Commonness, Sequence[Paper]]:
+        """Count the words of what the state has seen."""
+        seen = self._papers.last_seen(_COUNTED)
+        if len(seen) < _ENOUGH:
+            return usual(), seen
+        return Commonness.among(terms_of(each) for each in seen), seen[:BACKGROUND]
+
+
+def _own(paper: Paper) -> OwnPaper:
+    return OwnPaper(
+        id=paper.id, name=prose(paper.title), terms=terms_of(paper), categories=paper.categories
+    )
