@@ -21,6 +21,7 @@ SHOWN_RUNS = 5
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 _QUIET = timedelta(days=14)
+_MONTH = timedelta(days=30)
 _FORTNIGHT = 10  # announcements in 14 days
 # info.arxiv.org/about/reports: 24,000 new submissions a month, some 20 announcements.
 _A_DAY = 1200
@@ -138,11 +139,14 @@ def pace_remarks(
     remarks = []
     for each in keywords:
         trail = state.trail(each.name)
+        left_out = state.left_out(each.name, since=now - _MONTH)
+        if left_out and state.announced_since(each.name, now - _MONTH) == 0:
+            remarks.append((each.name, f"nothing for 30 days: {_likeliest(each, left_out)}"))
+            continue
         if trail is None or now - (trail.since + SWEEP) < _QUIET:
             continue  # its baseline is too young to tell
         announced = state.announced_since(each.name, now - _QUIET)
         if announced == 0:
-            left_out = state.left_out(each.name, since=now - _QUIET)
             remarks.append((each.name, f"nothing for 14 days: {_likeliest(each, left_out)}"))
         elif announced / _FORTNIGHT > _A_DAY / 5:
             a_day = announced // _FORTNIGHT

@@ -186,6 +186,17 @@ def test_a_keyword_that_brings_nothing_is_pointed_out_with_the_likeliest_reason(
     assert reason in remark
 
 
+def test_exclusions_that_leave_out_everything_are_pointed_out_at_once(tmp_path: Path) -> None:
+    keyword = Keyword(name="x", exclude=("survey",))
+    room = Newsroom(tmp_path, keywords=[keyword])
+    room.run(now=NOW - DAY)
+    room.told.papers = {"x": (SURVEY,)}
+    room.run()
+    with State.open(tmp_path / "state.sqlite3") as state:
+        ((_, remark),) = pace_remarks(state, [keyword], now=NOW + DAY)
+    assert remark == "nothing for 30 days: 'survey' left out 1 paper; is the exclusion too wide?"
+
+
 @pytest.mark.parametrize(
     ("wanted", "names", "people"),
     [
