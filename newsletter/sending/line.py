@@ -7,7 +7,7 @@ import heapq
 from collections import deque
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from itertools import count, islice
+from itertools import count
 from math import inf
 
 from newsletter.addresses import domain_of
@@ -76,7 +76,7 @@ class Line:
         if self.next_retry <= now:
             return self._retries[0][-1]
         if not self._fresh and len(self._retries) < _MAX_RETRIES:
-            self._fresh.extend(islice(self._coming, 1))
+            self._look_ahead()
         return self._fresh[0] if self._fresh else None
 
     def take(self, now: float, *, last: Collection[str] = ()) -> Item | None:
@@ -84,8 +84,11 @@ class Line:
         item = self.peek(now)
         if item and item is not self._first_retry:
             place = self._elsewhere(last) if last else None
-            item = self._fresh[place or 0]
-            del self._fresh[place or 0]
+            if place:
+                item = self._fresh[place]
+                del self._fresh[place]
+            else:
+                self._fresh.popleft()
         elif item:
             heapq.heappop(self._retries)
         return item
@@ -106,12 +109,17 @@ class Line:
     def _first_retry(self) -> Item | None:
         return self._retries[0][-1] if self._retries else None
 
+    def _look_ahead(self) -> bool:
+        """Take one more of those to come; return whether there was one."""
+        item = next(self._coming, None)
+        if item:
+            self._fresh.append(item)
+        return item is not None
+
     def _elsewhere(self, domains: Collection[str]) -> int | None:
         """Return the place of the first new message to another domain."""
         for place in range(_FORESIGHT):
-            if place == len(self._fresh):
-                self._fresh.extend(islice(self._coming, 1))
-            if place == len(self._fresh):
+            if place == len(self._fresh) and not self._look_ahead():
                 return None
             if domain_of(self._fresh[place].recipient) not in domains:
                 return place

@@ -279,7 +279,8 @@ class Session:
             self.abandon("we took our leave")
 
     def _judge(self, step: "_Step", outgoing: Outgoing, reply: Reply) -> None:
-        what = meaning(step.phase, reply, ours=outgoing.envelope.ours)
+        ours = outgoing.envelope.ours if reply.code >= 500 else ()
+        what = meaning(step.phase, reply, ours=ours)
         if what in {"suspect", "do without"}:
             what = "do without" if self._spared(step, reply) else "suspect"
         too_early = self._written < step.end
