@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 
+from newsletter.addresses import domain_of
 from newsletter.errors import SOFTWARE, InboxError, NewsletterError, exit_code_of
 from newsletter.models import Bounce, Mailing
 from newsletter.phrases import counted
 from newsletter.returns.bounces import (
     classify,
-    domain_of,
     in_mass,
     is_mass,
     others,

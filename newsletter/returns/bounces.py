@@ -11,7 +11,7 @@ from typing import Literal
 
 from flufl.bounce import all_failures
 
-from newsletter.addresses import folded
+from newsletter.addresses import domain_of, folded
 from newsletter.models import BounceKind, Mailing
 from newsletter.numbers import issue_of
 from newsletter.refusals import refusal
@@ -160,11 +160,6 @@ def without_mass(history: Sequence[Mailing], mass: Collection[int]) -> list[Mail
     return [
         replace(each, kind="ours") if each.kind and each.issue in mass else each for each in history
     ]
-
-
-def domain_of(address: str) -> str:
-    """Return what follows the @."""
-    return address.rpartition("@")[2]
 
 
 def others(ours: Iterable[str], *recipients: str) -> frozenset[str]:

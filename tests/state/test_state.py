@@ -188,6 +188,30 @@ def test_a_day_is_committed_whole_or_not_at_all(path: Path) -> None:
         assert state.memory(MRI).announced == {}
 
 
+def test_who_was_refused_lately_comes_late(path: Path) -> None:
+    refusal = Outcome(status="deferred", code=550, text="5.7.1 no")
+    recipients = tuple(f"r{n}@example.org" for n in range(4))
+    with State.open(path) as state:
+        publish(state, 1, "2611.00001", to=recipients)
+        state.deliveries.take_up(now=NOW, max_age=2 * DAY)
+        first, second, *_others = [each.id for each in state.claim()]
+        put_off = Outcome(status="deferred", code=450, text="later")
+        state.deliveries.commit({first: refusal, second: put_off}, [], now=NOW)
+        publish(state, 2, "2611.00002", to=recipients)
+        state.deliveries.take_up(now=NOW, max_age=2 * DAY)
+        everything = [(each.issue, each.recipient) for each in state.claim()]
+        refused = [(1, "r0@example.org"), (2, "r0@example.org")]
+        assert everything[-2:] == refused
+        assert len(everything) == 8
+        early = [(each.issue, each.recipient) for each in state.claim(late=False)]
+        assert early == everything[:-2]
+        today = [(each.issue, each.recipient) for each in state.claim(issue=2, late=True)]
+        assert today == [each for each in everything if each[0] == 2 or each in refused]
+        alone = [(each.issue, each.recipient) for each in state.claim(late=True)]
+        assert alone == refused
+        assert state.deliveries.tally().planned == 8
+
+
 def test_deliveries_end_in_one_status_and_the_tally_adds_up(path: Path) -> None:
     recipients = tuple(f"r{n}@example.org" for n in range(6))
     with State.open(path) as state:
