@@ -1,6 +1,7 @@
 """A text as people read it: its TeX as Unicode, on one line, nothing in it unseen. Pure."""
 
 import re
+from functools import lru_cache
 
 from newsletter.tex import readable
 
@@ -45,6 +46,7 @@ def shown(text: str) -> str:
     return "".join(each if each == "\n" or printable(each) else "\ufffd" for each in text)
 
 
+@lru_cache(maxsize=2048)  # mails and pages say the same of a paper
 def prose(text: str) -> str:
     """Return a title, name, comment or abstract as people read it: plain, its TeX as Unicode."""
     return plain(readable(text))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
 
+from newsletter.archive.bibliography import coins
 from newsletter.archive.folder import file_name
 from newsletter.mails import wording
 from newsletter.models import Announcement, Digest, Issue, Link, Paper
@@ -43,6 +44,7 @@ class Card:
     comment: str
     abstract: str
     links: tuple[Link, ...]
+    coins: str
     issue: Place | None = None
 
 
@@ -139,6 +141,7 @@ def _card(paper: Paper, label: str, *, issue: Place | None) -> Card:
         comment=prose(paper.comment),
         abstract=prose(paper.abstract),
         links=paper.links,
+        coins=coins(paper),
         issue=issue,
     )
 

@@ -1,21 +1,21 @@
 """Write the archive from the state: what is new in it since last time, or all of it."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from dataclasses import fields as dataclass_fields
-from datetime import date
+from datetime import UTC, date, datetime
 from hashlib import sha256
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from newsletter import __version__
-from newsletter.archive import daily_papers, folder, issues
+from newsletter.archive import bibliography, daily_papers, feeds, folder, issues, search
 from newsletter.archive.folder import MARK, Folder, file_name
 from newsletter.archive.pages import page, templates
 from newsletter.config.loading import Config
 from newsletter.errors import ConfigError, StateError
-from newsletter.models import Issue, Keyword
+from newsletter.models import Day, Issue, Keyword, Paper
 from newsletter.phrases import counted
 from newsletter.prose import plain
 from newsletter.sources.arxiv import identity
@@ -24,6 +24,10 @@ from newsletter.state.state import State
 _RECORD = ".arxiv-newsletter.json"
 _NEWEST = 30  # issues on the first page
 _LISTED = 100  # issues on the page of a keyword
+_ARXIV_BEGAN = datetime(1991, 8, 14, tzinfo=UTC)
+_RUNS = 60  # how far back days without an answer are looked for
+_FEED_DAYS = 30
+_FEED_ENTRIES = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,23 +68,75 @@ def write_once(config: Config, output: Path | None, *, rebuild: bool) -> list[Pa
     if not config.state.file.exists():
         raise StateError(config.state.file, "nothing is known yet; try: newsletter run")
     with State.open(config.state.file) as state:
-        return [target / name for name in write(state, target, imprint(config), rebuild=rebuild)]
+        written = write(
+            state,
+            target,
+            imprint(config),
+            unanswered=unanswered(state, config.keywords),
+            rebuild=rebuild,
+        )
+    return [target / name for name in written]
 
 
-def write(state: State, target: Path, imprint: Imprint, *, rebuild: bool = False) -> list[str]:
+def unanswered(
+    state: State, keywords: Sequence[Keyword], *, today: Day | None = None
+) -> dict[str, date]:
+    """Return the keywords of which is not known what was announced since a day, with that day.
+
+    `today` is the day of a run that is not on record yet.
+    """
+    unknown: dict[str, date] = {}
+    runs = state.history.runs(limit=_RUNS)
+    for each in keywords:
+        trail = state.trail(each.name)
+        asked = [
+            run.started
+            for run in runs
+            if (trail is None or run.started > trail.last_good)
+            and any(_is_unknown(said, each.name) for said in run.report["keywords"])
+        ]
+        if today and any(
+            news.keyword.name == each.name and news.outcome == "unknown" for news in today.news
+        ):
+            asked.append(today.now)
+        if asked:
+            unknown[each.name] = min(asked).date()
+    return unknown
+
+
+def _is_unknown(said: Mapping[str, str], name: str) -> bool:
+    return said["name"] == name and said["outcome"] == "unknown"
+
+
+def write(
+    state: State,
+    target: Path,
+    imprint: Imprint,
+    *,
+    unanswered: Mapping[str, date] | None = None,
+    rebuild: bool = False,
+) -> list[str]:
     """Bring the archive in `target` up to date, and return the names of what changed there.
 
-    Only what news touched is looked at, unless `rebuild` or the pages have changed. Without news
-    nothing is. Raises ArchiveError for what could not be written; the rest is, and the next call
+    `unanswered` has the keywords of which is not known what was announced since a day. Only what
+    news touched is looked at, unless `rebuild` or the pages have changed; without news nothing is.
+    Raises ArchiveError for what could not be written; the rest is, and the next call
     makes up for it.
     """
     with folder.opened(target) as opened:
         before = None if rebuild else _Record.of(opened, imprint)
+        newest, unknown = state.newest_issue(), unanswered or {}
         record = _Record(
-            pages=_pages(imprint), mark=state.papers.mark(), issue=state.newest_issue()
+            pages=_pages(imprint),
+            mark=f"{state.papers.mark()} {feeds.subtitle(unknown)}",
+            issue=newest,
+            parts=before.parts if before else {},
         )
         if before != record:
-            _Writer(opened, state, imprint).write(after=before.issue if before else 0)
+            # A state from a backup may have fewer issues than the folder.
+            after = before.issue if before and before.issue <= newest else 0
+            writer = _Writer(opened, state, imprint, unknown)
+            record = replace(record, parts=writer.write(after=after, parts=record.parts))
             if not opened.problems:
                 opened.settle()
                 opened.put(_RECORD, record.text())
@@ -89,11 +145,15 @@ def write(state: State, target: Path, imprint: Imprint, *, rebuild: bool = False
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Record:
-    """What the folder is up to date with: it is written last, so that a kill is made up for."""
+    """What the folder is up to date with: it is written last, so that a kill is made up for.
+
+    `parts` tells for each part of the search index which papers are in it.
+    """
 
     pages: str
     mark: str
     issue: int
+    parts: dict[str, str]
 
     @classmethod
     def of(cls, target: Folder, imprint: Imprint) -> "_Record | None":
@@ -118,38 +178,50 @@ def _pages(imprint: Imprint) -> str:
 class _Writer:
     """Writes pages of one state into one folder: leaves first, then what leads to them."""
 
-    def __init__(self, target: Folder, state: State, imprint: Imprint) -> None:
+    def __init__(
+        self, target: Folder, state: State, imprint: Imprint, unanswered: Mapping[str, date]
+    ) -> None:
         self._target = target
         self._state = state
+        self._book = state.papers
         self._imprint = imprint
-        self._sources = " and ".join(state.papers.sources() or [identity.SOURCE])
+        self._unanswered = unanswered
+        self._sources = " and ".join(self._book.sources() or [identity.SOURCE])
+        configured = [each.name for each in imprint.keywords]
+        former = [name for name in self._book.keywords() if name not in configured]
+        self._names = [*configured, *former]
+        self._newest = {name: self._book.newest(name, imprint.max_papers) for name in self._names}
 
-    def write(self, *, after: int) -> None:
-        """Write the pages of the issues after one, and what every piece of news touches."""
-        newest = self._state.newest_issue()
+    def write(self, *, after: int, parts: Mapping[str, str]) -> dict[str, str]:
+        """Write the pages of the issues after one, and what every piece of news touches.
+
+        `parts` has the parts of the search index that are there; returns those that are now.
+        """
         months = set()
-        for number in range(after + 1, newest + 1):
+        for number in range(after + 1, self._state.newest_issue() + 1):
             for issue in self._state.issues(number - 1, number):
                 self._write_issue(issue)
                 months.add(f"{issue.date:%Y-%m}")
         for month in sorted(months):
             self._write_month(month)
-        names = list(dict.fromkeys([e.name for e in self._imprint.keywords]))
-        names += [name for name in self._state.papers.keywords() if name not in names]
-        for name in names:
+        for name in self._names:
             self._write_keyword(name)
-        self._write_index(names)
+        written = self._write_search(parts)
+        self._write_feeds()
         self._write_daily_papers()
+        self._write_index()
+        return written
 
     def _write_issue(self, issue: Issue) -> None:
-        day = issues.day_words(issue.date)
+        day, papers = issues.day_words(issue.date), issues.papers_of(issue)
+        self._write_bibliography(f"issues/{issue.number}", papers)
         self._put(
             f"issues/{issue.number}.html",
             title=f"{plain(self._imprint.title)}, {day}",
             date=day,
             number=issue.number,
             month=f"{issue.date:%Y-%m}",
-            count=counted(len(issues.papers_of(issue)), "paper"),
+            count=counted(len(papers), "paper"),
             sections=issues.sections(issue),
         )
 
@@ -159,62 +231,115 @@ class _Writer:
             f"months/{month}.html",
             title=f"{plain(self._imprint.title)}, {name}",
             month=name,
-            issues=issues.lines(self._state.papers.contents(month=month)),
+            issues=issues.lines(self._book.contents(month=month)),
         )
 
     def _write_keyword(self, name: str) -> None:
-        book = self._state.papers
-        papers = book.newest(name, self._imprint.max_papers)
+        papers, file = self._newest[name], file_name(name)
+        self._write_bibliography(f"keywords/{file}", papers)
         self._put(
-            f"keywords/{file_name(name)}.html",
+            f"keywords/{file}.html",
             title=f"{plain(self._imprint.title)}: {plain(name)}",
+            feed=file,
             name=plain(name),
-            anchor=file_name(name),
+            file=file,
             most=self._imprint.max_papers,
-            papers=issues.known(papers, book.announced_in(name, papers)),
-            issues=issues.lines(book.contents(keyword=name, limit=_LISTED)),
+            papers=issues.known(papers, self._book.announced_in(name, papers)),
+            issues=issues.lines(self._book.contents(keyword=name, limit=_LISTED)),
         )
 
-    def _write_index(self, names: Sequence[str]) -> None:
-        book = self._state.papers
+    def _write_bibliography(self, name: str, papers: Sequence[Paper]) -> None:
+        if papers:
+            self._target.put(f"{name}.bib", bibliography.bibtex(papers))
+            self._target.put(f"{name}.ris", bibliography.ris(papers))
+
+    def _write_search(self, parts: Mapping[str, str]) -> dict[str, str]:
+        """Write the parts whose papers are others than before, and the page that names them all."""
+        found = {}
+        for year, papers in self._book.years().items():
+            for number, first in enumerate(range(0, len(papers), search.SIZE), 1):
+                share = papers[first : first + search.SIZE]
+                name = f"search/{year}-{number}.js"
+                found[name] = sha256(repr(share).encode()).hexdigest()[:16]
+                if parts.get(name) != found[name]:
+                    shown = self._book.versions(share)
+                    self._target.put(name, search.part(shown, self._book.first_issues(share)))
         self._put(
-            "index.html",
-            title=f"{plain(self._imprint.title)}, past issues",
-            issues=issues.lines(book.contents(limit=_NEWEST)),
-            months=[
-                {"month": month, "name": _month_words(month), "count": counted(number, "issue")}
-                for month, number in book.months()
-            ],
-            keywords=[{"page": file_name(name), "name": plain(name)} for name in names],
+            "search.html",
+            title=f"{plain(self._imprint.title)}, search",
+            parts=" ".join(reversed(found)),
+            scripts=search.scripts(),
+        )
+        return found
+
+    def _write_feeds(self) -> None:
+        made = [self._feed("all", None), *(self._feed(file_name(e), e) for e in self._names)]
+        for each in made:
+            self._target.put(f"feeds/{each.name}.atom", feeds.atom(each))
+            self._target.put(f"feeds/{each.name}.json", feeds.json_feed(each))
+        self._target.put("feeds.opml", feeds.opml(self._imprint.title, made))
+
+    def _feed(self, file: str, keyword: str | None) -> feeds.Feed:
+        """Return the feed of a keyword, or of all."""
+        news = [
+            feeds.News(paper=paper, announced=moment, keywords=names)
+            for paper, moment, names in self._book.recent(
+                keyword=keyword, days=_FEED_DAYS, limit=_FEED_ENTRIES
+            )
+        ]
+        updated = news[0].announced if news else self._book.began() or _ARXIV_BEGAN
+        unknown = {name: day for name, day in self._unanswered.items() if keyword in {None, name}}
+        title = plain(self._imprint.title)
+        return feeds.Feed(
+            newsletter=self._imprint.id,
+            name=file,
+            title=f"{title}: {plain(keyword)}" if keyword else title,
+            page=f"keywords/{file}.html" if keyword else "index.html",
+            base_url=self._imprint.base_url,
+            subtitle=feeds.subtitle(unknown),
+            updated=updated,
+            news=news,
         )
 
     def _write_daily_papers(self) -> None:
-        book, imprint = self._state.papers, self._imprint
-        updated = book.last_recorded()
+        imprint, updated = self._imprint, self._book.last_recorded()
         if updated is None:
             return
         about = daily_papers.about(
             most=imprint.max_papers, updated=updated.astimezone(imprint.timezone).date()
         )
         tables = [
-            daily_papers.table(
-                each.name, book.newest(each.name, imprint.max_papers), anchor=file_name(each.name)
-            )
+            daily_papers.table(each.name, self._newest[each.name], anchor=file_name(each.name))
             for each in imprint.keywords
         ]
         self._target.put("README.md", daily_papers.markdown(imprint.title, about, tables))
         self._put("daily-papers.html", title=plain(imprint.title), about=about, tables=tables)
 
-    def _put(self, file: str, /, **values: object) -> None:
+    def _write_index(self) -> None:
+        self._put(
+            "index.html",
+            title=f"{plain(self._imprint.title)}, past issues",
+            issues=issues.lines(self._book.contents(limit=_NEWEST)),
+            months=[
+                {"month": month, "name": _month_words(month), "count": counted(number, "issue")}
+                for month, number in self._book.months()
+            ],
+            keywords=[{"file": file_name(name), "name": plain(name)} for name in self._names],
+        )
+
+    def _put(
+        self, page_name: str, /, *, feed: str = "all", scripts: Sequence[str] = (), **values: object
+    ) -> None:
         """Fill the template that is called like the folder of a page, or like the page."""
-        room, _, _ = file.rpartition("/")
-        template = f"{room.removesuffix('s')}.html" if room else file
+        room, _, _ = page_name.rpartition("/")
+        template = f"{room.removesuffix('s')}.html" if room else page_name
         shared = {
             "root": "../" if room else "",
             "newsletter": plain(self._imprint.title),
+            "feed": feed,
             "sources": self._sources,
         }
-        self._target.put(file, page(template, values | shared))
+        self._target.put(page_name, page(template, values | shared, scripts=scripts))
 
 
 def _month_words(month: str) -> str:

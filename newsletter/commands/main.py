@@ -275,7 +275,7 @@ def archive(
         bool, typer.Option("--rebuild", help="Look at every page, not only at what news touches.")
     ] = False,
 ) -> None:
-    """Write past issues, a page for each keyword and the Daily Papers page; mails nobody."""
+    """Write past issues, the Daily Papers page, feeds and search as files; mails nobody."""
     from newsletter.archive import writing
 
     config = loaded_config(context)

@@ -73,11 +73,11 @@ def run(
     rules: Rules,
     now: datetime,
     returns: Returns | None = None,
-    archive: Callable[[], object] = lambda: None,
+    archive: Callable[[Day], object] = lambda _day: None,
 ) -> Report:
     """Run the daily job once, as of `now`. Its troubles are in the report, not raised.
 
-    `archive` writes the archive; it is called when the mails have left.
+    `archive` writes the archive; it is called with the day when the mails have left.
     `before` has the readers as the run before left them, by folded address. Only what makes the
     whole run pointless is raised: a StateError, or a clock that was never set.
     """
@@ -114,7 +114,7 @@ def run(
         troubles = settled(troubles)
         troubles += tried(mailroom.deliver, issue=issue.number if issue else None, late=True)
     unheard += spared("judging what came back", judge, returns, now=now)
-    unwritten = spared("the archive", archive)
+    unwritten = spared("the archive", archive, day)
 
     report = Report(
         run=now,

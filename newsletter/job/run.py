@@ -29,6 +29,7 @@ from newsletter.job.parts import (
     transport,
 )
 from newsletter.job.report import Report
+from newsletter.models import Day
 from newsletter.sending.outbox import Outbox
 from newsletter.state.lock import only_run
 from newsletter.state.state import State
@@ -100,7 +101,7 @@ def run(
                 returns=None
                 if dry_run
                 else returns(config, state, suppressions, listed, keys=keys),
-                archive=(lambda: None) if dry_run else partial(archived, config, state),
+                archive=(lambda _day: None) if dry_run else partial(archived, config, state),
             )
         except StoppedError as error:
             return Report(
@@ -140,7 +141,7 @@ def read_inbox(config: Config, *, now: datetime) -> Reading:
         return returns(config, state, suppressions, listed, keys=keys).read(now=now)
 
 
-def archived(config: Config, state: State) -> None:
+def archived(config: Config, state: State, day: Day) -> None:
     """Bring the archive up to date, where there is to be one. Raises ArchiveError and no other."""
     directory = config.archive.directory
     if directory is None:
@@ -148,7 +149,8 @@ def archived(config: Config, state: State) -> None:
     try:
         from newsletter.archive import writing  # 0.1 s, for those who have one
 
-        writing.write(state, directory, writing.imprint(config))
+        unanswered = writing.unanswered(state, config.keywords, today=day)
+        writing.write(state, directory, writing.imprint(config), unanswered=unanswered)
     except ArchiveError:
         raise
     except Exception as error:

@@ -4,7 +4,7 @@ import json
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from newsletter.models import Kind, Link, Paper
 from newsletter.moments import iso, moment_of
@@ -130,6 +130,80 @@ class PaperBook:
         )
         return [paper_from(data) for (data,) in rows]
 
+    def recent(
+        self, *, days: int, limit: int, keyword: str | None = None
+    ) -> list[tuple[Paper, datetime, tuple[str, ...]]]:
+        """Return what was announced for a keyword, or for any, when, and for which keywords.
+
+        Each version of a paper once, as first announced, newest first; of the last `days` before
+        the newest issue.
+        """
+        ((newest,),) = self._database.rows("select max(opened) from issues")
+        if newest is None:
+            return []
+        rows = self._database.rows(
+            "with lately as (select min(number) as first from issues where opened >= ?),"
+            " candidates as (select distinct paper, version from announced, lately"
+            " where issue >= first and keyword = coalesce(?, keyword))"
+            " select data, opened, (select json_group_array(keyword) from announced"
+            " where keyword in (select name from keywords) and paper = id"
+            " and announced.version = papers.version and issue is not null)"
+            " from (select paper, version, min(issue) as first_issue, min(position) as place"
+            " from candidates join keywords on name = coalesce(?, name)"
+            " join announced using (paper, version)"
+            " where announced.keyword = name and issue is not null"
+            " group by paper, version) as found"
+            " join papers on id = paper and papers.version = found.version"
+            " join issues on number = first_issue, lately where first_issue >= lately.first"
+            " order by first_issue desc, place, id limit ?",
+            iso(moment_of(newest) - timedelta(days=days)),
+            keyword,
+            keyword,
+            limit,
+        )
+        return [
+            (paper_from(data), moment_of(opened), tuple(sorted(json.loads(names))))
+            for data, opened, names in rows
+        ]
+
+    def years(self) -> dict[str, list[tuple[str, int]]]:
+        """Return the papers by the year of their submission: id, and newest version known.
+
+        Oldest known first, so that what is added stands at the end.
+        """
+        found: dict[str, list[tuple[str, int]]] = {}
+        for year, paper, version in self._database.rows(
+            "select year, paper, newest from (select min(substr(submitted, 1, 4)) as year, paper,"
+            " max(version) as newest, min(recorded) as known from announced group by paper)"
+            " join papers on id = paper and version = newest order by year, known, paper"
+        ):
+            found.setdefault(year, []).append((paper, version))
+        return found
+
+    def versions(self, wanted: Iterable[tuple[str, int]]) -> list[Paper]:
+        """Return some papers, given by id and version, in their order."""
+        return [
+            paper_from(data)
+            for each in wanted
+            for (data,) in self._database.rows(
+                "select data from papers where id = ? and version = ?", *each
+            )
+        ]
+
+    def first_issues(self, papers: Iterable[tuple[str, int]]) -> dict[str, int]:
+        """Return the issues that first announced some papers in a version, by id."""
+        found = {}
+        for paper, version in papers:
+            ((issue,),) = self._database.rows(
+                "select min(issue) from announced where keyword in (select name from keywords)"
+                " and paper = ? and version = ?",
+                paper,
+                version,
+            )
+            if issue is not None:
+                found[paper] = issue
+        return found
+
     def mark(self) -> str:
         """Return a text that changes whenever a paper, an announcement or an issue is added."""
         ((issue, papers, announced),) = self._database.rows(
@@ -188,6 +262,11 @@ class PaperBook:
         """Return what people call the sources that issues have drawn on."""
         rows = self._database.rows("select distinct source from digests order by source")
         return [source for (source,) in rows]
+
+    def began(self) -> datetime | None:
+        """Return where the first window of any keyword opened, None before the first answer."""
+        ((moment,),) = self._database.rows("select min(since) from keywords")
+        return moment_of(moment) if moment else None
 
     def last_recorded(self) -> datetime | None:
         """Return when a paper last became known, None before the first."""

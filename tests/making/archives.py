@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from newsletter.archive.writing import Imprint, write
+from newsletter.archive.writing import Imprint, unanswered, write
 from newsletter.models import Keyword, Paper
 from newsletter.state.state import State
 from tests.making.newsroom import MASTHEAD, Newsroom
@@ -50,7 +50,8 @@ class Library:
     def write(self, *, rebuild: bool = False) -> list[str]:
         """Write the archive, and return what changed in it."""
         with State.open(self.room.folder / "state.sqlite3") as state:
-            return write(state, self.folder, self.imprint, rebuild=rebuild)
+            unknown = unanswered(state, self.imprint.keywords)
+            return write(state, self.folder, self.imprint, unanswered=unknown, rebuild=rebuild)
 
     def text(self, name: str) -> str:
         """Return what stands in a file of the archive."""

@@ -1,0 +1,133 @@
+"""Feeds: readable by others, the same for ever, and honest about days that nobody knows."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import feedparser
+import pytest
+
+from newsletter.archive.folder import file_name
+from tests.making.archives import Library
+from tests.making.editions import HOSTILE
+from tests.making.papers import DAY, NOW, paper
+
+MRI = file_name("mri")
+FIRST = paper("2611.00001", abstract="Of <b>tags</b> & ampersands, 1 < 2.")
+
+
+def test_an_entry_has_the_whole_abstract_its_day_and_its_keywords(tmp_path: Path) -> None:
+    library = Library(tmp_path, base_url="https://papers.example.org/archive")
+    library.day({"mri": (FIRST,), "graph neural network": (FIRST,)})
+    read = feedparser.parse(library.text("feeds/all.atom"))
+    assert not read.bozo
+    assert read.version == "atom10"
+    (entry,) = read.entries
+    assert entry.content[0].value == "Of &lt;b&gt;tags&lt;/b&gt; &amp; ampersands, 1 &lt; 2."
+    assert entry.published == entry.updated == "2026-11-19T10:00:00+00:00"
+    assert [each.term for each in entry.tags] == ["graph neural network", "mri"]
+    assert [each.name for each in entry.authors] == ["Ada Quill", "Bo Ångström"]
+    assert entry.link == "https://arxiv.org/abs/2611.00001v1"
+    assert read.feed.links[1].href == "https://papers.example.org/archive/feeds/all.atom"
+    (item,) = json.loads(library.text("feeds/all.json"))["items"]
+    assert item["id"] == entry.id
+    assert item["content_text"] == FIRST.abstract
+    assert item["date_published"] == "2026-11-19T10:00:00Z"
+    assert item["tags"] == ["graph neural network", "mri"]
+
+
+def test_a_json_feed_is_one_by_the_words_of_version_1_1(tmp_path: Path) -> None:
+    library = Library(tmp_path, base_url="https://papers.example.org/archive")
+    library.day({"mri": (FIRST,)})
+    feed = json.loads(library.text(f"feeds/{MRI}.json"))
+    assert feed["version"] == "https://jsonfeed.org/version/1.1"
+    assert feed["feed_url"] == f"https://papers.example.org/archive/feeds/{MRI}.json"
+    assert isinstance(feed["title"], str)
+    known = {"version", "title", "home_page_url", "feed_url", "description", "authors"}
+    assert {key for key in feed if not key.startswith("_")} <= known | {"language", "items"}
+    for item in feed["items"]:
+        assert isinstance(item["id"], str)
+        assert isinstance(item["content_text"], str)
+        datetime.fromisoformat(item["date_published"])
+
+
+def test_an_outage_is_in_the_subtitle_until_it_was_made_up_for(tmp_path: Path) -> None:
+    library = Library(tmp_path)
+    library.day({"mri": (FIRST,)})
+    quiet = library.text("feeds/all.atom")
+    library.room.told.down = "arXiv answered 503"
+    changed = library.day({"mri": (FIRST,)}, now=NOW + DAY)
+    assert set(changed) == {
+        *(f"feeds/{name}.{kind}" for kind in ("atom", "json") for name in feed_names(library)),
+        ".arxiv-newsletter.json",
+    }
+    said = feedparser.parse(library.text("feeds/all.atom")).feed.subtitle
+    assert said.startswith("Not known yet: what was announced since 2026-11-20 for mri, graph")
+    assert library.day({"mri": (FIRST,)}, now=NOW + 2 * DAY) == []
+    library.room.told.down = ""
+    library.day({"mri": (FIRST,)}, now=NOW + 3 * DAY)
+    assert library.text("feeds/all.atom") == quiet
+
+
+def feed_names(library: Library) -> list[str]:
+    return ["all", *(file_name(each.name) for each in library.imprint.keywords)]
+
+
+def test_opml_lists_every_feed(tmp_path: Path) -> None:
+    library = Library(tmp_path)
+    library.day({"mri": (FIRST,)})
+    outlines = list(ET.fromstring(library.text("feeds.opml")).iter("outline"))
+    addresses = [each.attrib["xmlUrl"] for each in outlines]
+    assert addresses == [f"feeds/{name}.atom" for name in feed_names(library)]
+    assert all((library.folder / each).is_file() for each in addresses)
+
+
+def test_a_feed_reaches_30_days_back_from_the_newest_issue(tmp_path: Path) -> None:
+    library = Library(tmp_path)
+    papers = [paper(f"2611.0000{number}") for number in range(3)]
+    for number, day in enumerate((0, 31, 60)):
+        library.day({"mri": tuple(papers[: number + 1])}, now=NOW + day * DAY)
+    entries = feedparser.parse(library.text(f"feeds/{MRI}.atom")).entries
+    assert [each.link[-7:] for each in entries] == ["00002v1", "00001v1"]
+
+
+def test_hostile_papers_make_sound_feeds(tmp_path: Path) -> None:
+    library = Library(tmp_path)
+    titles = [text for text in HOSTILE if text.isprintable()] + ["]]> &amp; \x07\x0b"]
+    papers = tuple(
+        paper(f"2611.{10000 + number}", title=text, abstract=text, authors=(text,))
+        for number, text in enumerate(titles)
+    )
+    library.day({"mri": papers})
+    read = feedparser.parse(library.text(f"feeds/{MRI}.atom"))
+    assert not read.bozo
+    assert len(read.entries) == len(titles)
+
+
+@pytest.mark.slow
+def test_in_a_year_no_id_changes_and_no_entry_comes_twice(tmp_path: Path) -> None:
+    library = Library(tmp_path)
+    start = datetime(2026, 11, 19, 10, tzinfo=UTC)
+    ids: dict[str, tuple[str, str]] = {}
+    shown: set[str] = set()
+    gone: set[str] = set()
+    known = [paper(submitted=start - 90 * DAY)]
+    for day in range(365):
+        now = start + timedelta(days=day)
+        known = [each for each in known if now - each.submitted < 25 * DAY]
+        known.append(paper(f"{now:%y%m}.{day:05}", submitted=now - DAY, updated=now - DAY))
+        if day % 7 == 3:
+            library.room.told.down = "arXiv answered 503"
+        library.day({"mri": tuple(known), "graph neural network": tuple(known[::2])}, now=now)
+        library.room.told.down = ""
+        entries = feedparser.parse(library.text("feeds/all.atom")).entries
+        present = [each.id for each in entries]
+        assert len(set(present)) == len(present)
+        assert gone.isdisjoint(present)
+        for each in entries:
+            said = (each.id, each.published)
+            assert ids.setdefault(each.link, said) == said
+        gone |= shown - set(present)
+        shown |= set(present)
+    assert len(ids) == 365
