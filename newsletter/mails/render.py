@@ -50,6 +50,7 @@ _BEST = 8  # of more papers the first of all keywords
 _FEW = 3  # so few papers, and each has its whole abstract
 _AROUND = 1_500  # bytes around the papers of all keywords together
 _COUNT = 250  # bytes for the line that counts what a digest left out
+_PIECES = 4096  # that are kept to be used again
 _PREHEADER = 140  # characters that an inbox shows behind a subject
 logger = logging.getLogger(__name__)
 
@@ -82,6 +83,7 @@ class Renderer:
         self._html = Blocks("edition.html", folders)
         self._text = Blocks("edition.txt", folders)
         self._pieces: dict[object, Both] = {}
+        self._brackets: dict[str, str] = {}
         self._cards: dict[object, Card | None] = {}
         self._try_out()
 
@@ -322,7 +324,7 @@ class Renderer:
         self, section: Section, forms: Mapping[str, Form | None], begin: str, end: str
     ) -> Iterator[str]:
         """Yield the papers of a section as a list, which what is said to one reader interrupts."""
-        before, after = self._html.piece(begin), self._html.piece(end)
+        before, after = self._fixed(begin), self._fixed(end)
         is_open = False
         for id_, card in section.cards:
             form = forms[id_]
@@ -360,7 +362,7 @@ class Renderer:
 
     def _around(self, section: Section, *, small: bool) -> int:
         """Return the bytes that a digest takes without its papers."""
-        brackets = 2 * size_of(self._html.piece("papers"))
+        brackets = 2 * size_of(self._fixed("papers"))
         head, rest = self._head(section, small=small), self._rest(section)
         said = sum(size_of(each.html) + brackets for each in section.reasons.values())
         return size_of(head.html) + size_of(rest.html) + (brackets if section.cards else 0) + said
@@ -385,8 +387,16 @@ class Renderer:
         """Return a block that many editions have, made once for equal values."""
         key = (block, *values.values())
         if key not in self._pieces:
+            if len(self._pieces) >= _PIECES:  # what one reader alone has is in here, too
+                self._pieces.clear()
             self._pieces[key] = self._both(block, **values)
         return self._pieces[key]
+
+    def _fixed(self, block: str) -> str:
+        """Return a block of the HTML that says nothing of its own, made once."""
+        if block not in self._brackets:
+            self._brackets[block] = self._html.piece(block)
+        return self._brackets[block]
 
     def _both(self, block: str, **values: object) -> Both:
         return Both(self._html.piece(block, **values), wrapped(self._text.piece(block, **values)))
