@@ -84,7 +84,7 @@ def configured(
             "phrases": list(each.looked_for),
             "exclude": list(each.exclude),
             "announced": state.announced_since(each.name, now - timedelta(days=days)),
-            "left_out": state.left_out(each.name, since=now - timedelta(days=days)),
+            "left_out": state.papers.left_out(each.name, since=now - timedelta(days=days)),
             "days": days,
         }
         for each in keywords

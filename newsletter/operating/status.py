@@ -54,7 +54,7 @@ def current(path: Path, keywords: Sequence[Keyword], *, now: datetime) -> dict[s
         runs = state.history.runs(limit=100)
         good = state.history.runs(limit=1, exit_code=0)
         remarks = dict(pace_remarks(state, keywords, now=now))
-        left_out = {each.name: state.left_out(each.name) for each in keywords}
+        left_out = {each.name: state.papers.left_out(each.name) for each in keywords}
         waiting = state.deliveries.waiting()
     running = holder(path)
     return {
@@ -139,7 +139,7 @@ def pace_remarks(
     remarks = []
     for each in keywords:
         trail = state.trail(each.name)
-        left_out = state.left_out(each.name, since=now - _MONTH)
+        left_out = state.papers.left_out(each.name, since=now - _MONTH)
         if left_out and state.announced_since(each.name, now - _MONTH) == 0:
             remarks.append((each.name, f"nothing for 30 days: {_likeliest(each, left_out)}"))
             continue

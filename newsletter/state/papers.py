@@ -98,6 +98,18 @@ class PaperBook:
         found = [data for (data,) in rows]
         return None if None in found else [paper_from(data) for data in found]
 
+    def left_out(self, name: str, *, since: datetime | None = None) -> dict[str, int]:
+        """Count what is on record as left out of a keyword, by exclusion, the most first."""
+        return dict(
+            self._database.rows(
+                "select excluded_by, count(*) from announced"
+                " where keyword = ? and kind = 'left-out' and recorded >= ?"
+                " group by 1 order by 2 desc, 1",
+                name,
+                iso(since) if since else "",
+            )
+        )
+
     def authors(self) -> list[str]:
         """Return the names of all authors of papers that are known, each once."""
         rows = self._database.rows(

@@ -192,18 +192,6 @@ class State:
         )
         return int(number)
 
-    def left_out(self, name: str, *, since: datetime | None = None) -> dict[str, int]:
-        """Count what is on record as left out of a keyword, by exclusion, the most first."""
-        return dict(
-            self.database.rows(
-                "select excluded_by, count(*) from announced"
-                " where keyword = ? and kind = 'left-out' and recorded >= ?"
-                " group by 1 order by 2 desc, 1",
-                name,
-                iso(since) if since else "",
-            )
-        )
-
     def news_in(self) -> dict[str, int]:
         """Return, for each keyword, the last issue that announced something for it."""
         return dict(

@@ -155,7 +155,7 @@ def test_what_an_exclusion_leaves_out_is_counted_and_never_announced(room: Newsr
     assert "A survey of MRI" not in body(mail)
     assert as_json(report)["keywords"][0]["left_out"] == {"survey": 1}
     with State.open(room.folder / "state.sqlite3") as state:
-        assert state.left_out("mri") == {"survey": 1}
+        assert state.papers.left_out("mri") == {"survey": 1}
         assert state.problems() == []
         assert state.issues(after=0, upto=1)[0].digests[0].left_out == {"survey": 1}
     room.keywords = (Keyword(name="mri"),)
