@@ -209,7 +209,7 @@ def schedule(
     ] = "0 10 * * *",
 ) -> None:
     """Stay in the foreground and run the job at those times: for a container with no cron."""
-    from newsletter.job.schedule import following, keep
+    from newsletter.commands.schedule import following, keep
     from newsletter.moments import iso
 
     stop = _stop_on_signals()

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 
-from newsletter.models import Kind, Link, Paper
+from newsletter.models import Day, Kind, Link, News, Paper
 from newsletter.moments import iso, moment_of
 from newsletter.state.database import Database, json_text
 
@@ -308,3 +308,42 @@ def _text(paper: Paper) -> str:
     return json_text(
         asdict(paper) | {"submitted": iso(paper.submitted), "updated": iso(paper.updated)}
     )
+
+
+def note_announced(db: sqlite3.Connection, news: News, day: Day, *, issue: int | None) -> None:
+    """Note what a keyword's answer made known: recorded, left out, announced by `issue`."""
+    name = news.keyword.name
+    excluded = [each.paper for each in news.excluded]
+    keep(db, [*news.recorded, *excluded, *(each.paper for each in news.announcements)])
+    db.executemany(
+        "insert or ignore into announced (keyword, paper, version, submitted, kind, recorded)"
+        " values (?, ?, ?, ?, 'baseline', ?)",
+        [(name, p.id, p.version, iso(p.submitted), iso(day.now)) for p in news.recorded],
+    )
+    db.executemany(
+        "insert or ignore into announced"
+        " (keyword, paper, version, submitted, kind, recorded, excluded_by)"
+        " values (?, ?, ?, ?, 'left-out', ?, ?)",
+        [
+            (name, p.id, p.version, iso(p.submitted), iso(day.now), each.by)
+            for p, each in zip(excluded, news.excluded, strict=True)
+        ],
+    )
+    for position, announcement in enumerate(news.announcements):
+        paper = announcement.paper
+        db.execute(
+            "insert into announced"
+            " (keyword, paper, version, submitted, kind, replaces, issue, position, recorded)"
+            " values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                name,
+                paper.id,
+                paper.version,
+                iso(paper.submitted),
+                announcement.kind,
+                announcement.replaces,
+                issue,
+                position,
+                iso(day.now),
+            ),
+        )

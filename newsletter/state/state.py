@@ -31,7 +31,7 @@ from newsletter.state.ahead import Ahead
 from newsletter.state.bounces import BounceBook
 from newsletter.state.database import Database, json_text
 from newsletter.state.deliveries import Deliveries, owe
-from newsletter.state.papers import PaperBook, keep, paper_from
+from newsletter.state.papers import PaperBook, note_announced, paper_from
 from newsletter.state.runs import History
 
 KEPT_DELIVERIES = timedelta(days=90)
@@ -352,40 +352,7 @@ def _note_answer(db: sqlite3.Connection, news: News, day: Day, *, issue: int | N
         },
     )
     db.execute("delete from held where keyword = ?", (name,))
-    excluded = [each.paper for each in news.excluded]
-    keep(db, [*news.recorded, *excluded, *(each.paper for each in news.announcements)])
-    db.executemany(
-        "insert or ignore into announced (keyword, paper, version, submitted, kind, recorded)"
-        " values (?, ?, ?, ?, 'baseline', ?)",
-        [(name, p.id, p.version, iso(p.submitted), iso(day.now)) for p in news.recorded],
-    )
-    db.executemany(
-        "insert or ignore into announced"
-        " (keyword, paper, version, submitted, kind, recorded, excluded_by)"
-        " values (?, ?, ?, ?, 'left-out', ?, ?)",
-        [
-            (name, p.id, p.version, iso(p.submitted), iso(day.now), each.by)
-            for p, each in zip(excluded, news.excluded, strict=True)
-        ],
-    )
-    for position, announcement in enumerate(news.announcements):
-        paper = announcement.paper
-        db.execute(
-            "insert into announced"
-            " (keyword, paper, version, submitted, kind, replaces, issue, position, recorded)"
-            " values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                name,
-                paper.id,
-                paper.version,
-                iso(paper.submitted),
-                announcement.kind,
-                announcement.replaces,
-                issue,
-                position,
-                iso(day.now),
-            ),
-        )
+    note_announced(db, news, day, issue=issue)
 
 
 def _keyword(text: str) -> Keyword:
