@@ -58,7 +58,7 @@ class SmtpTransport:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._server = server
-        self._manners = conduct or Conduct()
+        self._conduct = conduct or Conduct()
         self._patience = patience or Patience()
         self._stop = stop or Event()
         self._credit = credit
@@ -72,10 +72,10 @@ class SmtpTransport:
         refusals that are about us, 75 for a server that stays busy. Whatever else the iterator
         raises ends the work in the same orderly way. Nobody is rejected for our own faults.
         """
-        pace = Pace(self._manners.rate_per_minute, self._credit, self._clock())
+        pace = Pace(self._conduct.rate_per_minute, self._credit, self._clock())
         doors = Doors(self._server, self._patience)
-        with closing(Pool(doors, messages=self._manners.messages_per_connection)) as pool:
-            run = _Run(self._server, self._manners, self._patience, pool, pace)
+        with closing(Pool(doors, messages=self._conduct.messages_per_connection)) as pool:
+            run = _Run(self._server, self._conduct, self._patience, pool, pace)
             run.work(Line(outgoing), ledger, stop=self._stop, clock=self._clock)
 
 
