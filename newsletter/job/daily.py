@@ -107,7 +107,14 @@ def run(
         swept=[each.keyword.name for each in scopes if is_sweep(each.start, now=now)],
         held=[each.keyword for each in fetched.listings if each.held],
     )
-    issue = publish(day, mailable, before, state=state, rules=rules)
+    issue = publish(
+        day,
+        mailable,
+        before,
+        state=state,
+        rules=rules,
+        ready=mailroom.press.require_templates,
+    )
 
     state.deliveries.take_up(now=now, max_age=rules.max_age)
     if not stopped(troubles):
@@ -202,8 +209,12 @@ def publish(
     *,
     state: State,
     rules: Rules,
+    ready: Callable[[], object],
 ) -> PublishedIssue | None:
-    """Commit the day: what was announced and what is owed, together. Nothing to say, no issue."""
+    """Commit the day: what was announced and what is owed, together. Nothing to say, no issue.
+
+    `ready` raises what would keep the issue from being printed; then nothing is committed.
+    """
     number = state.newest_issue() + 1
     today = day.now.astimezone(rules.timezone).date()
     served = frequencies_due(today, weekly_served(state.last_weekly(), state.first_day()))
@@ -221,6 +232,7 @@ def publish(
     if not fresh and not plan:
         state.note(day, readers_after(number, subscribers, before, served=()))
         return None
+    ready()
     readers = readers_after(number, subscribers, before, served=served)
     state.publish(issue, day, plan, readers, weekly="weekly" in served)
     covered = [issue]

@@ -7,13 +7,12 @@ import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from threading import Event
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from newsletter.errors import RenderError, SubscribersError
 from newsletter.issues.issue import by_closeness, edition_for
-from newsletter.job.profiles import Orders
 from newsletter.mails.message import Composer
 from newsletter.mails.render import Renderer
 from newsletter.models import (
@@ -31,6 +30,9 @@ from newsletter.state.ahead import Ahead
 from newsletter.state.state import State
 from newsletter.subscribers.suppressions import Suppressions
 
+if TYPE_CHECKING:
+    from newsletter.job.profiles import Orders
+
 MAX_FAILURES = 3
 
 _log = logging.getLogger(__name__)
@@ -39,6 +41,8 @@ _log = logging.getLogger(__name__)
 class Press:
     """Turns deliveries into messages; what editions share is made once.
 
+    `open_renderer` is called when there is something to print: its libraries take longer to import
+    than a day without news takes in all.
     `issues` returns the issues numbered after < number <= upto, oldest first; `abstracts` is how
     much of them readers see who do not say; `orders` knows who has papers in an order of their own.
     """
@@ -46,20 +50,28 @@ class Press:
     def __init__(
         self,
         issues: Callable[[int, int], Sequence[Issue]],
-        renderer: Renderer,
+        open_renderer: Callable[[], Renderer],
         composer: Composer,
         *,
         abstracts: Abstracts = "excerpt",
-        orders: Orders | None = None,
+        orders: "Orders | None" = None,
     ) -> None:
         self._abstracts: Abstracts = abstracts
-        self._renderer = renderer
+        self._open_renderer = open_renderer
         self._composer = composer
         self._orders = orders
         # Deliveries come sorted by issues, then by keywords, so a handful is enough.
         self._issues = lru_cache(maxsize=1)(issues)
         self._edition = lru_cache(maxsize=8)(self._compiled)
         self._rendered = lru_cache(maxsize=8)(self._render)
+
+    @cached_property
+    def _renderer(self) -> Renderer:
+        return self._open_renderer()
+
+    def require_templates(self) -> None:
+        """Raise RenderError for templates that cannot be used."""
+        _ = self._renderer
 
     def ahead(self, deliveries: Iterable[Delivery]) -> Iterator[Delivery]:
         """Yield deliveries, with what can be prepared of many at once prepared."""

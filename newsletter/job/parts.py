@@ -6,46 +6,41 @@ from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from threading import Event
-
-import requests
+from typing import TYPE_CHECKING
 
 from newsletter.addresses import bare, folded
-from newsletter.config.loading import Config
 from newsletter.errors import ConfigError
-from newsletter.job import daily
-from newsletter.job.inbox import Returns
-from newsletter.job.mailroom import Press
-from newsletter.job.profiles import Orders, Profiles
-from newsletter.mails.message import Composer
-from newsletter.mails.render import Renderer
-from newsletter.models import Source, Subscriber, Transport
-from newsletter.returns.imap import imap
-from newsletter.returns.mailboxes import Opener, maildir, mbox
-from newsletter.returns.meaning import Clerk
-from newsletter.sending.outbox import Outbox
-from newsletter.sending.smtp import Conduct, Server, SmtpTransport
-from newsletter.sources.arxiv.client import Manners
-from newsletter.sources.arxiv.identity import paper_id
-from newsletter.sources.arxiv.saved import FileSource
-from newsletter.sources.arxiv.source import ArxivSource
-from newsletter.sources.interruptible import Interruptible
-from newsletter.state.state import State
-from newsletter.subscribers.profiles.zotero import Zotero
 from newsletter.subscribers.reading import SubscriberList, read
-from newsletter.subscribers.suppressions import Suppressions
 from newsletter.subscribers.token_keys import key_file
-from newsletter.subscribers.tokens import Tokens
+
+# The libraries behind the parts take longer to import than a quiet day: each part imports its own.
+if TYPE_CHECKING:
+    from newsletter.config.loading import Config
+    from newsletter.job.daily import Rules
+    from newsletter.job.inbox import Returns
+    from newsletter.job.mailroom import Press
+    from newsletter.job.profiles import Orders, Profiles
+    from newsletter.mails.render import Renderer
+    from newsletter.models import Source, Subscriber, Transport
+    from newsletter.returns.mailboxes import Opener
+    from newsletter.sending.doors import Server
+    from newsletter.sources.arxiv.source import ArxivSource
+    from newsletter.state.state import State
+    from newsletter.subscribers.suppressions import Suppressions
 
 
 def returns(
-    config: Config,
-    state: State,
-    suppressions: Suppressions,
+    config: "Config",
+    state: "State",
+    suppressions: "Suppressions",
     listed: Iterable[str],
     *,
     keys: Sequence[bytes],
-) -> Returns:
+) -> "Returns":
     """Return what hears of people who leave; a token can name who is listed or was ever mailed."""
+    from newsletter.job.inbox import Returns
+    from newsletter.returns.meaning import Clerk
+
     return Returns(
         deliveries=state.deliveries,
         bounces=state.bounces,
@@ -59,12 +54,14 @@ def returns(
     )
 
 
-def inbox(config: Config) -> Opener | None:
+def inbox(config: "Config") -> "Opener | None":
     """Return what opens the inbox, None where none is configured."""
     found = config.inbox
     if found is None:
         return None
     if found.host and found.kind == "imap":
+        from newsletter.returns.imap import imap
+
         return partial(
             imap,
             found.host,
@@ -74,12 +71,16 @@ def inbox(config: Config) -> Opener | None:
             folder=found.mailbox,
             ca_file=found.ca_file,
         )
+    from newsletter.returns.mailboxes import maildir, mbox
+
     return partial(mbox if found.kind == "mbox" else maildir, found.path or Path())
 
 
-def rules(config: Config) -> daily.Rules:
+def rules(config: "Config") -> "Rules":
     """Return what the operator decided about the job."""
-    return daily.Rules(
+    from newsletter.job.daily import Rules
+
+    return Rules(
         lookback_days=config.source.lookback_days,
         baseline_days=config.source.baseline_days,
         max_age=timedelta(hours=config.smtp.max_age_hours if config.smtp else 48),
@@ -89,9 +90,9 @@ def rules(config: Config) -> daily.Rules:
 
 
 def subscribers(
-    config: Config,
+    config: "Config",
     before: Collection[str],
-    suppressions: Suppressions,
+    suppressions: "Suppressions",
     *,
     accept_list: bool,
     now: datetime,
@@ -111,7 +112,7 @@ def subscribers(
     )
 
 
-def everybody(config: Config) -> SubscriberList:
+def everybody(config: "Config") -> SubscriberList:
     """Read the list, however much of it is gone."""
     return read(
         config.subscribers.file, keywords=[each.name for each in config.keywords], accept=True
@@ -119,18 +120,22 @@ def everybody(config: Config) -> SubscriberList:
 
 
 def press(
-    config: Config,
-    state: State,
+    config: "Config",
+    state: "State",
     *,
     keys: Sequence[bytes],
     now: datetime,
-    orders: Orders | None = None,
-) -> Press:
+    orders: "Orders | None" = None,
+) -> "Press":
     """Return what turns deliveries into messages, with tokens signed by the first of `keys`."""
+    from newsletter.job.mailroom import Press
+    from newsletter.mails.message import Composer
+    from newsletter.subscribers.tokens import Tokens
+
     tokens = Tokens(keys, config.newsletter.id)
     return Press(
         state.issues,
-        renderer(config),
+        partial(renderer, config),
         Composer(
             config.masthead,
             now=now,
@@ -142,8 +147,16 @@ def press(
     )
 
 
-def profiles(config: Config, state: State, papers_from: Source, *, now: datetime) -> Profiles:
+def profiles(
+    config: "Config", state: "State", papers_from: "Source", *, now: datetime
+) -> "Profiles":
     """Return what reads readers' own papers, here and at Zotero."""
+    import requests
+
+    from newsletter.job.profiles import Profiles
+    from newsletter.sources.arxiv.identity import paper_id
+    from newsletter.subscribers.profiles.zotero import Zotero
+
     copies = config.state.file.parent / "profiles"
     keys = {name: key.get_secret_value() for name, key in config.zotero.keys.items()}
     return Profiles(
@@ -164,8 +177,12 @@ def profiles(config: Config, state: State, papers_from: Source, *, now: datetime
     )
 
 
-def orders(config: Config, state: State, readers: Iterable[Subscriber], read: Profiles) -> Orders:
+def orders(
+    config: "Config", state: "State", readers: Iterable["Subscriber"], read: "Profiles"
+) -> "Orders":
     """Return what orders the editions of those who gave a profile."""
+    from newsletter.job.profiles import Orders
+
     cells = {
         folded(each.email): each.profile
         for each in readers
@@ -174,8 +191,10 @@ def orders(config: Config, state: State, readers: Iterable[Subscriber], read: Pr
     return Orders(cells, read, state.papers)
 
 
-def renderer(config: Config) -> Renderer:
+def renderer(config: "Config") -> "Renderer":
     """Return what renders editions; raises RenderError for templates that cannot be used."""
+    from newsletter.mails.render import Renderer
+
     return Renderer(
         config.masthead,
         templates=config.newsletter.templates,
@@ -185,22 +204,31 @@ def renderer(config: Config) -> Renderer:
     )
 
 
-def token_keys(config: Config, *, create: bool = True) -> tuple[bytes, ...]:
+def token_keys(config: "Config", *, create: bool = True) -> tuple[bytes, ...]:
     """Return the keys that sign tokens: given as a secret, or kept beside the state."""
     secret = config.state.token_key
     given = secret.get_secret_value() if secret else ""
     return key_file(config.state.file.parent, given=given, create=create)
 
 
-def source(config: Config, *, stop: Event) -> Source:
+def source(config: "Config", *, stop: Event) -> "Source":
     """Return where papers come from: arXiv, or a saved answer of it."""
     if config.source.file:
+        from newsletter.sources.arxiv.saved import FileSource
+
         return FileSource(config.source.file)
+    from newsletter.sources.interruptible import Interruptible
+
     return Interruptible(arxiv_source(config, attempts=config.source.attempts), stop)
 
 
-def arxiv_source(config: Config, *, attempts: int) -> ArxivSource:
+def arxiv_source(config: "Config", *, attempts: int) -> "ArxivSource":
     """Return arXiv's query API, asked with the manners that the configuration wants."""
+    import requests
+
+    from newsletter.sources.arxiv.client import Manners
+    from newsletter.sources.arxiv.source import ArxivSource
+
     contact = config.source.contact or f"mailto:{bare(config.newsletter.sender)}"
     manners = Manners(
         folder=_shared_folder(config.state.file.parent),
@@ -212,14 +240,18 @@ def arxiv_source(config: Config, *, attempts: int) -> ArxivSource:
     return ArxivSource(requests.Session(), url=config.source.url, manners=manners)
 
 
-def transport(config: Config, *, accepted_lately: int, stop: Event) -> Transport:
+def transport(config: "Config", *, accepted_lately: int, stop: Event) -> "Transport":
     """Return how messages leave: by SMTP, or into the outbox where no server is configured.
 
     `accepted_lately` is what the last minute's runs took of the rate, where there is one.
     """
     server, smtp = mail_server(config), config.smtp
     if server is None or smtp is None:
+        from newsletter.sending.outbox import Outbox
+
         return Outbox(config.outbox.directory)
+    from newsletter.sending.smtp import Conduct, SmtpTransport
+
     conduct = Conduct(
         connections=smtp.connections,
         rate_per_minute=smtp.rate_per_minute,
@@ -230,7 +262,7 @@ def transport(config: Config, *, accepted_lately: int, stop: Event) -> Transport
     return SmtpTransport(server, conduct, stop=stop, credit=credit)
 
 
-def mail_server(config: Config) -> Server | None:
+def mail_server(config: "Config") -> "Server | None":
     """Return the server that takes the mails, None where none is configured."""
     smtp = config.smtp
     if smtp is None:
@@ -239,6 +271,8 @@ def mail_server(config: Config) -> Server | None:
         raise ConfigError(
             ["smtp: there is a username but no password; set NEWSLETTER_SMTP__PASSWORD"]
         )
+    from newsletter.sending.doors import Server
+
     return Server(
         host=smtp.host,
         port=smtp.port,

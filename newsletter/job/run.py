@@ -76,7 +76,9 @@ def run(
                     state,
                     people.subscribers,
                     profiles(config, state, papers_from, now=now),
-                ),
+                )
+                if any(each.profile for each in people.subscribers)
+                else None,  # most lists have none, and it takes time to import
             ),
             transport=preview_outbox(config)
             if dry_run

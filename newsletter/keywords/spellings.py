@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Iterator
 
 from newsletter.keywords.reading import as_read, is_sign
-from newsletter.keywords.stemming import line
+from newsletter.keywords.stemming import line, words
 
 _DIGITS = re.compile(r"(?<=[^\W\d_])\d+")
 _PARTS = re.compile(r"[A-Z][a-z]?|\d+|.")
@@ -45,7 +45,10 @@ def spellings(phrase: str) -> tuple[str, ...]:
     if _is_known_without_digits(read):
         written.append(_with_small_digits(read))
     once: dict[str, str] = {}
-    for each in map(indexable, written):
+    written = list(dict.fromkeys(map(indexable, written)))
+    if len(written) == 1:  # like nearly every phrase: without stems, which are slow to import
+        return tuple(written) if words(written[0]) else ()
+    for each in written:
         once.setdefault(line(each), each)
     return tuple(each for known, each in once.items() if known.strip())
 

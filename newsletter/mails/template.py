@@ -10,9 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from traceback import walk_tb
 
-from jinja2 import FileSystemLoader, StrictUndefined, TemplateSyntaxError
-from jinja2.sandbox import SandboxedEnvironment
-
 from newsletter.errors import RenderError
 
 _DOCTYPE = "<!DOCTYPE html>"
@@ -37,6 +34,9 @@ class Blocks:
 
         A name that ends in .html is escaped, and has its styles written inline.
         """
+        from jinja2 import FileSystemLoader, StrictUndefined, TemplateSyntaxError
+        from jinja2.sandbox import SandboxedEnvironment
+
         html = name.endswith(".html")
         environment = SandboxedEnvironment(
             loader=FileSystemLoader(folders),

@@ -10,8 +10,6 @@ from threading import Thread
 from typing import Any, ParamSpec
 from urllib.parse import urlsplit, urlunsplit
 
-import requests
-
 from newsletter.addresses import masked
 from newsletter.config.tables import Monitoring
 from newsletter.files import replacing
@@ -94,6 +92,8 @@ def _ping(url: str, step: str, body: str = "") -> None:
 
 def _trouble(address: str, content: bytes) -> str:
     """Call an address, and return what went wrong, empty for nothing."""
+    import requests  # slow to import
+
     try:
         # With stream, whatever it answers is not waited for.
         with requests.post(address, data=content, timeout=TIMEOUT, stream=True) as answer:

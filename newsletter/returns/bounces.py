@@ -9,8 +9,6 @@ from email.message import Message
 from email.utils import parseaddr
 from typing import Literal
 
-from flufl.bounce import all_failures
-
 from newsletter.addresses import domain_of, folded
 from newsletter.models import BounceKind, Mailing
 from newsletter.numbers import issue_of
@@ -215,6 +213,8 @@ def _of_report(
 
 def _recipients(mail: Message) -> tuple[frozenset[bytes], frozenset[bytes]]:
     """Return whom a mail did not reach yet, and whom never, in the many odd shapes of old."""
+    from flufl.bounce import all_failures  # slow to import, and on most days nothing came back
+
     try:
         passing, failed = all_failures(mail)
     except Exception:  # noqa: BLE001 - it promises nothing about mails that are no mails

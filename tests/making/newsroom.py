@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from functools import partial
 from pathlib import Path
 from threading import Event
 from zoneinfo import ZoneInfo
@@ -92,7 +93,6 @@ class Newsroom:
 
     def run(self, *, now: datetime = NOW, stop: Event | None = None) -> Report:
         with self.open_state(self.folder / "state.sqlite3") as state:
-            renderer = Renderer(MASTHEAD, templates=None)
             composer = Composer(
                 MASTHEAD,
                 now=now,
@@ -102,7 +102,7 @@ class Newsroom:
             suppressions = Suppressions(self.folder / "suppressions.csv")
             mailroom = Mailroom(
                 state=state,
-                press=Press(state.issues, renderer, composer),
+                press=Press(state.issues, partial(Renderer, MASTHEAD, templates=None), composer),
                 transport=self.transport or Outbox(self.folder / "outbox"),
                 suppressions=suppressions,
                 clock=lambda: now,

@@ -15,6 +15,8 @@ from newsletter.models import Paper
 from newsletter.prose import plain
 from newsletter.sources.arxiv.identity import SOURCE, links, paper_id
 
+MAX_BYTES = 20_000_000  # what is larger is no answer of arXiv's
+
 
 class Unread(NamedTuple):
     """A record that could not be read: its arXiv id, or else its place, and why."""

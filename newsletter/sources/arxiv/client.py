@@ -24,9 +24,8 @@ from urllib3.exceptions import DecodeError, HTTPError, ProtocolError, ReadTimeou
 from newsletter import __version__
 from newsletter.addresses import is_loopback
 from newsletter.errors import SourceError
-from newsletter.sources.arxiv.atom import AtomError, parse
+from newsletter.sources.arxiv.atom import MAX_BYTES, AtomError, parse
 
-MAX_BYTES = 20_000_000
 SPACING = 3.0
 LOCK_NAME = "arxiv.lock"
 

@@ -141,10 +141,10 @@ def _phrase_problems(key: str, phrase: str) -> Iterable[str]:
     if len(phrase) > MAX_PHRASE:
         yield f"{key}: {len(phrase)} characters; a phrase has at most {MAX_PHRASE}"
         return
-    found = Phrase.of(phrase, exact=False)
-    if found is None:
+    known = words(as_read(phrase).replace(":", " "))
+    if not known:
         yield f"{key}: {phrase!r} has no word that arXiv could look for; write a word or a phrase"
-    elif all(map(is_stop_word, found.line.split())):
+    elif all(word.lower() in STOP_WORDS for word in known):
         yield f"{key}: arXiv ignores every word of {phrase!r}; add a word that says more"
     if wildcard := _WILDCARD.search(prose(phrase)):
         yield (

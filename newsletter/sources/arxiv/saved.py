@@ -7,8 +7,7 @@ from pathlib import Path
 from newsletter.errors import SourceError
 from newsletter.keywords.matching import matcher
 from newsletter.models import Fetched, Listing, Paper, Scope
-from newsletter.sources.arxiv.atom import AtomError, Feed, parse
-from newsletter.sources.arxiv.client import MAX_BYTES
+from newsletter.sources.arxiv.atom import MAX_BYTES, AtomError, Feed, parse
 from newsletter.sources.arxiv.identity import SOURCE
 from newsletter.sources.listings import incomplete, newest_first
 
