@@ -26,7 +26,6 @@ suppressions = typer.Typer(help="Who must not be mailed, and why.", no_args_is_h
 _PIPED_WIDTH = 1000
 
 Email = Annotated[str, typer.Argument(metavar="EMAIL")]
-Cell = Annotated[str | None, typer.Option()]
 
 
 @subscribers.command("check")
@@ -107,7 +106,7 @@ def add(
     context: typer.Context,
     email: Email,
     *,
-    name: Cell = None,
+    name: Annotated[str | None, typer.Option(help="What to call them.")] = None,
     keywords: Annotated[str | None, typer.Option(help="Separated by ';'; * for all.")] = None,
     frequency: Annotated[str | None, typer.Option(help="daily or weekly.")] = None,
     format_: Annotated[str | None, typer.Option("--format", help="html or text.")] = None,
