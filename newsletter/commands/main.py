@@ -9,6 +9,7 @@ import signal
 import sys
 from datetime import datetime
 from itertools import chain
+from math import inf
 from pathlib import Path
 from threading import Event
 from typing import Annotated, Any
@@ -41,6 +42,8 @@ from newsletter.errors import (
     most_serious,
 )
 from newsletter.operating.logs import LogFormat, configure
+
+_PATIENCE = 60.0  # seconds, where nothing answers and a person waits
 
 app = typer.Typer(
     name="newsletter",
@@ -370,7 +373,9 @@ def _daily_job(
                 dry_run=dry_run,
                 accept_list=accept_list,
                 stop=stop,
-                progress=shown,
+                progress=shown.mails,
+                waiting=shown.waiting,
+                patience_seconds=_PATIENCE if dry_run or sys.stderr.isatty() else inf,
                 warn=lambda problem: log.warning("%s", problem),
             )
     except Exception as error:  # noqa: BLE001 - a report is printed whatever happens

@@ -1,10 +1,11 @@
-"""Show how far deliveries have come: a bar on a terminal, a line every ten seconds elsewhere."""
+"""Show what a run waits for, and how far deliveries have come: a bar on a terminal, else lines."""
 
 import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from math import inf
 
 INTERVAL = 10  # seconds between lines
@@ -12,13 +13,26 @@ INTERVAL = 10  # seconds between lines
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """Whom to tell: `mails` how many deliveries have ended, and of how many; `waiting` what for.
+
+    `waiting` is also told for how many seconds; the log says it where there is no terminal.
+    """
+
+    mails: Callable[[int, int], None]
+    waiting: Callable[[str, float], None] = lambda _what, _seconds: None
+
+
 @contextmanager
-def shown(*, clock: Callable[[], float] = time.monotonic) -> Iterator[Callable[[int, int], None]]:
-    """Yield a function to be told how many deliveries have ended, and of how many."""
+def shown(
+    *, clock: Callable[[], float] = time.monotonic, wall: Callable[[], float] = time.time
+) -> Iterator[Shown]:
+    """Yield whom to tell while a run is under way."""
     if not sys.stderr.isatty():
-        yield _lines(clock)
+        yield Shown(mails=_lines(clock))
         return
-    from rich.console import Console
+    from rich.console import Console, RenderableType
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -34,6 +48,15 @@ def shown(*, clock: Callable[[], float] = time.monotonic) -> Iterator[Callable[[
         def render(self, task: Task) -> Text:
             return Text(f"{task.speed or 0:.0f}/s")
 
+    class Bar(Progress):
+        words = ""
+
+        def get_renderables(self) -> Iterator[RenderableType]:
+            if self.words:
+                yield Text(self.words)
+            elif self.tasks:
+                yield self.make_tasks_table(self.tasks)
+
     columns = (
         TextColumn("mails"),
         BarColumn(),
@@ -41,9 +64,25 @@ def shown(*, clock: Callable[[], float] = time.monotonic) -> Iterator[Callable[[
         RateColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), get_time=clock, transient=True) as bar:
-        task = bar.add_task("mails", total=None)
-        yield lambda ended, of: bar.update(task, completed=ended, total=of)
+    with Bar(*columns, console=Console(stderr=True), get_time=clock, transient=True) as bar:
+
+        def mails(ended: int, of: int | None) -> None:
+            bar.words = ""
+            task = bar.task_ids[0] if bar.task_ids else bar.add_task("mails", total=None)
+            bar.update(task, completed=ended, total=of)
+
+        def waiting(what: str, seconds: float) -> None:
+            if not what:
+                mails(0, None)
+                return
+            bar.words = f"{what}; trying again at {_time(wall() + seconds)}" if seconds else what
+            bar.refresh()
+
+        yield Shown(mails=mails, waiting=waiting)
+
+
+def _time(moment: float) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(moment))
 
 
 def _lines(clock: Callable[[], float]) -> Callable[[int, int], None]:

@@ -1,9 +1,10 @@
 """Put the parts of the daily job together as the configuration says, and run it."""
 
 import os
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
+from math import inf
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
@@ -211,18 +212,40 @@ def token_keys(config: "Config", *, create: bool = True) -> tuple[bytes, ...]:
     return key_file(config.state.file.parent, given=given, create=create)
 
 
-def source(config: "Config", *, stop: Event) -> "Source":
-    """Return where papers come from: arXiv, or a saved answer of it."""
+def source(
+    config: "Config",
+    *,
+    stop: Event,
+    patience_seconds: float = inf,
+    told: Callable[[str, float], None] = lambda _what, _seconds: None,
+) -> "Source":
+    """Return where papers come from: arXiv, or a saved answer of it.
+
+    `patience_seconds` is for how long it is tried where nothing answers at all; `told` hears what
+    is waited for, and for how long.
+    """
     if config.source.file:
         from newsletter.sources.arxiv.saved import FileSource
 
         return FileSource(config.source.file)
     from newsletter.sources.interruptible import Interruptible
 
-    return Interruptible(arxiv_source(config, attempts=config.source.attempts), stop)
+    arxiv = arxiv_source(
+        config,
+        attempts=config.source.attempts,
+        patience_seconds=patience_seconds,
+        told=told,
+    )
+    return Interruptible(arxiv, stop)
 
 
-def arxiv_source(config: "Config", *, attempts: int) -> "ArxivSource":
+def arxiv_source(
+    config: "Config",
+    *,
+    attempts: int,
+    patience_seconds: float = inf,
+    told: Callable[[str, float], None] = lambda _what, _seconds: None,
+) -> "ArxivSource":
     """Return arXiv's query API, asked with the manners that the configuration wants."""
     import requests
 
@@ -236,6 +259,8 @@ def arxiv_source(config: "Config", *, attempts: int) -> "ArxivSource":
         interval_seconds=config.source.interval_seconds,
         timeout_seconds=config.source.timeout_seconds,
         attempts=attempts,
+        patience_seconds=patience_seconds,
+        told=told,
     )
     return ArxivSource(requests.Session(), url=config.source.url, manners=manners)
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
+from math import inf
 from pathlib import Path
 from threading import Event
 
@@ -46,13 +47,16 @@ def run(
     accept_list: bool = False,
     stop: Event | None = None,
     progress: Callable[[int, int], None] = lambda _ended, _of: None,
+    patience_seconds: float = inf,
+    waiting: Callable[[str, float], None] = lambda _what, _seconds: None,
     warn: Callable[[str], None] = lambda _problem: None,
 ) -> Report:
     """Run the daily job once, as of `now`.
 
     A dry run works on a copy of the state and writes its mails into the outbox's `preview/`.
-    `warn` is told of rows of the list that were left out. Raises NewsletterError for what stops
-    the job before it begins.
+    `waiting` is told what is waited for, and for how many seconds; where arXiv does not answer at
+    all it is tried for `patience_seconds`. `warn` is told of rows of the list that were left out.
+    Raises NewsletterError for what stops the job before it begins.
     """
     path = config.state.file
     stop = stop or Event()
@@ -63,7 +67,7 @@ def run(
         people = subscribers(config, before, suppressions, accept_list=accept_list, now=now)
         for problem in (*people.problems, *suppressions.problems):
             warn(problem)
-        papers_from = source(config, stop=stop)
+        papers_from = source(config, stop=stop, patience_seconds=patience_seconds, told=waiting)
         mailroom = Mailroom(
             state=state,
             press=press(

@@ -1,5 +1,6 @@
 """What a person sees of a run that takes long: a bar on a terminal, lines elsewhere."""
 
+import re
 import sys
 from io import StringIO
 
@@ -13,18 +14,38 @@ class Terminal(StringIO):
         return True
 
 
+def _terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    terminal = Terminal()
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(sys, "stderr", terminal)
+    return terminal
+
+
 def test_a_terminal_gets_a_bar_from_before_the_first_mail_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    terminal = Terminal()
-    monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setattr(sys, "stderr", terminal)
+    terminal = _terminal(monkeypatch)
     with progress.shown() as show:
-        show(20, 300)
-        show(300, 300)
+        show.waiting("", 0)
+        show.mails(20, 300)
+        show.mails(300, 300)
     assert "0/?" in terminal.getvalue()
     assert "0/s" in terminal.getvalue()
     assert "300/300" in terminal.getvalue()
+
+
+def test_a_terminal_is_told_what_is_waited_for_and_until_when(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    terminal = _terminal(monkeypatch)
+    with progress.shown() as show:
+        show.waiting("asking arXiv", 0)
+        show.waiting("waiting for arXiv: arXiv answered 503", 30)
+        seen = terminal.getvalue()
+        assert "asking arXiv" in seen
+        assert re.search(r"arXiv answered 503; trying again at \d\d:\d\d:\d\d", seen)
+        assert "mails" not in seen
 
 
 def test_elsewhere_there_is_a_line_every_ten_seconds(
@@ -35,9 +56,9 @@ def test_elsewhere_there_is_a_line_every_ten_seconds(
     times = iter([60.0, 69.0, 70.0, 71.0, 200.0, 210.0])
     with progress.shown(clock=lambda: next(times)) as show:
         for ended in (10, 100, 110, 120):
-            show(ended, 300)
+            show.mails(ended, 300)
         for ended in (5, 25):  # the next issue
-            show(ended, 45)
+            show.mails(ended, 45)
     assert caplog.messages == [
         "110 of 300 mails, 10 a second, about 19 s left",
         "25 of 45 mails, 2 a second, about 10 s left",

@@ -680,6 +680,28 @@ def test_an_unreachable_host_is_said_so(tmp_path: Path) -> None:
     assert "cannot be reached" in _reason(_source("http://127.0.0.1:9/api", tmp_path))
 
 
+def test_who_waits_at_a_terminal_is_not_kept_for_more_than_a_minute(tmp_path: Path) -> None:
+    clock, told = Clock(NOW), []
+    manners = Manners(
+        folder=tmp_path,
+        sleep=clock.sleep,
+        clock=clock.monotonic,
+        patience_seconds=60,
+        told=lambda what, seconds: told.append((what, seconds)),
+    )
+    source = ArxivSource(requests.Session(), url="http://127.0.0.1:9/api", manners=manners)
+    began = clock.monotonic()
+    scopes = tuple(scope(Keyword(name=name, query=f"ti:{name}")) for name in "abcdefghij")
+    fetched = source.fetch(scopes, now=NOW)
+    assert clock.monotonic() - began <= 60
+    assert len({each.reason for each in fetched.listings}) == 1
+    assert fetched.requests == 3
+    assert told[0] == ("asking arXiv", 0)
+    assert told[1][0].startswith("waiting for arXiv: arXiv cannot be reached")
+    assert 10 <= told[1][1] <= 11
+    assert told[-1] == ("", 0)
+
+
 def _at(server: ThreadingHTTPServer, folder: Path) -> ArxivSource:
     return _source(f"http://127.0.0.1:{server.server_address[1]}/api", folder)
 

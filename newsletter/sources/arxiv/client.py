@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from math import inf
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple, TextIO, TypeVar
@@ -59,8 +60,10 @@ class Manners:
 
     `contact` goes into the User-Agent. `interval_seconds` lies between an answer and the next
     request, and is never below 3 for arXiv's own hosts. `timeout_seconds` is the longest silence
-    within an answer. `attempts` is how often in a row a run tries before it gives up. `folder`
-    holds the lock and the cool-down that all runs on the machine share.
+    within an answer. `attempts` is how often in a row a run tries before it gives up, and
+    `patience_seconds` how long it goes on where nothing answers at all. `folder` holds the lock and
+    the cool-down that all runs on the machine share. `told` hears what is done or waited for, and
+    for how many seconds; no words mean that nothing is any more.
     """
 
     folder: Path
@@ -68,6 +71,8 @@ class Manners:
     interval_seconds: float = SPACING
     timeout_seconds: float = 60.0
     attempts: int = 5
+    patience_seconds: float = inf
+    told: Callable[[str, float], None] = lambda _what, _seconds: None
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
     random: Random = field(default_factory=Random)
@@ -85,15 +90,15 @@ class Client:
         self._manners = manners
         self._began = now, manners.clock()
         self._failures = 0
-        self._refusal: RefusedError | None = None
+        self._refusal: SourceError | None = None
 
     def ask(self, address: Callable[[int], str], read: Callable[[int, bytes], _T]) -> _T:
         """Return what `read` makes of the answer; both are told which try it is, from 0.
 
         Another URL for each try leaves a bad answer behind that arXiv's cache may hold. `read`
         raises AtomError to have it tried again. Raises SourceError when it is no use; once a run
-        has used up its tries in a row, every further question is tried only once. After a 403
-        nothing is asked any more.
+        has used up its tries in a row, every further question is tried only once. After a 403, or
+        when patience with a silent network has run out, nothing is asked any more.
         """
         if self._refusal:
             raise self._refusal
@@ -107,9 +112,13 @@ class Client:
                 wait = self._patience(error)
                 if wait is None:
                     times = f" ({attempt} tries)" if attempt > 1 else ""
-                    raise SourceError(url, f"{error}{times}") from error
+                    reason = SourceError(url, f"{error}{times}")
+                    if error.unreached and self._manners.patience_seconds < inf:
+                        self._refusal = reason
+                    raise reason from error
                 _log.warning("%s; trying again in %.0f s", error, wait)
                 _log.debug("the question was %s", url)
+                self._manners.told(f"waiting for arXiv: {error}", wait)
                 self._manners.sleep(wait)
 
     def _answer(self, url: str, attempt: int, read: Callable[[int, bytes], _T]) -> _T:
@@ -130,6 +139,9 @@ class Client:
         if error.status == 429 or error.retry_after:
             self._cool_down(timedelta(seconds=wait))
         no_use = self._failures >= self._manners.attempts or wait > _LONGEST_WAIT
+        if error.unreached:
+            spent = self._manners.clock() - self._began[1]
+            no_use |= spent + wait + _CONNECT_SECONDS > self._manners.patience_seconds
         return None if no_use else wait
 
     def _body(self, url: str) -> bytes:
@@ -179,11 +191,14 @@ class Client:
             self._await_turn(file, url)
             self._note_asked(file)
             self.requests += 1
+            self._manners.told("asking arXiv", 0.0)
             try:
                 return self._get(url)
             # ValueError: requests reads even a Location that it is not to follow.
             except (requests.RequestException, HTTPError, ValueError) as error:
-                raise _PassingError(_in_plain_words(error, self._manners)) from error
+                raise _PassingError(
+                    _in_plain_words(error, self._manners), unreached=_is_unreached(error)
+                ) from error
             finally:
                 self._note_asked(file)
 
@@ -253,10 +268,16 @@ class Client:
 
 
 class _PassingError(Exception):
-    """What may be better in a while; `retry_after` is what arXiv asked for, in seconds."""
+    """What may be better in a while; `retry_after` is what arXiv asked for, in seconds.
 
-    def __init__(self, reason: str, *, status: int = 0, retry_after: float = 0.0) -> None:
+    `unreached` says that nothing answered at all: no name, no route, refused.
+    """
+
+    def __init__(
+        self, reason: str, *, status: int = 0, retry_after: float = 0.0, unreached: bool = False
+    ) -> None:
         super().__init__(reason)
+        self.unreached = unreached
         self.status = status
         self.retry_after = retry_after
 
@@ -332,6 +353,12 @@ def _in_plain_words(error: Exception, manners: Manners) -> str:
             return "arXiv's answer could not be decompressed"
         case _:
             return f"arXiv cannot be reached ({_root(error)})"
+
+
+def _is_unreached(error: Exception) -> bool:
+    return isinstance(error, requests.ConnectionError | requests.ConnectTimeout) and not isinstance(
+        error, requests.exceptions.SSLError
+    )
 
 
 def _root(error: BaseException) -> str:

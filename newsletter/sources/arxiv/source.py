@@ -33,6 +33,7 @@ class ArxivSource:
         """
         asked = self._asked(now)
         listings = asked.listings(scopes)
+        self._manners.told("", 0.0)
         return Fetched(
             listings=tuple(listings[scope.keyword.name] for scope in scopes),
             requests=asked.requests,
