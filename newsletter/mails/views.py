@@ -19,6 +19,7 @@ from newsletter.prose import plain, prose
 _ADDRESS = pattern(r"https://(?!\S*/\.\.?/)[!-~]+")
 _TITLE = 250  # characters of a title where space is short: arXiv's longest have some 240
 _COMMENT = 200
+_MARKED = 20_000  # of an abstract; arXiv takes none of more than 1,920
 
 
 class Run(NamedTuple):
@@ -92,7 +93,7 @@ def view(
     title = prose(paper.title) or f"{plain(paper.source)}:{plain(paper.local_id)}"
     abstract, comment = prose(mended(paper.abstract)), prose(mended(paper.comment))
     in_title = [span for each in keywords for span in marks(each, title)]
-    in_abstract = {each.name: marks(each, abstract) for each in keywords}
+    in_abstract = {each.name: marks(each, abstract[:_MARKED]) for each in keywords}
     found = in_abstract[shown] or list(chain.from_iterable(in_abstract.values()))
     spans = list(chain.from_iterable(in_abstract.values()))
     followed = [each for each in keywords if each.authors]

@@ -8,6 +8,7 @@ from typing import Any
 import html5lib
 import pytest
 
+from newsletter.preview import viewing
 from tests.making.samples import kinds
 from tests.making.tools import VALIDATOR
 
@@ -22,6 +23,8 @@ LOOKED_AT = [
     "one-paper",
     "flood",
     "five-hundred-papers",
+    "ordinary",
+    "awkward",
     "hostile",
 ]
 
@@ -86,6 +89,51 @@ def test_a_mail_is_laid_out_in_standards_mode(kind: str, seen: dict[str, Any]) -
 
 
 @pytest.mark.validator
+@pytest.fixture(scope="module")
+def measured(pages: dict[str, Path], seen: dict[str, Any]) -> dict[str, Any]:
+    """Return where titles stand, as tests/mails/browser/measure.mjs reports it."""
+    del seen  # it skips where there is no browser
+    report = json.loads(_printed("node", HERE / "measure.mjs", *pages.values()))
+    return {kind: report[str(file)] for kind, file in pages.items()}
+
+
+@pytest.mark.slow
+def test_the_first_screen_names_the_papers(measured: dict[str, Any]) -> None:
+    phone, desktop = (measured["ordinary"][view] for view in ("phone", "desktop"))
+    assert phone["first"] >= 4
+    assert desktop["first"] >= 6
+    fifth, tenth, last = (phone["screens"][place] for place in (4, 9, -1))
+    assert fifth <= 1.3
+    assert max(tenth, last) <= 4
+    assert measured["flood"]["phone"]["first"] >= 4
+    assert measured["flood"]["phone"]["screens"][-1] <= 30
+    assert len(measured["flood"]["phone"]["screens"]) == 229
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", LOOKED_AT)
+def test_a_finger_can_hit_every_link_on_a_phone(kind: str, measured: dict[str, Any]) -> None:
+    assert measured[kind]["phone"]["small"] == []
+
+
+@pytest.mark.slow
+def test_the_preview_page_shuts_nobody_out(tmp_path: Path, seen: dict[str, Any]) -> None:
+    del seen
+    shown = kinds()["combined"]
+    (tmp_path / "mail.html").write_text(shown.html(), "utf-8")
+    page = tmp_path / "index.html"
+    values = {
+        "subject": "A subject",
+        "recipient": "ada@example.net",
+        "html": "mail.html",
+        "text": shown.text(),
+        "source": shown.message().decode(),
+    }
+    page.write_text(viewing.page("preview.html", **values), "utf-8")
+    report = json.loads(_printed("node", HERE / "look.mjs", page))
+    assert report[str(page)]["violations"] == []
+
+
 @pytest.mark.slow
 def test_the_html_is_valid(remarks: list[dict[str, Any]]) -> None:
     assert remarks == []

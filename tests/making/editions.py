@@ -89,6 +89,22 @@ def hostile() -> Edition:
     return edition(news("graph", papers), news(HOSTILE[0], papers[:2]))
 
 
+def awkward() -> Edition:
+    """Return an edition of papers that are too long, in every way that a mail shows."""
+    url = "https://example.org/" + "a" * 1_000
+    papers = [
+        paper("2611.20000", title="A title of very many words " * 75),
+        paper("2611.20001", title="T" * 2_000),
+        paper("2611.20002", abstract="A sentence about graphs. " * 4_000),
+        paper("2611.20003", abstract="w" * 5_000),
+        paper("2611.20004", abstract=f"A graph is at {url} and elsewhere.", comment=url),
+        paper("2611.20005", abstract="", authors=("A" * 300, "B" * 300)),
+        paper("2611.20006", title="תמונות graph בדם", abstract="שלום graph עולם. " * 20),
+        paper("2611.20007", title="Z̸̡̛̹a̷͓͆l̵̰̈́g̶̣̈́o̸͕͝ graph", abstract="ﷺ graph " * 100),
+    ]
+    return edition(news("graph", papers), news("k" * 200, papers[:3]))
+
+
 def rich() -> Edition:
     """Return an edition with one of everything that a mail can show."""
     graphs = Keyword(name="graph neural network", replacements=True)

@@ -28,7 +28,8 @@ from newsletter.models import (
     Paper,
 )
 from newsletter.sources.arxiv import atom
-from tests.making.editions import MASTHEAD, TOKEN, hostile, many, rich
+from tests.making import days
+from tests.making.editions import MASTHEAD, TOKEN, awkward, hostile, many, rich
 
 SAMPLE = Path(__file__).parents[2] / "newsletter" / "preview" / "sample"
 TODAY = datetime(2026, 11, 20, 10, tzinfo=UTC)  # the second day of the sample, a Friday
@@ -90,6 +91,8 @@ def kinds() -> dict[str, Kind]:
         "thirty-papers": Kind(edition=_edition(_news(QUIET, many(30)))),
         "five-hundred-papers": Kind(edition=_edition(_news(QUIET, many(500)))),
         "flood": Kind(edition=_flood()),
+        "ordinary": Kind(edition=days.day(10)),
+        "awkward": Kind(edition=awkward()),
         "hostile": Kind(edition=hostile()),
     }
 
