@@ -5,8 +5,10 @@ The groups beside it print for themselves; `options` reads the clock and the env
 
 import json
 import os
+import shutil
 import signal
 import sys
+import textwrap
 from datetime import datetime
 from itertools import chain
 from math import inf
@@ -166,7 +168,7 @@ def check(
         found.append(trial_findings(config, recipient, now=now))
     codes = []
     for finding in chain.from_iterable(found):
-        typer.echo(f"{finding.mark} {finding.what}: {finding.text}")
+        typer.echo(_fitted(f"{finding.mark} {finding.what}: {finding.text}"))
         codes.append(finding.exit_code)
     raise typer.Exit(most_serious(codes))
 
@@ -341,6 +343,16 @@ def demo(
     from newsletter.preview.demo import run_demo
 
     run_demo(folder)
+
+
+def _fitted(line: str) -> str:
+    """Return a line as a terminal shows it, in 80 columns at most; elsewhere it stays one line."""
+    if not sys.stdout.isatty():
+        return line
+    width = min(80, shutil.get_terminal_size().columns)
+    return textwrap.fill(
+        line, width, subsequent_indent="     ", break_long_words=False, break_on_hyphens=False
+    )
 
 
 def _daily_job(

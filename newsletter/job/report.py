@@ -102,6 +102,17 @@ def summary(report: Mapping[str, Any]) -> str:
     return "; ".join(parts) + f"; exit {report['exit']}"
 
 
+def brief(report: Mapping[str, Any]) -> str:
+    """Return the JSON report in a few words, for a list of runs."""
+    mails, keywords = report["deliveries"], report["keywords"]
+    words = [_issue_words(report["issue"]) if keywords else "broken off"]
+    if mails["planned"]:
+        words.append(f"{mails['accepted']} of {counted(mails['planned'], 'mail')} accepted")
+    if unknown := sum(each["outcome"] == "unknown" for each in keywords):
+        words.append(f"{counted(unknown, 'keyword')} unknown")
+    return "; ".join([*words, f"exit {report['exit']}"])
+
+
 def list_summary(report: Report) -> str:
     """Return what changed on the list as one line for people."""
     list_ = report.list_changes

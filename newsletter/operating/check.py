@@ -21,7 +21,7 @@ from newsletter.models import Keyword
 from newsletter.operating import trial_mail
 from newsletter.operating.looks import unfound
 from newsletter.operating.sender_dns import Lookup, LookupFailedError, judgements
-from newsletter.operating.status import pace_remarks
+from newsletter.operating.status import no_run_for, pace_remarks
 from newsletter.phrases import counted
 from newsletter.sending import doors
 from newsletter.state.state import State
@@ -149,6 +149,9 @@ def _state(config: Config, now: datetime) -> Iterator[Finding]:
         waiting = sum(number for *_rest, number in state.deliveries.waiting())
         issues = counted(state.newest_issue(), "issue")
         yield Finding(what="state", text=f"{path}: {issues}, {waiting} outstanding")
+        if idle := no_run_for(state, now=now):
+            yield Finding(what="runs", text=idle, mark="note")
+            return
         for name, remark in pace_remarks(state, config.keywords, now=now):
             yield Finding(what="keywords", text=f"{name}: {remark}", mark="note")
         yield from _namesakes(state, config.keywords)

@@ -1,20 +1,22 @@
 """Say how the last runs went and what is outstanding, from the state alone. Changes nothing."""
 
 import re
+import textwrap
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from itertools import takewhile
+from itertools import chain, takewhile
 from pathlib import Path
 from typing import Any
 
 from newsletter.addresses import masked
 from newsletter.errors import StateError
-from newsletter.job.report import summary
+from newsletter.job.report import brief, summary
 from newsletter.models import Keyword
 from newsletter.moments import iso
 from newsletter.phrases import counted
 from newsletter.sources.window import SWEEP
 from newsletter.state.lock import holder
+from newsletter.state.runs import PastRun
 from newsletter.state.state import State
 
 SHOWN_RUNS = 5
@@ -22,6 +24,8 @@ SHOWN_RUNS = 5
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 _QUIET = timedelta(days=14)
 _MONTH = timedelta(days=30)
+_IDLE = timedelta(days=2)
+_NAME = 44  # columns of a keyword
 _FORTNIGHT = 10  # announcements in 14 days
 # info.arxiv.org/about/reports: 24,000 new submissions a month, some 20 announcements.
 _A_DAY = 1200
@@ -40,20 +44,22 @@ def current(path: Path, keywords: Sequence[Keyword], *, now: datetime) -> dict[s
 
     `running` says who holds the state, empty for nobody; `last_run` is its report, None before the
     first; `good_run_age` is the age in seconds of the last run that exited 0, None where there was
-    none; `keywords` has each keyword's last outcome, for how many runs it has been that, a
-    remark on its pace, and how many papers are on record as left out by each exclusion;
-    `outstanding` groups deliveries by issue, status and reason. Raises StateError when the file is
-    damaged.
+    none; `idle` says that no run has ended for days; `keywords` has each keyword's last outcome,
+    since when and for how many runs it has been that, a remark on its pace, and how many papers are
+    on record as left out by each exclusion; `outstanding` groups deliveries by issue, status and
+    reason. Raises StateError when the file is damaged.
     """
     if not path.exists():
         return {
-            "running": holder(path), "last_run": None, "good_run_age": None,
+            "running": holder(path), "last_run": None, "good_run_age": None, "idle": "",
             "runs": [], "keywords": [], "outstanding": [],
         }  # fmt: skip
     with State.open(path) as state:
         runs = state.history.runs(limit=100)
         good = state.history.runs(limit=1, exit_code=0)
-        remarks = dict(pace_remarks(state, keywords, now=now))
+        idle = no_run_for(state, now=now)
+        # Where the bot has not run, no keyword is to blame.
+        remarks = {} if idle else dict(pace_remarks(state, keywords, now=now))
         left_out = {each.name: state.papers.left_out(each.name) for each in keywords}
         waiting = state.deliveries.waiting()
     running = holder(path)
@@ -61,14 +67,20 @@ def current(path: Path, keywords: Sequence[Keyword], *, now: datetime) -> dict[s
         "running": running,
         "last_run": dict(runs[0].report) if runs else None,
         "good_run_age": (now - good[0].finished).total_seconds() if good else None,
+        "idle": idle,
         "runs": [
-            {"run": iso(each.started), "exit": each.exit_code, "summary": summary(each.report)}
+            {
+                "run": iso(each.started),
+                "exit": each.exit_code,
+                "brief": brief(each.report),
+                "summary": summary(each.report),
+            }
             for each in runs[:SHOWN_RUNS]
         ],
         "keywords": [
             {
                 "name": each.name,
-                **_streak(each.name, [run.report for run in runs]),
+                **_streak(each.name, runs),
                 "remark": remarks.get(each.name, ""),
                 "left_out": left_out[each.name],
             }
@@ -87,22 +99,23 @@ def current(path: Path, keywords: Sequence[Keyword], *, now: datetime) -> dict[s
 
 
 def lines(found: Mapping[str, Any]) -> list[str]:
-    """Return the status as lines for people."""
+    """Return the status as lines for people, of 80 columns at most."""
     shown = [f"a run is under way: {found['running']}"] if found["running"] else []
     if found["last_run"] is None and not found["outstanding"]:
         return [*shown, "no run yet; try: newsletter run --dry-run"]
     good = found["good_run_age"]
     shown += ["no good run yet" if good is None else f"last good run {good / 3600:.1f} hours ago"]
-    runs = [f"  {each['run']}  {each['summary']}" for each in found["runs"]]
+    shown += [found["idle"]] if found["idle"] else []
+    runs = [f"  {_minute(each['run'])}  {each['brief']}" for each in found["runs"]]
     shown += ["", "last runs:"] + (runs or ["  none has ended"])
-    shown += ["", "keywords:"] + [_keyword_line(each) for each in found["keywords"]]
+    shown += ["", *_keyword_lines(found["keywords"])]
     if not found["outstanding"]:
         return [*shown, "", "nothing is outstanding"]
     shown += ["", "outstanding, to go with the next run:"]
     for each in found["outstanding"]:
         reason = f": {masked(each['reason'])}" if each["reason"] else ""
         number = counted(each["deliveries"], "mail")
-        shown.append(f"  issue {each['issue']}, {number} {each['status']}{reason}")
+        shown += _wrapped(f"issue {each['issue']}, {number} {each['status']}{reason}")
     return shown
 
 
@@ -130,6 +143,14 @@ def issue_lines(path: Path, issue: int, *, whole_addresses: bool) -> list[str]:
 def _called(status: str, running: str) -> str:
     """Return the status; what was under way when a run was killed, as the next run will call it."""
     return "unknown" if status == "sending" and not running else status
+
+
+def no_run_for(state: State, *, now: datetime) -> str:
+    """Return "no run for 475 days", or nothing where one has ended in the last two."""
+    for last in state.history.runs(limit=1):
+        if now - last.finished > _IDLE:
+            return f"no run for {(now - last.finished).days} days"
+    return ""
 
 
 def pace_remarks(
@@ -171,23 +192,59 @@ def _likeliest(keyword: Keyword, left_out: Mapping[str, int]) -> str:
     return "is it spelled as authors write it?"
 
 
-def _streak(name: str, reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return a keyword's last outcome, its reason, and for how many runs it has been that."""
+def _streak(name: str, runs: Sequence[PastRun]) -> dict[str, Any]:
+    """Return a keyword's last outcome, its reason, and how long and how often it has been that."""
     said = [
-        keyword for report in reports for keyword in report["keywords"] if keyword["name"] == name
+        (run.started, keyword)
+        for run in runs
+        for keyword in run.report["keywords"]
+        if keyword["name"] == name
     ]
     if not said:
-        return {"outcome": None, "reason": "", "runs": 0}
-    outcome = said[0]["outcome"]
-    runs = sum(1 for _ in takewhile(lambda keyword: keyword["outcome"] == outcome, said))
-    return {"outcome": outcome, "reason": said[0]["reason"], "runs": runs}
+        return {"outcome": None, "reason": "", "since": None, "runs": 0}
+    (_, last), *_ = said
+    alike = list(takewhile(lambda each: each[1]["outcome"] == last["outcome"], said))
+    return {
+        "outcome": last["outcome"],
+        "reason": last["reason"],
+        "since": iso(alike[-1][0]),
+        "runs": len(alike),
+    }
 
 
-def _keyword_line(keyword: Mapping[str, Any]) -> str:
-    line = f"  {keyword['name']}: {keyword['outcome'] or 'not asked yet'}"
-    if keyword["runs"] > 1:
-        line += f" for {keyword['runs']} runs"
-    on_record = [f"{papers} left out by {text}" for text, papers in keyword["left_out"].items()]
-    for words in (keyword["reason"], keyword["remark"], ", ".join(on_record)):
-        line += f"; {words}" if words else ""
-    return line
+def _keyword_lines(keywords: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return a table, and below it what there is to say, once for all it is true of."""
+    rows = [("keyword", "last outcome", "since")] + [
+        (each["name"], each["outcome"] or "not asked yet", _minute(each["since"]))
+        for each in keywords
+    ]
+    width = max(min(_NAME, max(len(name) for name, *_ in rows)), 7)
+    table = [f"  {_cut(name, width):{width}}  {said:13}  {since}" for name, said, since in rows]
+    remarks: dict[str, list[str]] = {}
+    for each in keywords:
+        on_record = [f"{papers} left out by {text}" for text, papers in each["left_out"].items()]
+        for words in (each["reason"], each["remark"], ", ".join(on_record)):
+            if words:
+                remarks.setdefault(words, []).append(each["name"])
+    below = [_wrapped(f"{', '.join(names)}: {words}") for words, names in remarks.items()]
+    return [*(line.rstrip() for line in table), *([""] if below else []), *chain(*below)]
+
+
+def _minute(moment: str | None) -> str:
+    """Return an ISO time as "2026-11-19 10:00"."""
+    return moment[:16].replace("T", " ") if moment else ""
+
+
+def _cut(name: str, width: int) -> str:
+    return name if len(name) <= width else name[: width - 1] + "…"
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(
+        text,
+        80,
+        initial_indent="  ",
+        subsequent_indent="    ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

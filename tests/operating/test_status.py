@@ -2,11 +2,12 @@ import os
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from newsletter.errors import StateError, TransportError
-from newsletter.models import Ledger, Outgoing
+from newsletter.models import Keyword, Ledger, Outgoing
 from newsletter.operating.status import age, current, issue_lines, lines, pace_remarks
 from newsletter.state.lock import only_run
 from newsletter.state.state import State
@@ -22,8 +23,8 @@ def room(tmp_path: Path) -> Newsroom:
     return newsroom
 
 
-def found(room: Newsroom) -> dict[str, object]:
-    return current(room.folder / "state.sqlite3", room.keywords, now=NOW + DAY)
+def found(room: Newsroom, *, days: float = 1) -> dict[str, Any]:
+    return current(room.folder / "state.sqlite3", room.keywords, now=NOW + days * DAY)
 
 
 @pytest.mark.parametrize(
@@ -70,8 +71,29 @@ def test_a_keyword_says_for_how_many_runs_it_has_been_unknown(room: Newsroom) ->
     for hours in (0, 4, 8):
         room.run(now=NOW + timedelta(hours=hours))
     told = found(room)
-    assert "  mri: unknown for 3 runs; arXiv answered 503" in lines(told)
+    assert (told["keywords"][0]["runs"], told["keywords"][0]["outcome"]) == (3, "unknown")
+    shown = lines(told)
+    assert "  keyword  last outcome   since" in shown
+    assert "  mri      unknown        2026-11-19 10:00" in shown
+    assert "  mri, pet: arXiv answered 503" in shown
+    assert "  2026-11-19 18:00  no issue; 2 keywords unknown; exit 69" in shown
     assert told["good_run_age"] == (2 * DAY).total_seconds()
+
+
+def test_where_the_bot_has_not_run_that_is_said_once_and_of_no_keyword(room: Newsroom) -> None:
+    told = found(room, days=474)
+    assert told["idle"] == "no run for 475 days"
+    assert not [each["remark"] for each in told["keywords"] if each["remark"]]
+    assert lines(told).count("no run for 475 days") == 1
+    assert found(room, days=0.5)["idle"] == ""
+
+
+def test_the_status_fits_into_80_columns(tmp_path: Path) -> None:
+    names = ("a" * 100, "mri", "magnetic resonance imaging of the resting state in mice and men")
+    room = Newsroom(tmp_path, keywords=tuple(Keyword(name=name) for name in names))
+    room.told.down = "arXiv answered 503 to five requests in a row, and then it was asked no more"
+    room.run(now=NOW - DAY)
+    assert [line for line in lines(found(room)) if len(line) > 80 and "a" * 79 not in line] == []
 
 
 def test_what_is_outstanding_is_told_with_its_reason(room: Newsroom) -> None:
