@@ -60,13 +60,9 @@ def imprint(config: Config) -> Imprint:
 def write_once(config: Config, output: Path | None, *, rebuild: bool) -> list[Path]:
     """Write the archive now, into `output` or where the configuration says; returns what changed.
 
-    Raises ConfigError where neither says where, StateError before the first run.
+    Raises as `destination` does, and as `write`.
     """
-    target = output or config.archive.directory
-    if target is None:
-        raise ConfigError(["there is no [archive] directory to write to; or name one by --output"])
-    if not config.state.file.exists():
-        raise StateError(config.state.file, "nothing is known yet; try: newsletter run")
+    target = destination(config, output)
     with State.open(config.state.file) as state:
         written = write(
             state,
@@ -76,6 +72,16 @@ def write_once(config: Config, output: Path | None, *, rebuild: bool) -> list[Pa
             rebuild=rebuild,
         )
     return [target / name for name in written]
+
+
+def destination(config: Config, output: Path | None) -> Path:
+    """Return where to write; ConfigError where nothing says so, StateError before the first run."""
+    target = output or config.archive.directory
+    if target is None:
+        raise ConfigError(["there is no [archive] directory to write to; or name one by --output"])
+    if not config.state.file.exists():
+        raise StateError(config.state.file, "nothing is known yet; try: newsletter run")
+    return target
 
 
 def unanswered(

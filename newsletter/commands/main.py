@@ -20,6 +20,7 @@ import typer
 
 from newsletter import __version__
 from newsletter.commands import state
+from newsletter.commands.archive import archive
 from newsletter.commands.keywords import keywords
 from newsletter.commands.list import subscribers, suppressions
 from newsletter.commands.options import (
@@ -59,6 +60,7 @@ app = typer.Typer(
 app.add_typer(subscribers, name="subscribers")
 app.add_typer(suppressions, name="suppressions")
 app.add_typer(state.state, name="state")
+app.command()(archive)
 app.add_typer(keywords, name="keywords")
 app.add_typer(settings, name="config")
 app.command()(papers)
@@ -270,25 +272,6 @@ def preview(
     for path in write(
         loaded_config(context), output, now=moment(None), subscriber=subscriber, keyword=keyword
     ):
-        typer.echo(f"wrote {path}")
-
-
-@app.command()
-def archive(
-    context: typer.Context,
-    *,
-    output: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Where to write, else [archive] directory.")
-    ] = None,
-    rebuild: Annotated[
-        bool, typer.Option("--rebuild", help="Look at every page, not only at what news touches.")
-    ] = False,
-) -> None:
-    """Write past issues, the Daily Papers page, feeds and search as files; mails nobody."""
-    from newsletter.archive import writing
-
-    config = loaded_config(context)
-    for path in writing.write_once(config, output, rebuild=rebuild):
         typer.echo(f"wrote {path}")
 
 

@@ -91,3 +91,19 @@ insert into lacking (paper)
 
 alter table deliveries add column frequency text not null default 'daily';
 alter table deliveries add column abstracts text not null default '';
+
+create table past (
+    keyword   text not null,
+    paper     text not null,
+    version   integer not null,
+    submitted text not null,
+    recorded  text not null,
+    primary key (keyword, paper)
+) strict, without rowid;
+
+create table looked_up (
+    keyword    text not null,
+    month      text not null,
+    definition text not null,
+    primary key (keyword, month)
+) strict, without rowid;

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 
-from newsletter.models import Day, Kind, Link, News, Paper
+from newsletter.models import Day, Keyword, Kind, Link, News, Paper
 from newsletter.moments import iso, moment_of
 from newsletter.state.database import Database, json_text
 
@@ -130,13 +130,17 @@ class PaperBook:
     def newest(self, keyword: str, limit: int) -> list[Paper]:
         """Return the papers that stand under a keyword, each in its newest version, newest first.
 
-        Also those recorded without being announced; not those known by id alone.
+        Also those recorded without being announced, and those of the past that were looked up; not
+        those known by id alone.
         """
         rows = self._database.rows(
-            "select data from (select paper, max(version) as version from announced"
-            " where keyword = ? group by paper) as newest"
+            "select data from (select paper, max(version) as version from"
+            " (select paper, version from announced where keyword = ?"
+            " union all select paper, version from past where keyword = ?)"
+            " group by paper) as newest"
             " join papers on id = paper and papers.version = newest.version"
             " order by data ->> '$.updated' desc, id desc limit ?",
+            keyword,
             keyword,
             limit,
         )
@@ -186,7 +190,9 @@ class PaperBook:
         found: dict[str, list[tuple[str, int]]] = {}
         for year, paper, version in self._database.rows(
             "select year, paper, newest from (select min(substr(submitted, 1, 4)) as year, paper,"
-            " max(version) as newest, min(recorded) as known from announced group by paper)"
+            " max(version) as newest, min(recorded) as known"
+            " from (select paper, version, submitted, recorded from announced union all"
+            " select paper, version, submitted, recorded from past) group by paper)"
             " join papers on id = paper and version = newest order by year, known, paper"
         ):
             found.setdefault(year, []).append((paper, version))
@@ -201,6 +207,41 @@ class PaperBook:
                 "select data from papers where id = ? and version = ?", *each
             )
         ]
+
+    def looked_up(self, keyword: Keyword) -> set[str]:
+        """Return the months (`2025-01`) of which all papers of a keyword were looked up."""
+        rows = self._database.rows(
+            "select month from looked_up where keyword = ? and definition = ?",
+            keyword.name,
+            json_text(asdict(keyword)),
+        )
+        return {month for (month,) in rows}
+
+    def keep_past(
+        self,
+        keyword: Keyword,
+        papers: Collection[Paper],
+        *,
+        now: datetime,
+        month: str,
+        whole: bool,
+    ) -> None:
+        """Keep papers of a month for the archive. Whether they are news is another matter.
+
+        `whole` says that there can be no more of that month.
+        """
+        with self._database.transaction() as db:
+            keep(db, papers)
+            db.executemany(
+                "insert into past values (?, ?, ?, ?, ?) on conflict (keyword, paper)"
+                " do update set version = max(version, excluded.version)",
+                [(keyword.name, p.id, p.version, iso(p.submitted), iso(now)) for p in papers],
+            )
+            if whole:
+                db.execute(
+                    "insert or replace into looked_up values (?, ?, ?)",
+                    (keyword.name, month, json_text(asdict(keyword))),
+                )
 
     def first_issues(self, papers: Iterable[tuple[str, int]]) -> dict[str, int]:
         """Return the issues that first announced some papers in a version, by id."""
@@ -220,7 +261,7 @@ class PaperBook:
         """Return a text that changes whenever a paper, an announcement or an issue is added."""
         ((issue, papers, announced),) = self._database.rows(
             "select (select coalesce(max(number), 0) from issues), (select count(*) from papers),"
-            " (select count(*) from announced)"
+            " (select count(*) from announced) + (select count(*) from past)"
         )
         return f"{issue} {papers} {announced}"
 

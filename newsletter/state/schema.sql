@@ -64,6 +64,22 @@ create table announced (               -- the ledger of what is no longer news
 create index announced_by_issue on announced (issue, keyword, position) where issue is not null;
 create index announced_by_date on announced (keyword, submitted);
 
+create table past (                    -- what the archive has looked up: neither announced nor known
+    keyword   text not null,
+    paper     text not null,
+    version   integer not null,
+    submitted text not null,           -- of v1
+    recorded  text not null,
+    primary key (keyword, paper)
+) strict, without rowid;
+
+create table looked_up (               -- months that were looked up whole, for what a keyword meant
+    keyword    text not null,
+    month      text not null,          -- 2025-01
+    definition text not null,
+    primary key (keyword, month)
+) strict, without rowid;
+
 create table deliveries (              -- what is owed to whom, and what became of it
     id        integer primary key,
     issue     integer not null references issues,

@@ -10,7 +10,7 @@ from itertools import chain
 
 from newsletter.errors import SourceError
 from newsletter.keywords.matching import matcher
-from newsletter.models import Listing, Paper, Scope
+from newsletter.models import Keyword, Listing, Paper, Scope
 from newsletter.sources.arxiv import trust
 from newsletter.sources.arxiv.atom import Unread
 from newsletter.sources.arxiv.calendar import announcement_due
@@ -62,6 +62,18 @@ class Inquiry:
         for group in self.groups(answered):
             found |= self._with_revisions(group, found)
         return self._silence_confirmed(scopes, found)
+
+    def past(self, keyword: Keyword, first: datetime, last: datetime) -> list[Paper]:
+        """Return what was submitted from `first` on, before `last`, in its current versions.
+
+        Raises SourceError where the answer is not to be trusted.
+        """
+        scope = Scope(keyword=keyword, start=first)
+        papers = self._pages.papers(_search([scope]), first, last, size=PAGE).papers.values()
+        if reason := trust.outside(papers, first, last):
+            raise SourceError(self._url, reason)
+        share = self._shares([scope], papers)[keyword.name]
+        return [paper for paper in share if first <= paper.submitted < last]
 
     def groups(self, scopes: Iterable[Scope]) -> list[tuple[Scope, ...]]:
         """Return the scopes by request: windows that open close together, and a URL that is short.

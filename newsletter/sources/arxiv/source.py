@@ -55,6 +55,15 @@ class ArxivSource:
         search = dated(search_query(keyword), start.astimezone(UTC), now.astimezone(UTC))
         return Pages(client, self._url).page(Question(search=search))
 
+    def past(
+        self, keyword: Keyword, first: datetime, last: datetime, *, now: datetime
+    ) -> tuple[Paper, ...]:
+        """Return what arXiv has for a keyword that was submitted from `first` on, before `last`.
+
+        Raises SourceError.
+        """
+        return tuple(self._asked(now).past(keyword, first, last))
+
     def queries(self, scopes: tuple[Scope, ...], *, now: datetime) -> list[str]:
         """Return the URLs that a run at `now` would begin with; nothing is asked."""
         asked = self._asked(now)
