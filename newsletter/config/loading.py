@@ -83,6 +83,7 @@ class Config(tables.Table):
             reply_to=self.newsletter.reply_to or "",
             bounce_address=bounces,
             base_url=self.web.base_url if self.web else "",
+            archive_url=(self.archive.base_url or "") if self.archive.directory else "",
         )
 
 

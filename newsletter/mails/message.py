@@ -118,6 +118,8 @@ class Composer:
         if masthead.reply_to:
             name, address = parseaddr(masthead.reply_to)
             lines += [f"Reply-To: {_mailbox(name, address)}", f"List-Owner: <mailto:{address}>"]
+        if page := masthead.issue_url(delivery.issue):
+            lines += [f"List-Archive: <{masthead.archive_url}/>", f"Archived-At: <{page}>"]
         label = f"{_label(keyword)}." if keyword else ""
         campaign = _label(keyword) if keyword else "combined"
         lines += [

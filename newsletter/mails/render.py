@@ -76,6 +76,7 @@ class Renderer:
         folders = [folder for folder in (templates, _shipped()) if folder]
         self._title = plain(masthead.title)
         self._owner = bare(masthead.reply_to or masthead.sender)
+        self._issue_url = masthead.issue_url
         self._preferences = PREFERENCES if masthead.base_url else ""
         self._bibtex = bibtex
         self._timezone = timezone
@@ -96,13 +97,13 @@ class Renderer:
             card.text.made(form)
         for small in (False, True):
             self._head(section, small=small)
-            self._rest(section, named=small, left_out=1)
+            self._rest(section, named=small, left_out=1, frame={"number": 1, "page": "x"})
         tuple(self._titles([section, section]))
         self._html.piece("index", index=[head, head])
         self._shared("reason", reason="x")
         self._html.piece("small_papers")
         self._html.piece("small_papers_end")
-        self._more(1, [])
+        self._more(1, [], frame={"number": 1, "page": "x"})
 
     def render(self, edition: Edition, *, smallest: bool = False) -> Rendered:
         """Return the edition as HTML of at most 90 KB, and as text, in which no paper is missing.
@@ -129,6 +130,7 @@ class Renderer:
             "preheader": wording.shortened(" · ".join(titles[1:6]), _PREHEADER),
             "when": wording.when(edition),
             "number": edition.issue,
+            "page": self._issue_url(edition.issue),
             "count": wording.count(edition),
             "sources": list(dict.fromkeys(plain(each.source) for each in edition.digests)),
             "notes": wording.notes(edition),
@@ -268,7 +270,8 @@ class Renderer:
         room -= sum(fixed[:kept])
         papers = [each for each in papers if each.section < kept]
         if dropped or least > room:
-            room -= kept * _COUNT + size_of(self._more(99_999, dropped))
+            room -= kept * (_COUNT + size_of(str(frame["page"])))
+            room -= size_of(self._more(99_999, dropped, frame=frame))
 
         shapes = [each.card.html for each in papers]
         chosen = fitted(shapes, room, wanted, turns=turns(papers))
@@ -283,15 +286,16 @@ class Renderer:
             if section.cards:
                 yield from self._listed(section, forms, begin, end)
             left_out = sum(not forms[id_] for id_, _ in section.cards)
-            brief = self._rest(section, left_out=left_out).html
-            whole = self._rest(section, left_out=left_out, named=True).html
+            brief = self._rest(section, left_out=left_out, frame=frame).html
+            whole = self._rest(section, left_out=left_out, named=True, frame=frame).html
             if size_of(whole) - size_of(brief) <= room:
                 room -= size_of(whole) - size_of(brief)
                 yield whole
             else:
                 yield brief
         if dropped:
-            yield self._more(sum(len(each.cards) for each in sections[kept:]), dropped)
+            number = sum(len(each.cards) for each in sections[kept:])
+            yield self._more(number, dropped, frame=frame)
         yield closing
 
     def _as_text(
@@ -370,18 +374,29 @@ class Renderer:
     def _head(self, section: Section, *, small: bool = False) -> Both:
         return self._shared("digest", digest=section.heading, small=small)
 
-    def _rest(self, section: Section, *, named: bool = False, left_out: int = 0) -> Both:
-        """Return what stands below the papers of a digest; `named` are those of other keywords."""
+    def _rest(
+        self,
+        section: Section,
+        *,
+        named: bool = False,
+        left_out: int = 0,
+        frame: Mapping[str, object] | None = None,
+    ) -> Both:
+        """Return what stands below the papers of a digest; `named` are those of other keywords.
+
+        `frame` says where the papers are that were left out.
+        """
         return self._shared(
             "rest",
             also=tuple(card.view for _, card in section.also) if named else (),
             here_too=wording.here_too(len(section.also)) if section.also and not named else "",
             more=wording.more(left_out) if left_out else "",
+            **_place(frame if left_out else None),
             failed=wording.not_shown(section.failed) if section.failed else "",
         )
 
-    def _more(self, number: int, names: Sequence[str]) -> str:
-        return self._html.piece("more", more=wording.more(number, names))
+    def _more(self, number: int, names: Sequence[str], *, frame: Mapping[str, object]) -> str:
+        return self._html.piece("more", more=wording.more(number, names), **_place(frame))
 
     def _shared(self, block: str, **values: object) -> Both:
         """Return a block that many editions have, made once for equal values."""
@@ -423,6 +438,11 @@ def _values(paper: View, form: Form) -> dict[str, object]:
         "comment": paper.comment if whole else paper.short_comment,
         "abstract": paper.abstract if whole else paper.excerpt if part else (),
     }
+
+
+def _place(frame: Mapping[str, object] | None) -> dict[str, object]:
+    """Return where an issue is in the archive, with nothing where it is not."""
+    return {name: frame[name] if frame else "" for name in ("page", "number")}
 
 
 def _block(form: Form) -> str:

@@ -23,7 +23,8 @@ class Masthead:
 
     `id` is stable for ever (List-Id, Message-ID). `sender` is one RFC 5322 mailbox.
     `unsubscribe_address` takes `+TOKEN` before its @; `bounce_address` too, where bounces are read.
-    `base_url` is where the web part is reached, empty without one.
+    `base_url` is where the web part is reached, `archive_url` where the archive is served; both
+    are empty without one.
     """
 
     id: str
@@ -33,6 +34,11 @@ class Masthead:
     reply_to: str = ""
     bounce_address: str = ""
     base_url: str = ""
+    archive_url: str = ""
+
+    def issue_url(self, number: int) -> str:
+        """Return where an issue can be read in a browser, empty without an archive."""
+        return f"{self.archive_url}/issues/{number}.html" if self.archive_url else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,58 @@
+"""Where an archive is served, a mail says where its issue stands: in headers, foot and rest."""
+
+from dataclasses import replace
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+
+from newsletter.mails.message import Composer
+from newsletter.mails.render import Renderer
+from newsletter.models import Delivery, Edition
+from tests.making.editions import MASTHEAD, TOKEN
+from tests.making.papers import NOW
+from tests.making.samples import kinds
+
+ARCHIVE = "https://papers.example.org/archive"
+
+
+def mail(edition: Edition, *, archive_url: str) -> EmailMessage:
+    masthead = replace(MASTHEAD, archive_url=archive_url)
+    composer = Composer(masthead, now=NOW, token=lambda _address: TOKEN, per_keyword=False)
+    delivery = Delivery(
+        id=1,
+        issue=edition.issue,
+        after=edition.issue - 1,
+        recipient="ada@example.net",
+        keywords=tuple(each.keyword.name for each in edition.digests),
+        format="html",
+    )
+    rendered = Renderer(masthead, templates=None).render(edition)
+    content = b"".join(composer.outgoing(delivery, rendered).message)
+    return message_from_bytes(content, policy=policy.default)
+
+
+def part(message: EmailMessage, kind: str) -> str:
+    body = message.get_body((kind,))
+    assert body is not None
+    return str(body.get_content())
+
+
+def test_headers_and_foot_lead_to_the_issue() -> None:
+    found = mail(kinds()["combined"].edition, archive_url=ARCHIVE)
+    page = f"{ARCHIVE}/issues/12.html"
+    assert found["Archived-At"] == f"<{page}>"  # RFC 5064
+    assert found["List-Archive"] == f"<{ARCHIVE}/>"  # RFC 2369
+    assert f'href="{page}"' in part(found, "html")
+    assert "View issue 12 in a browser" in part(found, "html")
+    assert page in part(found, "plain")
+
+
+def test_what_there_was_no_room_for_is_a_click_away() -> None:
+    found = part(mail(kinds()["five-hundred-papers"].edition, archive_url=ARCHIVE), "html")
+    assert f'href="{ARCHIVE}/issues/12.html"' in found.partition("more. The plain")[2]
+
+
+def test_without_an_archive_nothing_is_said_of_one() -> None:
+    found = mail(kinds()["combined"].edition, archive_url="")
+    assert found["Archived-At"] is None
+    assert found["List-Archive"] is None
+    assert "in a browser" not in part(found, "html")
