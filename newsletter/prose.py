@@ -5,6 +5,8 @@ from functools import lru_cache
 
 from newsletter.tex import readable
 
+_LONG = 200  # characters
+
 # Controls and separators become spaces; what reorders or hides its neighbours, and what is no
 # character at all, goes.
 _SPACES = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029]+")
@@ -46,7 +48,12 @@ def shown(text: str) -> str:
     return "".join(each if each == "\n" or printable(each) else "\ufffd" for each in text)
 
 
-@lru_cache(maxsize=2048)  # mails and pages say the same of a paper
 def prose(text: str) -> str:
     """Return a title, name, comment or abstract as people read it: plain, its TeX as Unicode."""
+    return _long_prose(text) if len(text) > _LONG else plain(readable(text))
+
+
+# Mails, pages, feeds and search say the same of a paper, and it is abstracts that take long.
+@lru_cache(maxsize=4096)
+def _long_prose(text: str) -> str:
     return plain(readable(text))

@@ -110,7 +110,7 @@ def json_feed(feed: Feed) -> str:
         "_generator": {"name": MARK},
         "items": [_item(feed, each) for each in feed.news],
     }
-    return json.dumps(made, ensure_ascii=False, indent=1) + "\n"
+    return json.dumps(made, ensure_ascii=False) + "\n"
 
 
 def opml(title: str, feeds: Sequence[Feed]) -> str:

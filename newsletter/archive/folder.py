@@ -17,6 +17,7 @@ from newsletter.files import locked, sync_folder
 MARK = "arxiv-newsletter"  # stands in every file of ours
 
 _DRAFTS = ".arxiv-newsletter.new"
+_MANY = 200  # files that are synced one by one; of more, the whole system is
 _MOST = 40  # characters of a keyword that stand in a file name
 
 
@@ -33,7 +34,6 @@ class Folder:
         self.written: list[str] = []
         self._drafts = path / _DRAFTS
         self._numbers = count()
-        self._touched: set[Path] = set()
 
     def __enter__(self) -> Self:
         self.path.mkdir(parents=True, exist_ok=True)
@@ -58,10 +58,11 @@ class Folder:
         except FileNotFoundError:
             there = None
         except (IsADirectoryError, NotADirectoryError):
-            there = b""
+            there = b"a folder"
         if there == content:
             return
-        if there is not None and MARK.encode() not in there:
+        # A power cut before `settle` may leave an empty file of ours.
+        if there and MARK.encode() not in there:
             self.problems.append(
                 f"{path}: something stands there that this program did not write, and it was left"
                 " alone; move it away, or name another folder in [archive] directory"
@@ -72,17 +73,19 @@ class Folder:
         draft = self._drafts / str(next(self._numbers))
         with draft.open("wb") as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())  # else a power cut leaves an empty file, and that is nobody's
         draft.replace(path)
-        self._touched.add(path.parent)
         self.written.append(name)
 
     def settle(self) -> None:
         """Make what was put survive a power cut."""
-        for folder in self._touched:
+        if len(self.written) > _MANY:
+            os.sync()
+            return
+        for name in self.written:
+            with (self.path / name).open("rb") as file:
+                os.fsync(file.fileno())
+        for folder in {(self.path / name).parent for name in self.written}:
             sync_folder(folder)
-        self._touched.clear()
 
     def _clear(self) -> None:
         """Away with what a run left half-written."""

@@ -88,5 +88,5 @@ def _number(value: int) -> bytes:
 
 def _packed(content: bytes) -> str:
     """Return some bytes compressed, as text without quotes: four bytes of length, then they."""
-    squeezed = zlib.compress(content, 9)
+    squeezed = zlib.compress(content)
     return b85encode(len(squeezed).to_bytes(4) + squeezed, pad=True).decode()
