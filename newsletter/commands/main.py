@@ -20,7 +20,6 @@ import typer
 
 from newsletter import __version__
 from newsletter.commands import state
-from newsletter.commands.archive import archive
 from newsletter.commands.keywords import keywords
 from newsletter.commands.list import subscribers, suppressions
 from newsletter.commands.options import (
@@ -33,7 +32,7 @@ from newsletter.commands.options import (
     moment,
     parsed,
 )
-from newsletter.commands.papers import papers
+from newsletter.commands.papers import archive, papers
 from newsletter.commands.settings import settings
 from newsletter.errors import (
     PERMISSION,
@@ -60,10 +59,10 @@ app = typer.Typer(
 app.add_typer(subscribers, name="subscribers")
 app.add_typer(suppressions, name="suppressions")
 app.add_typer(state.state, name="state")
-app.command()(archive)
 app.add_typer(keywords, name="keywords")
 app.add_typer(settings, name="config")
 app.command()(papers)
+app.command()(archive)
 
 
 def main() -> None:

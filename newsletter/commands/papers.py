@@ -1,12 +1,16 @@
-"""What was announced, for scripts: one object a line, in a form that is written down."""
+"""What was announced: for scripts, one object a line; for readers, as pages of the archive."""
 
 import json
-from datetime import date
-from typing import Annotated, Any
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from newsletter.commands.options import Json, loaded_config, parsed
+from newsletter.commands.options import Json, Now, loaded_config, moment, parsed
+
+if TYPE_CHECKING:
+    from newsletter.config.loading import Config
 
 FORM = 1  # docs/machine-readable.md says what it has; what is added later keeps the number
 
@@ -64,3 +68,43 @@ def papers(
                 "links": {link.label: link.url for link in paper.links},
             }
             typer.echo(json.dumps(record, ensure_ascii=False))
+
+
+def archive(
+    context: typer.Context,
+    *,
+    output: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where to write, else [archive] directory.")
+    ] = None,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Look at every page, not only at what news touches.")
+    ] = False,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            "--from", metavar="DATE", help="First look up older papers, from that month on."
+        ),
+    ] = None,
+    now: Now = None,
+) -> None:
+    """Write past issues, the Daily Papers page, feeds and search as files; mails nobody."""
+    from newsletter.archive import writing
+
+    config = loaded_config(context)
+    writing.destination(config, output)
+    if since is not None:
+        _look_up_past(config, parsed(date.fromisoformat, since, "--from"), now=moment(now))
+    for path in writing.write_once(config, output, rebuild=rebuild):
+        typer.echo(f"wrote {path}")
+
+
+def _look_up_past(config: "Config", since: date, *, now: datetime) -> None:
+    """Ask arXiv for older papers, and tell of each month; what was kept stays if it ends early."""
+    from newsletter.archive.past import fill
+    from newsletter.job.parts import arxiv_source
+    from newsletter.state.state import State
+
+    source = arxiv_source(config, attempts=config.source.attempts)
+    with State.open(config.state.file) as state:
+        for line in fill(source, state, config.keywords, since=since, now=now):
+            typer.echo(line)
