@@ -106,6 +106,7 @@ def test_hostile_papers_make_sound_feeds(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3000)  # minutes on a machine at rest
 def test_in_a_year_no_id_changes_and_no_entry_comes_twice(tmp_path: Path) -> None:
     library = Library(tmp_path)
     start = datetime(2026, 11, 19, 10, tzinfo=UTC)
