@@ -5,7 +5,7 @@ Above `publish` everything may be repeated freely; below it everything can be re
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import chain
 from typing import ParamSpec
@@ -32,6 +32,7 @@ from newsletter.models import (
     Frequency,
     Issue,
     Keyword,
+    Listing,
     Memory,
     Reader,
     Scope,
@@ -89,12 +90,16 @@ def run(
     unheard = spared("the inbox", hear, returns, now=now)
     mailable = [each for each in subscribers if not mailroom.suppressions.reason_for(each.email)]
 
-    memories = [state.memory(each) for each in keywords]
+    memories = [state.memory(each, among=()) for each in keywords]
     scopes = tuple(
         scope(each, memory, state, rules, now=now)
         for each, memory in zip(keywords, memories, strict=True)
     )
     fetched, unfetched = answered(source, scopes, now=now)
+    memories = [
+        replace(memory, announced=_announced(each, listing, state))
+        for each, listing, memory in zip(keywords, fetched.listings, memories, strict=True)
+    ]
     found = [
         news(each, listing, memory, now=now, baseline_days=rules.baseline_days)
         for each, listing, memory in zip(keywords, fetched.listings, memories, strict=True)
@@ -136,6 +141,10 @@ def run(
     state.history.record_run(as_json(report))
     state.prune(now=now)
     return report
+
+
+def _announced(keyword: Keyword, listing: Listing, state: State) -> dict[str, int]:
+    return state.announced(keyword.name, among=[paper.id for paper in listing.papers])
 
 
 def complete_papers(source: Source, state: State, *, now: datetime) -> None:
@@ -220,11 +229,13 @@ def publish(
     served = frequencies_due(today, weekly_served(state.last_weekly(), state.first_day()))
     issue = compile_issue(number, today, day.news)
     fresh = {each.keyword.name: number for each in day.news if each.announcements}
+    # Who reads weekly is a week behind; of what all have had, nobody is owed anything.
+    behind = [each.covered for each in before.values() if each.covered is not None]
     plan = owed(
         number,
         subscribers,
         keywords=[each.keyword.name for each in day.news],
-        news_in=state.news_in() | fresh,
+        news_in=state.news_in(after=min(behind, default=number - 1)) | fresh,
         before=before,
         served=served,
         per_keyword=rules.per_keyword,

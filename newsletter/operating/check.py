@@ -174,7 +174,8 @@ def _arxiv(config: Config, now: datetime) -> Iterator[Finding]:
     rules = parts.rules(config)
     with _remembered(config) as state:
         scopes = tuple(
-            daily.scope(each, state.memory(each), state, rules, now=now) for each in config.keywords
+            daily.scope(each, state.memory(each, among=()), state, rules, now=now)
+            for each in config.keywords
         )
     urls = arxiv.queries(scopes, now=now)
     for url in urls:

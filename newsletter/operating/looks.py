@@ -138,7 +138,7 @@ def _remembered(config: Config, keyword: Keyword, *, days: int, now: datetime) -
             if (
                 trail is None
                 or trail.since > start
-                or state.memory(wider).former is not None
+                or state.memory(wider, among=()).former is not None
                 or not _is_narrower(keyword, wider)
             ):
                 continue

@@ -5,7 +5,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from importlib import resources
 from itertools import chain, count
@@ -17,6 +17,8 @@ from typing import Any, ClassVar, Self
 from newsletter.errors import PERMISSION, StateError, exit_code_of
 from newsletter.files import sync_folder
 from newsletter.moments import stamp
+
+CHECK_EVERY = 7 * 86400  # seconds
 
 APPLICATION_ID = 0x61724E4C  # "arNL": tells our files from other programs' SQLite files
 
@@ -44,13 +46,16 @@ class Database:
         self._lock = RLock()
         self._synced_at = -inf
         self._syncing = True
+        self._checked: float | None = None  # when the whole file was looked at; None: no file
 
     @classmethod
     def open(cls, path: Path) -> Self:
         """Open a file, creating it where there is none.
 
         A new file is made beside its name and renamed, so that whatever stands there and is not a
-        whole state file of ours is damage and raises StateError: it is never a first run.
+        whole state file of ours is damage and raises StateError: it is never a first run. The
+        whole file is looked at, which takes a second a gigabyte, unless it is as this program left
+        it when it last closed it, and was looked at in the last seven days.
         """
         try:
             if not path.exists():
@@ -86,6 +91,8 @@ class Database:
     def close(self) -> None:
         """Close the file; whatever was committed stays."""
         self._connection.close()
+        if self._checked is not None:
+            _note_sound(self.path, self._checked)
 
     def __enter__(self) -> Self:
         return self
@@ -149,11 +156,14 @@ class Database:
 
     def _check(self) -> None:
         """Make sure that this is a whole state file of ours, and make it ready."""
+        self._checked = _found_sound(self.path)  # before SQLite opens it, and makes a log
         try:
             self._connection.execute("pragma busy_timeout = 5000")
             ((application,),) = self._connection.execute("pragma application_id")
             ((version,),) = self._connection.execute("pragma user_version")
-            ((found,),) = self._connection.execute("pragma quick_check(1)")
+            found = "ok"
+            if self._checked is None:
+                ((found,),) = self._connection.execute("pragma quick_check(1)")
         except sqlite3.OperationalError as error:
             raise cannot(self.path, "cannot be opened", error) from error
         except sqlite3.Error as error:
@@ -169,6 +179,7 @@ class Database:
             )
         if found != "ok":
             raise _damaged(self.path, str(found))
+        self._checked = self._checked or time.time()
         if version < newest:
             self._migrate()
         with self.guarded() as db:
@@ -219,6 +230,45 @@ def _free(name: str) -> Path:
 def _log_of(path: Path) -> Path:
     """Return where SQLite keeps what was last written; it would be added to whatever has `path`."""
     return path.with_name(path.name + "-wal")
+
+
+def _mark_of(path: Path) -> Path:
+    """Return where it is noted in which state a file was left, and when it was last found whole."""
+    return path.with_name(path.name + ".checked")
+
+
+def _found_sound(path: Path) -> float | None:
+    """Return when a file was found whole, None where it is to be looked at again.
+
+    That is after an unclean end, which leaves the log behind, after seven days, and wherever
+    anything but this program has written to the file.
+    """
+    mark = _mark_of(path)
+    try:
+        *left, checked = mark.read_text("ascii").split()
+        # As git has it: what changes within a tick of the clock shows no other time.
+        settled = path.stat().st_mtime_ns < mark.stat().st_mtime_ns
+        whole = settled and not _log_of(path).exists() and left == _left(path)
+        recent = 0 <= time.time() - float(checked) < CHECK_EVERY
+    except (OSError, ValueError):
+        return None
+    return float(checked) if whole and recent else None
+
+
+def _note_sound(path: Path, checked: float) -> None:
+    """Note how a file was left, where nobody else has it open; it costs a check where it fails.
+
+    What no run works on, such as a backup, gets no note beside it.
+    """
+    lock = path.with_name(path.name + ".lock")
+    with suppress(OSError):
+        if lock.exists() and not _log_of(path).exists():
+            _mark_of(path).write_text(" ".join([*_left(path), str(checked)]), "ascii")
+
+
+def _left(path: Path) -> list[str]:
+    stat = path.stat()
+    return [str(each) for each in (stat.st_ino, stat.st_size, stat.st_mtime_ns)]
 
 
 def _create(path: Path) -> None:

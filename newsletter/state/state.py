@@ -6,7 +6,7 @@ have a book each.
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -73,13 +73,9 @@ class State:
 
     # What was announced
 
-    def memory(self, keyword: Keyword) -> Memory:
-        """Return what was announced for a keyword so far."""
-        versions = self.database.rows(
-            "select paper, max(version) from announced where keyword = ? group by paper",
-            keyword.name,
-        )
-        announced = dict(versions)
+    def memory(self, keyword: Keyword, *, among: Collection[str] | None = None) -> Memory:
+        """Return what was announced for a keyword so far: see `announced`."""
+        announced = self.announced(keyword.name, among=among)
         for definition, since, last_good in self.database.rows(
             "select definition, since, last_good from keywords where name = ?", keyword.name
         ):
@@ -91,6 +87,27 @@ class State:
                 former=former if former != keyword else None,
             )
         return Memory(announced=announced)
+
+    def announced(self, name: str, *, among: Collection[str] | None = None) -> dict[str, int]:
+        """Return the highest version announced of each paper, `among` some ids or of all ever.
+
+        All are a million after some years; a run asks for those that a listing has.
+        """
+        if among is None:
+            return dict(
+                self.database.rows(
+                    "select paper, max(version) from announced where keyword = ? group by paper",
+                    name,
+                )
+            )
+        return dict(
+            self.database.rows(
+                "select paper, max(version) from announced where keyword = ?"
+                " and paper in (select value from json_each(?)) group by paper",
+                name,
+                json_text([*among]),
+            )
+        )
 
     def trail(self, name: str) -> Trail | None:
         """Return where a keyword's windows have been, None before its first good answer."""
@@ -192,11 +209,11 @@ class State:
         )
         return int(number)
 
-    def news_in(self) -> dict[str, int]:
-        """Return, for each keyword, the last issue that announced something for it."""
+    def news_in(self, *, after: int = 0) -> dict[str, int]:
+        """Return, for each keyword, the last issue after one that announced something for it."""
         return dict(
             self.database.rows(
-                "select keyword, max(issue) from announced where issue is not null group by keyword"
+                "select keyword, max(issue) from announced where issue > ? group by keyword", after
             )
         )
 

@@ -1,4 +1,4 @@
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from email.message import EmailMessage
@@ -255,9 +255,9 @@ def test_the_readers_of_before_and_each_memory_are_read_once(room: Newsroom) -> 
             read.append("readers")
             return super().readers()
 
-        def memory(self, keyword: Keyword) -> Memory:
+        def memory(self, keyword: Keyword, *, among: Collection[str] | None = None) -> Memory:
             read.append(keyword.name)
-            return super().memory(keyword)
+            return super().memory(keyword, among=among)
 
     read: list[str] = []
     room.open_state = Counting.open

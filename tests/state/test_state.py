@@ -127,6 +127,7 @@ def test_a_published_issue_reads_back_as_it_was(path: Path) -> None:
         assert state.issues(after=0, upto=1) == [issue]
         assert state.newest_issue() == 1
         assert state.news_in() == {"mri": 1}
+        assert state.news_in(after=1) == {}
 
 
 def test_nobody_else_can_read_the_addresses(path: Path) -> None:
@@ -143,6 +144,8 @@ def test_what_was_announced_is_remembered_by_keyword_and_id(path: Path) -> None:
         publish(state, 1, "2611.00001")
         memory = state.memory(MRI)
         assert memory.announced == {"arxiv:2611.00001": 1}
+        assert state.announced("mri", among=["arxiv:2611.00001", "arxiv:9"]) == memory.announced
+        assert state.memory(MRI, among=["arxiv:2611.00002"]).announced == {}
         assert memory.last_good == NOW
         assert not memory.needs_baseline
         assert state.memory(Keyword(name="pet")).needs_baseline

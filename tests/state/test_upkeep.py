@@ -1,15 +1,18 @@
 """The state file over the years: copies, newer schemas, doubts, and what is only counted later."""
 
+import os
 import sqlite3
 import stat
 from datetime import timedelta
 from pathlib import Path
+from time import sleep
 
 import pytest
 
 from newsletter.errors import StateError
 from newsletter.operating.status import issue_lines
 from newsletter.state.database import Database
+from newsletter.state.lock import only_run
 from newsletter.state.state import State
 from tests.making.commands import DAY_ONE, DAY_TWO, Command
 from tests.making.newsroom import Newsroom
@@ -223,3 +226,33 @@ def test_the_state_is_backed_up_and_verified_from_the_command_line(
     ended = newsletter("state", "verify")
     assert ended.code == 74
     assert "in no digest" in ended.out
+
+
+def test_a_file_that_was_left_whole_is_looked_at_once_a_week(room: Newsroom) -> None:
+    state_file, mark = path(room), room.folder / "state.sqlite3.checked"
+    with only_run(state_file):
+        for _ in range(2):  # what was written a moment ago may be written once more unseen
+            State.open(state_file).database.close()
+            sleep(0.05)
+    left = state_file.stat()
+    content = bytearray(state_file.read_bytes())
+    page = int.from_bytes(content[16:18], "big")
+    content[page : 3 * page] = b"\xff" * (2 * page)
+    state_file.write_bytes(content)
+    with pytest.raises(StateError, match="is damaged"):
+        State.open(state_file)
+    noted = mark.read_text()
+    os.utime(state_file, ns=(left.st_atime_ns, left.st_mtime_ns))
+    State.open(state_file).database.close()  # a disk that rots shows no time
+    *stamp, checked = noted.split()
+    mark.write_text(" ".join([*stamp, str(float(checked) - 7 * 86400)]))
+    with pytest.raises(StateError, match="is damaged"):
+        State.open(state_file)
+
+
+@pytest.mark.parametrize("noted", ["", "1 2", "a b c d"])
+def test_a_note_that_cannot_be_read_costs_a_look(room: Newsroom, noted: str) -> None:
+    (room.folder / "state.sqlite3.checked").write_text(noted)
+    path(room).write_bytes(path(room).read_bytes()[:-4096])
+    with pytest.raises(StateError, match="is damaged"):
+        State.open(path(room))
