@@ -84,6 +84,7 @@ class Config(tables.Table):
             bounce_address=bounces,
             base_url=self.web.base_url if self.web else "",
             archive_url=(self.archive.base_url or "") if self.archive.directory else "",
+            changeable=tuple(each.name for each in self.keywords) if self.inbox else (),
         )
 
 

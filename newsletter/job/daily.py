@@ -127,6 +127,8 @@ def run(
         troubles += tried(mailroom.deliver, issue=issue.number if issue else None, late=True)
     unheard += spared("judging what came back", judge, returns, now=now)
     unwritten = spared("the archive", archive, day)
+    if returns and not stopped(troubles):
+        unheard += spared("answers", returns.answer, lambda: mailroom.transport, now=now)
 
     report = Report(
         run=now,

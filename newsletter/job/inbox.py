@@ -1,19 +1,27 @@
 """Hear of people who leave or complain and of dead addresses, and suppress them.
 
-It answers nobody.
+What else readers ask for goes to the desk (see answers), which alone answers.
 """
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 
 from newsletter.addresses import domain_of
-from newsletter.errors import SOFTWARE, InboxError, NewsletterError, exit_code_of
-from newsletter.models import Bounce, Mailing
+from newsletter.errors import (
+    DATA,
+    SOFTWARE,
+    InboxError,
+    NewsletterError,
+    SubscribersError,
+    exit_code_of,
+)
+from newsletter.job.letters.answers import ASKED, Desk
+from newsletter.models import Bounce, Mailing, Transport
 from newsletter.phrases import counted
 from newsletter.returns.bounces import (
     classify,
@@ -32,6 +40,8 @@ from newsletter.subscribers.suppressions import Suppressions
 DONE, UNKNOWN = "newsletter-done", "newsletter-unknown"
 
 _BATCH = 50
+# Mails that a person may want to read: what was not plain may be a letter to the owner.
+_FOR_PEOPLE: tuple[MailKind, ...] = ("refused", "unclear", "unknown")
 # Mails that say by themselves that somebody wants no more: the reason, and how we know.
 _REASONS: dict[MailKind, str] = {
     "unsubscribed": "by mail",
@@ -64,6 +74,7 @@ class Returns:
     suppressions: Suppressions
     clerk: Clerk
     opener: Opener | None = None
+    desk: Desk | None = None
 
     def read(self, *, now: datetime) -> Reading:
         """Read what is new in the inbox, act on it, and move it; nothing is ever deleted.
@@ -80,7 +91,8 @@ class Returns:
                 for start in range(0, len(keys), _BATCH):
                     batch = keys[start : start + _BATCH]
                     before = self.bounces.mails_read(mailbox.name, batch)
-                    fresh = self._read(mailbox, [key for key in batch if key not in before], now)
+                    unread = [key for key in batch if key not in before]
+                    fresh = self._read(mailbox, unread, now, troubles)
                     kinds += Counter(fresh.values())
                     # What cannot be moved must not keep the next from being read.
                     troubles += _moved(mailbox, before | fresh)
@@ -93,6 +105,11 @@ class Returns:
             unreadable=tuple(unreadable),
             trouble=next(iter(troubles), None),
         )
+
+    def answer(self, transport: Callable[[], Transport], *, now: datetime) -> None:
+        """Answer those who asked for something by mail. Raises NewsletterError."""
+        if self.desk:
+            self.desk.answer(transport, now=now)
 
     def judge(self, *, now: datetime) -> int:
         """Suppress who is to be suppressed for bounces and refusals that are not judged yet.
@@ -120,13 +137,22 @@ class Returns:
         self.bounces.note_judged(bounces)
         return len(found)
 
-    def _read(self, mailbox: Mailbox, keys: Sequence[str], now: datetime) -> dict[str, MailKind]:
+    def _read(
+        self, mailbox: Mailbox, keys: Sequence[str], now: datetime, troubles: list[InboxError]
+    ) -> dict[str, MailKind]:
         mails = mailbox.read(keys) if keys else []
         meanings = {each.key: _understood(self.clerk, each) for each in mails}
         for each in meanings.values():
             if detail := _REASONS.get(each.kind):
                 self._suppress(each.address, each.kind, detail, now)
-        kinds = {key: each.kind for key, each in meanings.items()}
+        kinds = {key: each.kind for key, each in meanings.items() if each.kind not in ASKED}
+        for key, each in meanings.items():
+            if each.kind in ASKED:
+                try:
+                    kinds[key] = self.desk.act(each, now=now) if self.desk else "unknown"
+                except (SubscribersError, OSError) as error:
+                    # The mail stays where it is: the next run does what it asks for.
+                    troubles.append(_not_changed(error))
         self.bounces.note_mails(mailbox.name, kinds, _bounces(meanings.values()), now=now)
         return kinds
 
@@ -177,11 +203,15 @@ def summary(reading: Reading) -> str:
         "bounce": f"{counted(number['bounce'], 'bounce')} ({reading.suppressed} suppressed)",
         "automatic": f"{number['automatic']} auto-"
         + ("reply" if number["automatic"] == 1 else "replies"),
+        "changed": f"{number['changed']} chose keywords",
+        "joining": f"{number['joining']} asked to join",
+        "joined": f"{number['joined']} joined",
+        "unclear": f"{number['unclear']} asked what they mean",
         "refused": f"{number['refused']} refused for want of a valid token",
         "unknown": f"{number['unknown']} not understood",
     }
     told = ", ".join(text for kind, text in parts.items() if number[kind])
-    kept = f" (moved to {UNKNOWN})" if number["refused"] + number["unknown"] else ""
+    kept = f" (moved to {UNKNOWN})" if any(number[kind] for kind in _FOR_PEOPLE) else ""
     return f"read {counted(total, 'mail')}: {told}{kept}{unreadable}"
 
 
@@ -213,6 +243,15 @@ class _Mass:
         return in_mass(self._bounces.returned(issue), self.mailed(issue)) if issue else frozenset()
 
 
+def _not_changed(error: SubscribersError | OSError) -> InboxError:
+    code = exit_code_of(error) if isinstance(error, OSError) else DATA
+    return InboxError(
+        f"what a reader asks for by mail cannot be done: {error}; the mail stays in the inbox, and"
+        " the next run reads it again",
+        exit_code=code,
+    )
+
+
 def _bounces(meanings: Iterable[Meaning]) -> list[Bounce]:
     return [
         Bounce(
@@ -241,7 +280,7 @@ def _moved(mailbox: Mailbox, kinds: Mapping[str, str]) -> list[InboxError]:
     """File mails by what they were taken for, and return what was in the way."""
     folders: dict[str, list[str]] = {DONE: [], UNKNOWN: []}
     for key, kind in kinds.items():
-        folders[UNKNOWN if kind in {"refused", "unknown"} else DONE].append(key)
+        folders[UNKNOWN if kind in _FOR_PEOPLE else DONE].append(key)
     troubles = []
     for folder, keys in folders.items():
         try:

@@ -40,8 +40,12 @@ def returns(
 ) -> "Returns":
     """Return what hears of people who leave; a token can name who is listed or was ever mailed."""
     from newsletter.job.inbox import Returns
+    from newsletter.job.letters.answers import Desk
     from newsletter.returns.meaning import Clerk
+    from newsletter.subscribers.joining import CONFIRM
+    from newsletter.subscribers.tokens import Notes, Tokens
 
+    names = [each.name for each in config.keywords]
     return Returns(
         deliveries=state.deliveries,
         bounces=state.bounces,
@@ -50,8 +54,18 @@ def returns(
             config.masthead,
             keys=keys,
             addresses=lambda: [*listed, *state.recipients()],
+            keywords=names,
         ),
         opener=inbox(config),
+        desk=Desk(
+            path=config.subscribers.file,
+            keywords=names,
+            suppressions=suppressions,
+            history=state.history,
+            masthead=config.masthead,
+            tokens=Tokens(keys, config.newsletter.id),
+            notes=Notes(keys, config.newsletter.id, CONFIRM),
+        ),
     )
 
 

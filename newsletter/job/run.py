@@ -13,9 +13,10 @@ from pathlib import Path
 from threading import Event
 
 from newsletter.config.loading import Config
-from newsletter.errors import ArchiveError, ConfigError, StoppedError
-from newsletter.job import alerts, daily
+from newsletter.errors import ArchiveError, ConfigError, InboxError, StoppedError
+from newsletter.job import daily
 from newsletter.job.inbox import Reading
+from newsletter.job.letters import alerts
 from newsletter.job.mailroom import Mailroom
 from newsletter.job.parts import (
     everybody,
@@ -134,7 +135,10 @@ def run(
 
 
 def read_inbox(config: Config, *, now: datetime) -> Reading:
-    """Read bounces and unsubscribe mails now; raises ConfigError where no inbox is configured."""
+    """Read what came back and what readers ask for by mail now, and answer them.
+
+    Raises ConfigError where no inbox is configured.
+    """
     if config.inbox is None:
         raise ConfigError(
             ["there is no [inbox] to read; say there where bounces and unsubscribe mails arrive"]
@@ -144,7 +148,18 @@ def read_inbox(config: Config, *, now: datetime) -> Reading:
         keys = token_keys(config)
         suppressions = Suppressions(config.subscribers.suppressions, keys=keys)
         listed = (each.email for each in everybody(config).subscribers)
-        return returns(config, state, suppressions, listed, keys=keys).read(now=now)
+        office = returns(config, state, suppressions, listed, keys=keys)
+        reading = office.read(now=now)
+        post = partial(
+            transport,
+            config,
+            accepted_lately=_accepted_lately(config, state, now),
+            stop=Event(),
+        )
+        for trouble in daily.spared("answers", office.answer, post, now=now):
+            told = InboxError(str(trouble), exit_code=trouble.exit_code)
+            reading = replace(reading, trouble=reading.trouble or told)
+        return reading
 
 
 def archived(config: Config, state: State, day: Day) -> None:

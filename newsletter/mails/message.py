@@ -20,12 +20,18 @@ from newsletter.mails.render import PREFERENCES, UNSUBSCRIBE
 from newsletter.models import Delivery, Envelope, Masthead, Outgoing, Rendered
 from newsletter.numbers import message_id, number
 from newsletter.prose import printable
+from newsletter.subscribers.joining import KEEP
 
 # In quoted-printable "=" stands before two hexadecimal digits or the end of a line, so that no
 # part can hold this (RFC 2045 6.7).
 _BOUNDARY = "=_edition"
 
 _SLOT = re.compile(f"({UNSUBSCRIBE}|{PREFERENCES})")
+
+_MARK = "TOKEN" * 8  # in the place of a token, in what is made once
+
+# Outlook and some browsers cut links of more than 2,000 characters.
+_LONGEST_BODY = 1_700
 
 _ATOM = r'[^\s"(),.:;<>@\[\\\]]+'  # RFC 5322 3.2.3; any script: RFC 6532
 _ADDRESS = re.compile(rf"{_ATOM}(\.{_ATOM})*@([a-z0-9-]+\.)*[a-z0-9-]+")
@@ -52,6 +58,11 @@ class Composer:
         self._per_keyword = per_keyword
         self._name, self._sender = parseaddr(masthead.sender)
         self._domain = self._sender.rpartition("@")[2]
+        self._prepared = _prepared(masthead.changeable)
+        links = (self._unsubscribe_link(_MARK), self._preferences_link(_MARK))
+        # People read the text with the link in it, so the prepared letter is for HTML alone.
+        self._in_text = [_around(each.partition("&body=")[0]) for each in links]
+        self._in_html = [_around(escape(each)) for each in links]
         self._headers: dict[tuple[object, ...], bytes] = {}
 
     def outgoing(self, delivery: Delivery, rendered: Rendered) -> Outgoing:
@@ -74,7 +85,7 @@ class Composer:
         return Outgoing(
             delivery=delivery.id,
             envelope=Envelope(
-                sender=_tagged(bounce, token) if bounce else self._sender,
+                sender=tagged(bounce, token) if bounce else self._sender,
                 recipient=recipient,
                 id=message,
             ),
@@ -145,11 +156,11 @@ class Composer:
         )
 
     def _body(self, delivery: Delivery, rendered: Rendered, token: str) -> Iterable[bytes]:
-        links = (self._unsubscribe_link(token), self._preferences_link(token))
-        yield from _joined(rendered.text, [_slot(link, token) for link in links])
+        encoded = _quoted(token)
+        yield from _joined(rendered.text, [encoded.join(around) for around in self._in_text])
         if delivery.format == "html":
             yield _BETWEEN
-            yield from _joined(rendered.html, [_slot(escape(link), token) for link in links])
+            yield from _joined(rendered.html, [encoded.join(around) for around in self._in_html])
             yield _END
 
     def _unsubscribe_link(self, token: str) -> str:
@@ -157,11 +168,33 @@ class Composer:
         return f"{base.rstrip('/')}/unsubscribe/{token}" if base else self._mailto(token)
 
     def _preferences_link(self, token: str) -> str:
-        return f"{self._masthead.base_url.rstrip('/')}/preferences/{token}"
+        base = self._masthead.base_url
+        if base:
+            return f"{base.rstrip('/')}/preferences/{token}"
+        if not self._masthead.changeable:
+            return ""
+        return f"{self._mailbox_of(token)}?subject={quote(change_subject(token))}{self._prepared}"
 
     def _mailto(self, token: str) -> str:
-        address = quote(_tagged(self._masthead.unsubscribe_address, token), safe="@+")
-        return f"mailto:{address}?subject=unsubscribe%20{token}"
+        return f"{self._mailbox_of(token)}?subject=unsubscribe%20{token}"
+
+    def _mailbox_of(self, token: str) -> str:
+        address = quote(tagged(self._masthead.unsubscribe_address, token), safe="@+")
+        return f"mailto:{address}"
+
+
+def change_subject(token: str) -> str:
+    """Return the subject of a mail that changes what somebody gets."""
+    return f"change {token}"
+
+
+def _prepared(keywords: Sequence[str]) -> str:
+    """Return the body of a letter that names all keywords, for a link; empty where it is too long.
+
+    RFC 6068: lines end with CR LF.
+    """
+    body = quote("\r\n".join([KEEP, *keywords, ""]), safe="")
+    return f"&body={body}" if keywords and len(body) <= _LONGEST_BODY else ""
 
 
 def _crlf(lines: Iterable[str]) -> bytes:
@@ -189,7 +222,8 @@ def _checked(address: str) -> str:
     return address
 
 
-def _tagged(address: str, token: str) -> str:
+def tagged(address: str, token: str) -> str:
+    """Return an address with a token in it."""
     local, _, domain = address.rpartition("@")
     return f"{local}+{token}@{domain}"
 
@@ -239,9 +273,12 @@ def _cut(piece: str) -> tuple[bytes | int, ...]:
     return tuple(part for part in cut if part != b"")
 
 
-def _slot(link: str, token: str) -> bytes:
-    """Encode a link, its token in one piece: people and machines search mails for it."""
-    return _quoted(token).join(_quoted(part) for part in link.split(token))
+def _around(link: str) -> list[bytes]:
+    """Encode what stands around the token of a link, which stays in one piece.
+
+    People and machines search mails for it.
+    """
+    return [_quoted(part) for part in link.split(_MARK)]
 
 
 def _quoted(text: str) -> bytes:

@@ -43,7 +43,7 @@ PREFERENCES = "\x02preferences\x03"
 LIMIT = 90_000
 TEXT_LIMIT = 240_000
 
-_LINKS = 1_000  # bytes of the limit that are kept for the personal links
+_LINKS = 3_000  # bytes of the limit that are kept for the personal links
 _HEADS = 6_000  # bytes: where the headings take more, they are set smaller
 _TITLES = 40  # so many papers, and their titles stand before them all
 _BEST = 8  # of more papers the first of all keywords
@@ -77,7 +77,7 @@ class Renderer:
         self._title = plain(masthead.title)
         self._owner = bare(masthead.reply_to or masthead.sender)
         self._issue_url = masthead.issue_url
-        self._preferences = PREFERENCES if masthead.base_url else ""
+        self._preferences = PREFERENCES if masthead.base_url or masthead.changeable else ""
         self._bibtex = bibtex
         self._timezone = timezone
         self._subject = subject

@@ -24,7 +24,8 @@ class Masthead:
     `id` is stable for ever (List-Id, Message-ID). `sender` is one RFC 5322 mailbox.
     `unsubscribe_address` takes `+TOKEN` before its @; `bounce_address` too, where bounces are read.
     `base_url` is where the web part is reached, `archive_url` where the archive is served; both
-    are empty without one.
+    are empty without one. `changeable` names the keywords that readers may choose by mail; it is
+    empty where nobody reads what they write.
     """
 
     id: str
@@ -35,6 +36,7 @@ class Masthead:
     bounce_address: str = ""
     base_url: str = ""
     archive_url: str = ""
+    changeable: tuple[str, ...] = ()
 
     def issue_url(self, number: int) -> str:
         """Return where an issue can be read in a browser, empty without an archive."""

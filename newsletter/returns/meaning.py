@@ -2,29 +2,63 @@
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from email.message import Message
+from email.utils import getaddresses
 from functools import cached_property
 from itertools import chain
 from typing import Literal
 
-from newsletter.addresses import bare
+from newsletter.addresses import address, bare, folded
 from newsletter.models import Masthead
 from newsletter.returns.bounces import Failure, by_a_mail_system, reported
+from newsletter.returns.choosing import Choice, asks_to_join, choice, confirms, without_asking
 from newsletter.returns.complaints import complained_of
+from newsletter.returns.own_words import own_lines
 from newsletter.returns.parsing import decoded, lines_of, parsed, text_of, texts
 from newsletter.returns.wishes import is_courtesy, is_doubtful, is_plain_wish, speaks_of_leaving
-from newsletter.subscribers.tokens import LENGTH, BadToken, Tokens, keyed_id
+from newsletter.subscribers.joining import CONFIRM
+from newsletter.subscribers.tokens import LENGTH, BadToken, Notes, Tokens, keyed_id
 
 # A request to leave; a complaint to a provider; a mail that did not arrive; a notice nobody waits
-# for; one of the first three that names nobody by a token of ours; anything else.
-MailKind = Literal["unsubscribed", "complained", "bounce", "automatic", "refused", "unknown"]
+# for; one of the first three that names nobody by a token of ours; a list of keywords to get; one
+# that is not plain; a wish to join, and its confirmation; anything else.
+MailKind = Literal[
+    "unsubscribed",
+    "complained",
+    "bounce",
+    "automatic",
+    "refused",
+    "changed",
+    "unclear",
+    "joining",
+    "joined",
+    "unknown",
+]
 _TOKEN = re.compile(rf"(?<![a-z2-7])[a-z2-7]{{{LENGTH}}}(?![a-z2-7])", re.IGNORECASE)
 _ADDRESSED = ("Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To", "To", "Cc")
 
 _AUTOMATIC_SUBJECT = re.compile(
     r"\W*(auto(matic|mated|matische|-)? ?(reply|response|antwort)|out of (the )?office"
-    r"|abwesenheit|réponse automatique|respuesta automática|risposta automatica)",
+    r"|abwesenheit|réponse automatique|respuesta automática|risposta automatica"
+    r"|自动回复|自動回覆|自動応答|自動返信)",
+    re.IGNORECASE,
+)
+# What the link in the foot writes into the subject, and our question too.
+_CHANGE = re.compile(rf"\bchange\W{{1,3}}[a-z2-7]{{{LENGTH}}}(?![a-z2-7])", re.IGNORECASE)
+_NOTE = re.compile(r"(?<![\w.-])\.?[\w-]{16,4000}\.[\w-]{27,64}(?![\w-])", re.ASCII)
+_LIST_FIELDS = (
+    "List-Id",
+    "List-Post",
+    "List-Unsubscribe",
+    "List-Help",
+    "Mailing-List",
+    "X-Mailing-List",
+    "X-Loop",
+)
+_ROBOTS = re.compile(
+    r"(?:mailer-daemon|postmaster|no-?reply|do-?not-?reply|.*-(?:request|bounces?|owner)|owner-.*"
+    r"|bounces?|listserv|majordomo|root)(?:[+=].*)?@",
     re.IGNORECASE,
 )
 
@@ -33,18 +67,26 @@ _AUTOMATIC_FIELDS = ("X-Auto-Response-Suppress", "X-Autoreply", "X-Autorespond",
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Meaning:
-    """What a mail is: who it is about, and for a bounce, why."""
+    """What a mail is: who it is about, and for a bounce, why.
+
+    For the wish of a reader `choice` has the keywords they name. The address of one that would
+    join is whatever stands as the sender, and proves nothing; `note` is ours, and says what is
+    confirmed.
+    """
 
     kind: MailKind
     address: str = ""
     failure: Failure | None = None
+    choice: Choice = field(default_factory=Choice)
+    note: str = ""
 
 
 class Clerk:
     """Understands mails, and who they are about by tokens that `keys` signed, the newest first.
 
     `addresses` is asked for everybody a token can name, when the first one comes. `ours` are the
-    addresses that mails are sent from and answered to.
+    addresses that mails are sent from and answered to. `keywords` are those that readers may
+    choose by mail; without any nobody can, or join.
     """
 
     def __init__(
@@ -53,18 +95,22 @@ class Clerk:
         *,
         keys: Sequence[bytes],
         addresses: Callable[[], Iterable[str]],
+        keywords: Sequence[str] = (),
     ) -> None:
+        self._keywords = keywords
         self._title = masthead.title
         others = {masthead.bounce_address, bare(masthead.sender), bare(masthead.reply_to)}
         self.ours = frozenset(others | {masthead.unsubscribe_address}) - {""}
         self._tokens = Tokens(keys, masthead.id)
+        self._notes = Notes(keys, masthead.id, CONFIRM)
         self._keys = keys
         self._addresses = addresses
         local, _, domain = masthead.unsubscribe_address.rpartition("@")
         # Mail to an address of its own says by that alone what it wants.
         pattern = rf"(?<![\w.+-]){re.escape(local)}(\+[^\s@<>]{{0,64}})?@{re.escape(domain)}"
         own = masthead.unsubscribe_address not in others
-        self._leaving = re.compile(pattern, re.IGNORECASE) if own else None
+        self._at_the_door = re.compile(pattern, re.IGNORECASE)
+        self._leaving = self._at_the_door if own else None
 
     def meaning(self, content: bytes) -> Meaning:
         """Return what a mail is, and who it is about by a token of ours: nothing else counts."""
@@ -89,11 +135,64 @@ class Clerk:
 
     def _of_a_person(self, mail: Message) -> Meaning:
         subject, addressed = decoded(mail, "Subject"), _addressed(mail)
+        asked = self._asked(mail, subject, addressed) if self._keywords else None
+        if asked:
+            return asked
         if not self._wants_to_leave(mail, subject, addressed):
             return Meaning(kind="unknown")
         # What a reply in HTML quotes has the token in its links alone; some attach the whole mail.
-        written = " ".join(map(text_of, texts(mail, attached=True)))
+        written = _written(mail)
         return self._about("unsubscribed", f"{addressed} {subject} {written}")
+
+    def _asked(self, mail: Message, subject: str, addressed: str) -> Meaning | None:
+        """Return what a reader or somebody who would be one asks for; None for anything else."""
+        sender = _one_sender(mail)
+        if sender is None or folded(sender[1]) in self.ours:
+            return None
+        lines = own_lines(mail)
+        if self._at_the_door.search(addressed):
+            note = self._note(f"{subject} {_written(mail)}")
+            if note and not _CHANGE.search(subject):
+                kind: MailKind = "joined" if confirms(lines, signed=sender[0]) else "unclear"
+                return Meaning(kind=kind, note=note)
+            if not _TOKEN.search(f"{subject} {addressed}") and asks_to_join(subject, lines):
+                wanted = choice(without_asking(lines), keywords=self._keywords, signed=sender[0])
+                return Meaning(kind="joining", address=sender[1], choice=wanted)
+        return self._change(mail, sender, subject, addressed, lines)
+
+    def _note(self, text: str) -> str:
+        """Return the first note of ours in a text, whether it is still good or not."""
+        found = (each[0] for each in _NOTE.finditer(text) if self._notes.is_ours(each[0]))
+        return next(found, "")
+
+    def _change(
+        self,
+        mail: Message,
+        sender: tuple[str, str],
+        subject: str,
+        addressed: str,
+        lines: Sequence[str],
+    ) -> Meaning | None:
+        """Return the change that a mail asks for, or that it is not plain; None for no change."""
+        wanted = choice(lines, keywords=self._keywords, signed=sender[0])
+        by_link = bool(_CHANGE.search(subject))
+        leaving = [each for each in wanted.unclear if is_plain_wish(each, title=self._title)]
+        if is_plain_wish(subject, title=self._title):
+            return None
+        if wanted.keywords and wanted.unclear and len(leaving) == len(wanted.unclear):
+            # `unsubscribe`, then some keywords: from these, or for good?
+            kind: MailKind = "unclear"
+        elif not wanted.keywords and (leaving or not by_link):
+            return None
+        else:
+            kind = "changed" if wanted.is_plain else "unclear"
+        meant = self._about(kind, f"{subject} {addressed}")
+        if meant.kind == "refused":
+            # A mail that is quoted may have been passed on: only its owner has a say by it.
+            meant = self._about(kind, _written(mail))
+            if folded(meant.address) != folded(sender[1]):
+                return Meaning(kind="refused") if by_link else None
+        return replace(meant, choice=wanted)
 
     def _wants_to_leave(self, mail: Message, subject: str, addressed: str) -> bool:
         lines = chain.from_iterable(map(lines_of, texts(mail)))
@@ -101,7 +200,9 @@ class Clerk:
         if any(map(is_doubtful, (subject, first))):
             return False
         plain = any(is_plain_wish(each, title=self._title) for each in (subject, first))
-        return plain or bool(self._leaving and self._leaving.search(addressed))
+        if plain or _CHANGE.search(subject):  # who would change something does not leave
+            return plain
+        return bool(self._leaving and self._leaving.search(addressed))
 
     def _about(self, kind: MailKind, text: str, why: Failure | None = None) -> Meaning:
         for token in _TOKEN.findall(text):
@@ -117,6 +218,28 @@ class Clerk:
     def _known(self) -> dict[str, str]:
         addresses = tuple(self._addresses())
         return {keyed_id(each, key=key): each for key in self._keys for each in addresses}
+
+
+def _written(mail: Message) -> str:
+    return " ".join(map(text_of, texts(mail, attached=True)))
+
+
+def _one_sender(mail: Message) -> tuple[str, str] | None:
+    """Return name and address of the person who wrote a mail, None for a machine or a list."""
+    path = mail.get("Return-Path")
+    if path is not None and not str(path).strip(" <>"):
+        return None
+    if any(name in mail for name in _LIST_FIELDS):
+        return None
+    senders = getaddresses([decoded(mail, "From")])
+    if len(senders) != 1 or _ROBOTS.match(bare(decoded(mail, "Sender"))):
+        return None
+    name, sender = senders[0]
+    try:
+        sender = address(sender)
+    except ValueError:
+        return None
+    return None if _ROBOTS.match(sender) else (name, sender)
 
 
 def _addressed(mail: Message) -> str:

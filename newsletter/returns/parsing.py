@@ -13,13 +13,13 @@ from email.message import Message
 from html import unescape
 
 # What begins a line of its own in HTML.
-_BLOCK = re.compile(
+BLOCK = re.compile(
     r"<(?:/(?=\w))?(?:blockquote|br|div|dl|dt|dd|h[1-6]|hr|li|ol|p|pre|table|td|tr|ul)\b[^<>]*>",
     re.IGNORECASE,
 )
-_BODY = re.compile(r"<body\b[^<>]*>", re.IGNORECASE)
+BODY = re.compile(r"<body\b[^<>]*>", re.IGNORECASE)
 _ENCODED = {"base64", "quoted-printable"}
-_TAG = re.compile(r"<[^<>]*>")
+TAG = re.compile(r"<[^<>]*>")
 
 
 def parsed(content: bytes) -> Message:
@@ -102,8 +102,8 @@ def lines_of(part: Message) -> Iterator[str]:
     """Yield the lines that say something, without tags where a part is HTML."""
     text = text_of(part)
     if part.get_content_subtype() == "html":
-        body = _BODY.split(text, maxsplit=1)[-1]
-        text = unescape(_TAG.sub(" ", _BLOCK.sub("\n", body)))
+        body = BODY.split(text, maxsplit=1)[-1]
+        text = unescape(TAG.sub(" ", BLOCK.sub("\n", body)))
     return (line.strip() for line in text.splitlines() if line.strip())
 
 

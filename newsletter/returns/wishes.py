@@ -107,6 +107,13 @@ def speaks_of_leaving(text: str) -> bool:
     return bool(_WISH.search(_folded(text[:_LONGEST])))
 
 
+def without_prefixes(subject: str) -> str:
+    """Return a subject without what mail programs, gateways and lists put in front of it."""
+    while found := _IN_FRONT.match(subject):
+        subject = subject[found.end() :]
+    return subject.strip()
+
+
 def is_plain_wish(line: str, *, title: str = "") -> bool:
     """Return whether a line says that somebody wants to leave, politely or not, and no more.
 

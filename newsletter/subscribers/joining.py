@@ -5,7 +5,7 @@ The web part and the inbox ask through the same functions, so that both doors ke
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from newsletter.addresses import folded
@@ -16,6 +16,12 @@ from newsletter.subscribers.suppressions import Suppressions
 
 # Who left by their own will may come back by it; who bounced or complained may not.
 LEFT = "unsubscribed"
+CONFIRM = "confirm"  # the purpose of a note that says who would join, and how
+# What confirms a wish is good for so long; an answer by mail may lie in the inbox for a while more.
+CONFIRMS = timedelta(days=2)
+CONFIRMS_BY_MAIL = timedelta(days=7)
+
+KEEP = "Keep the lines that you want, delete the others, and send this:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

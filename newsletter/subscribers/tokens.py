@@ -102,6 +102,14 @@ class Notes:
         """Return a note of some JSON as letters that may stand in an address."""
         return str(self._serializer.dumps([int(now.timestamp()), content]))
 
+    def is_ours(self, note: str) -> bool:
+        """Return whether we wrote a note, however long ago."""
+        try:
+            self._serializer.loads(note)
+        except (BadData, ValueError):
+            return False
+        return True
+
     def read(self, note: str, *, now: datetime, lasts: timedelta) -> tuple[Any, datetime]:
         """Return what a note says and when it was written. Raises BadToken."""
         try:

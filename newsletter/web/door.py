@@ -19,7 +19,6 @@ from newsletter.subscribers.tokens import BadToken, Notes, Tokens, keyed_id
 from newsletter.web.limits import Limit
 from newsletter.web.post import Post
 
-CONFIRMS = timedelta(days=2)
 FORM_LASTS = timedelta(hours=12)
 LATELY = timedelta(days=30)
 
@@ -58,7 +57,7 @@ class Door:
         self.clock = clock
         self.keywords = [each.name for each in config.keywords]
         self.tokens = Tokens(keys, list_id)
-        self.confirmations = Notes(keys, list_id, "confirm")
+        self.confirmations = Notes(keys, list_id, joining.CONFIRM)
         self.own_requests = Notes(keys, list_id, "own data")
         self.forms = Notes(keys, list_id, "form")
         self.post = Post(partial(parts.transport, config, accepted_lately=0, stop=Event()))

@@ -20,7 +20,7 @@ from newsletter.models import Outgoing
 from newsletter.numbers import answer_number
 from newsletter.subscribers import editing, joining
 from newsletter.subscribers.tokens import BadToken
-from newsletter.web.door import CONFIRMS, Door
+from newsletter.web.door import Door
 from newsletter.web.forms import choices, chosen, form_note, require_form
 
 _FORM = "preferences"
@@ -103,7 +103,9 @@ def _row_of(door: Door, token: str) -> tuple[str, dict[str, str]] | None:
 def _add_own_data(blueprint: Blueprint, door: Door) -> None:
     def asked(note: str) -> tuple[str, str] | None:
         try:
-            (what, address), _ = door.own_requests.read(note, now=door.clock(), lasts=CONFIRMS)
+            (what, address), _ = door.own_requests.read(
+                note, now=door.clock(), lasts=joining.CONFIRMS
+            )
         except BadToken:
             return None
         return what, address

@@ -17,7 +17,7 @@ from newsletter.models import Outgoing
 from newsletter.numbers import answer_number
 from newsletter.subscribers import editing, joining
 from newsletter.subscribers.tokens import BadToken
-from newsletter.web.door import CONFIRMS, Door
+from newsletter.web.door import Door
 from newsletter.web.forms import choices, chosen, form_note, require_form
 
 _FORM = "subscribe"
@@ -80,7 +80,7 @@ def _add_confirmation(blueprint: Blueprint, door: Door) -> None:
 
     def wished(note: str) -> tuple[dict[str, str], datetime] | None:
         try:
-            cells, asked = door.confirmations.read(note, now=door.clock(), lasts=CONFIRMS)
+            cells, asked = door.confirmations.read(note, now=door.clock(), lasts=joining.CONFIRMS)
         except BadToken:
             return None
         return dict(cells), asked

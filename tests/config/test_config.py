@@ -157,6 +157,7 @@ def test_every_key_is_read_and_paths_belong_to_the_file_s_folder(tmp_path: Path)
         reply_to="Owner <owner@example.org>",
         bounce_address="bounces@example.org",
         base_url="https://papers.example.org",
+        changeable=("mri", "diffusion for PET"),
     )
     assert config.smtp
     assert config.smtp.password

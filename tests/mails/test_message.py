@@ -10,8 +10,9 @@ from email import message_from_bytes, policy
 from email.header import decode_header, make_header
 from email.message import EmailMessage
 from email.utils import parsedate_to_datetime
-from html import escape
+from html import escape, unescape
 from typing import Any, cast
+from urllib.parse import unquote, urlsplit
 
 import pytest
 from aiosmtpd.controller import Controller
@@ -24,6 +25,7 @@ from newsletter.mails.message import Composer
 from newsletter.mails.render import LIMIT, UNSUBSCRIBE, Renderer, filled
 from newsletter.models import Delivery, Masthead, Outgoing, Rendered
 from newsletter.prose import plain
+from newsletter.subscribers.joining import KEEP
 from tests.making.editions import (
     HOSTILE,
     MASTHEAD,
@@ -447,3 +449,38 @@ def test_a_reply_address_may_have_a_name_of_any_script() -> None:
     (reply_to,) = fields["Reply-To"]
     assert str(make_header(decode_header(reply_to))) == "Jörg Müller <joerg@example.org>"
     assert fields["List-Owner"] == ["<mailto:joerg@example.org>"]
+
+
+def test_without_a_web_part_the_foot_has_a_letter_that_names_all_keywords() -> None:
+    names = ("graph", "Schrödinger's cat & mouse", "50% more")
+    masthead = replace(WITHOUT_WEB, changeable=names)
+    rendered = Renderer(masthead, templates=None).render(rich())
+    sent = parsed(composed(delivery(), rendered, masthead))
+    html, text = (sent.get_body((kind,)) for kind in ("html", "plain"))
+    assert html
+    assert text
+    (link,) = re.findall(r'href="([^"]*)"[^>]*>Change what you get', html.get_content())
+    url = urlsplit(unescape(link))
+    local, _, domain = masthead.unsubscribe_address.partition("@")
+    assert (url.scheme, unquote(url.path)) == ("mailto", f"{local}+{TOKEN}@{domain}")
+    fields = {
+        key: unquote(value) for key, _, value in (f.partition("=") for f in url.query.split("&"))
+    }
+    assert fields["subject"] == f"change {TOKEN}"
+    assert fields["body"].split("\r\n") == [KEEP, *names, ""]
+    plain = f"mailto:{local}+{TOKEN}@{domain}?subject=change%20{TOKEN}\n"
+    assert f"Change what you get:\n{plain}" in text.get_content().replace("\r\n", "\n")
+
+
+def test_a_letter_that_a_link_cannot_hold_is_left_to_the_answer() -> None:
+    masthead = replace(WITHOUT_WEB, changeable=tuple(f"keyword number {n}" for n in range(99)))
+    rendered = Renderer(masthead, templates=None).render(rich())
+    mail = parsed(composed(delivery(), rendered, masthead)).get_body(("html",))
+    assert mail
+    assert f'?subject=change%20{TOKEN}"' in mail.get_content()
+    assert "body=" not in mail.get_content()
+
+
+def test_where_nobody_reads_mail_the_foot_names_the_owner() -> None:
+    rendered = Renderer(WITHOUT_WEB, templates=None).render(rich())
+    assert b"change%20" not in composed(delivery(), rendered, WITHOUT_WEB)

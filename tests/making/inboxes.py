@@ -3,21 +3,27 @@
 import imaplib
 import mailbox
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from email import message_from_bytes, policy
+from email.message import EmailMessage
 from functools import partial
 from pathlib import Path
 
 from newsletter.issues.issue import compile_issue
 from newsletter.job.inbox import Reading, Returns, summary
-from newsletter.models import Announcement, Day, Keyword, Masthead, News, Outcome, Owed
+from newsletter.job.letters.answers import Desk
+from newsletter.models import Announcement, Day, Keyword, Masthead, News, Outcome, Owed, Transport
 from newsletter.returns.imap import imap
 from newsletter.returns.mailboxes import Opener, maildir, mbox
 from newsletter.returns.meaning import Clerk
+from newsletter.sending.outbox import Outbox
 from newsletter.state.state import State
+from newsletter.subscribers import editing
+from newsletter.subscribers.joining import CONFIRM
 from newsletter.subscribers.suppressions import Suppressions
-from newsletter.subscribers.tokens import Tokens
+from newsletter.subscribers.tokens import Notes, Tokens
 from tests.making.papers import NOW, paper
 from tests.peers.dovecot import PASSWORD, Dovecot
 
@@ -127,6 +133,11 @@ class Office:
     box: Box
     masthead: Masthead = MASTHEAD
     number: int = 0
+    keywords: Sequence[str] = ()  # that readers may choose by mail
+
+    @property
+    def list_file(self) -> Path:
+        return self.folder / "subscribers.csv"
 
     def publish(self, *recipients: str, opened: datetime = NOW, refused: str = "") -> int:
         """Publish an issue to some people; each is accepted, or refused with this reply."""
@@ -158,9 +169,46 @@ class Office:
             deliveries=self.state.deliveries,
             bounces=self.state.bounces,
             suppressions=self.suppressions,
-            clerk=Clerk(self.masthead, keys=KEYS, addresses=self.state.recipients),
+            clerk=self.clerk(),
             opener=self.box.opener,
+            desk=self.desk() if self.keywords else None,
         )
+
+    def clerk(self) -> Clerk:
+        return Clerk(
+            self.masthead, keys=KEYS, addresses=self.state.recipients, keywords=self.keywords
+        )
+
+    def desk(self) -> Desk:
+        return Desk(
+            path=self.list_file,
+            keywords=self.keywords,
+            suppressions=self.suppressions,
+            history=self.state.history,
+            masthead=self.masthead,
+            tokens=Tokens(KEYS, self.masthead.id),
+            notes=Notes(KEYS, self.masthead.id, CONFIRM),
+        )
+
+    def heard(self, *, now: datetime = NOW, transport: Transport | None = None) -> Reading:
+        """Read the inbox, then answer: into the outbox, if no other transport is given."""
+        returns = self.returns()
+        reading = returns.read(now=now)
+        returns.answer(lambda: transport or Outbox(self.folder / "outbox"), now=now)
+        return reading
+
+    def answers(self) -> list[EmailMessage]:
+        """Return what lies in the outbox, by recipient."""
+        found = [
+            message_from_bytes(path.read_bytes(), policy=policy.default)
+            for path in (self.folder / "outbox").glob("new/*")
+        ]
+        return sorted(found, key=lambda each: str(each["To"]))
+
+    def chosen(self, email: str = ADA) -> str | None:
+        """Return the keywords of somebody as the list has them, None for who is not on it."""
+        row = editing.row_of(self.list_file, email)
+        return None if row is None else row["keywords"]
 
     def read(self, *, now: datetime = NOW) -> str:
         """Read the inbox and return what a person is told."""

@@ -15,7 +15,7 @@ import pytest
 
 from newsletter.config.tables import Monitoring
 from newsletter.errors import TransportError
-from newsletter.job import alerts
+from newsletter.job.letters import alerts
 from newsletter.job.report import Report
 from newsletter.models import Outcome
 from newsletter.operating.metrics import exposition

@@ -15,6 +15,7 @@ from newsletter.config.loading import load
 from newsletter.errors import InboxError
 from newsletter.job import run as job
 from newsletter.job.report import Report
+from newsletter.subscribers import editing
 from newsletter.subscribers.suppressions import Suppressions
 from tests.making.inboxes import DSN, MaildirBox, mail
 from tests.peers.smtp_server import SmtpServer
@@ -72,6 +73,54 @@ def test_who_presses_the_button_gets_no_further_mail(folder: Path) -> None:
     assert recipients(folder).count(address) == before
     suppressions = Suppressions(folder / "suppressions.csv")
     assert suppressions.reason_for(address) == "unsubscribed"
+
+
+def test_who_answers_the_foot_of_a_mail_gets_what_they_kept_from_the_next_issue_on(
+    folder: Path,
+) -> None:
+    path = min((folder / "outbox" / "new").iterdir())
+    received = message_from_bytes(path.read_bytes(), policy=policy.default)
+    address, body = received["To"], received.get_body(("plain",))
+    assert body
+    link = next(line for line in body.get_content().splitlines() if "?subject=change" in line)
+    url = urlsplit(link)
+    config = load(folder / "newsletter.toml", environ={})
+    kept = config.keywords[0].name
+    letter = mail(
+        to=unquote(url.path),
+        subject=unquote(url.query.removeprefix("subject=")),
+        text=f"{kept}\n\nSent from my phone\n\nOn Thu, Papers wrote:\n> {kept}\n",
+    )
+    MaildirBox(folder / "inbox").put(letter)
+    before = set((folder / "outbox" / "new").iterdir())
+    report = run(folder, DAY_TWO)
+    assert report.exit_code == 0
+    row = editing.row_of(folder / "subscribers.csv", address)
+    assert row
+    assert row["keywords"] == kept
+    sent = [
+        message_from_bytes(each.read_bytes(), policy=policy.default)
+        for each in set((folder / "outbox" / "new").iterdir()) - before
+    ]
+    (answer,) = [each for each in sent if each["Auto-Submitted"] == "auto-replied"]
+    assert answer["To"] == address
+    assert f"You get:\n\n- {kept}\n" in answer.get_content().replace("\r\n", "\n")
+    assert report.deliveries.accepted == len(sent) - 1
+
+
+def test_who_writes_join_is_on_the_list_when_they_have_confirmed(folder: Path) -> None:
+    config = load(folder / "newsletter.toml", environ={})
+    box = MaildirBox(folder / "inbox")
+    door = config.masthead.unsubscribe_address
+    before = set((folder / "outbox" / "new").iterdir())
+    box.put(mail(to=door, subject="join"))
+    assert job.read_inbox(config, now=DAY_ONE).kinds == {"joining": 1}
+    (path,) = set((folder / "outbox" / "new").iterdir()) - before
+    question = message_from_bytes(path.read_bytes(), policy=policy.default)
+    assert question["To"] == "ada@example.net"
+    box.put(mail(to=question["Reply-To"], subject=f"Re: {question['Subject']}"))
+    assert job.read_inbox(config, now=DAY_TWO).kinds == {"joined": 1}
+    assert editing.row_of(folder / "subscribers.csv", "ada@example.net")
 
 
 def test_a_dry_run_leaves_the_inbox_alone(folder: Path) -> None:

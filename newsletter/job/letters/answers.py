@@ -1,0 +1,286 @@
+"""Do what readers ask by mail, and answer each once: they join, and choose what they get.
+
+It keeps the rules that the door of the web part keeps, by the same functions. What it says goes to
+the address on the list, or to the one that would be on it, and nothing to anybody else.
+"""
+
+import logging
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from newsletter.addresses import folded
+from newsletter.errors import TEMPORARY, InboxError
+from newsletter.mails.letter import ANSWER, letter
+from newsletter.mails.message import change_subject, tagged
+from newsletter.models import Masthead, Outcome, Outgoing, Transport
+from newsletter.numbers import answer_number
+from newsletter.phrases import counted
+from newsletter.returns.choosing import ALL
+from newsletter.returns.meaning import MailKind, Meaning
+from newsletter.state.runs import History
+from newsletter.subscribers import editing, joining
+from newsletter.subscribers.suppressions import Suppressions
+from newsletter.subscribers.tokens import BadToken, Notes, Tokens
+
+ASKED: Collection[MailKind] = frozenset({"changed", "unclear", "joining", "joined"})
+
+# An address gets at most one answer in so long; strangers get so many in one reading.
+_PAUSE = timedelta(hours=1)
+_STRANGERS = 20
+_QUOTED = 3  # lines that were not understood are shown, so many and so long
+_QUOTED_LENGTH = 80
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answer:
+    """What is to be said to somebody: `reply_to` is where an answer to it is read."""
+
+    to: str
+    purpose: str
+    subject: str
+    text: str
+    reply_to: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Desk:
+    """Where wishes that came by mail are carried out; answers wait until `answer` sends them."""
+
+    path: Path
+    keywords: Sequence[str]
+    suppressions: Suppressions
+    history: History
+    masthead: Masthead
+    tokens: Tokens
+    notes: Notes
+    _answers: dict[str, _Answer] = field(default_factory=dict)
+    _strangers: int = 0
+
+    def act(self, asked: Meaning, *, now: datetime) -> MailKind:
+        """Do what a mail asks for, and return what became of it: `refused` where it may not be.
+
+        Raises SubscribersError or OSError where the list cannot be read or changed.
+        """
+        self.suppressions.refresh()
+        if asked.kind == "joining":
+            return self._confirmation(asked, now)
+        if asked.note:
+            return self._joined(asked, now)
+        return self._changed(asked)
+
+    def answer(self, transport: Callable[[], Transport], *, now: datetime) -> None:
+        """Send what is to be said. Raises InboxError where something could not leave for now.
+
+        It is noted before it leaves, so that nobody is answered twice, whatever happens.
+        """
+        due = [each for each in self._answers.values() if self._is_due(each.to, now)]
+        self._answers.clear()
+        if not due:
+            return
+        self.history.note_told([self._name(each.to) for each in due], now=now)
+        letters = [self._letter(number, each, now) for number, each in enumerate(due)]
+        book = _Book()
+        transport().send(iter(letters), book)
+        lost = []
+        for number, each in enumerate(due):
+            outcome = book.outcomes.get(number)
+            if outcome and outcome.status == "rejected":
+                _log.warning("an answer to %s was rejected: %s", each.to, outcome.text)
+            elif outcome is None or outcome.status != "accepted":
+                lost.append(outcome.text if outcome else "it was not tried")
+        if lost:
+            raise InboxError(
+                f"{counted(len(lost), 'answer')} to readers could not leave ({lost[-1]}); what they"
+                " asked for was done",
+                exit_code=TEMPORARY,
+            )
+
+    def _changed(self, asked: Meaning) -> MailKind:
+        email = asked.address
+        row = None if self._is_kept_off(email) else editing.row_of(self.path, email)
+        if row is None:
+            return "refused"
+        kind = asked.kind
+        if kind == "changed":
+            wish = joining.wish(
+                {"email": email, "keywords": ";".join(asked.choice.keywords)},
+                keywords=self.keywords,
+            )
+            if wish.problems:
+                kind = "unclear"
+            elif not self._is_the_same(row, asked.choice.keywords):
+                cells = {"keywords": wish.cells["keywords"]}
+                editing.change(self.path, email, cells, keywords=self.keywords)
+        if kind == "changed":
+            text = (
+                f"This was understood, and it holds from the next mail on. You get:\n\n"
+                f"{self._in_words(asked.choice.keywords)}\n"
+            )
+        else:
+            text = self._question(row, asked.choice.unclear)
+        token = self.tokens.token(email)
+        self._say(
+            email,
+            purpose=kind,
+            subject=f"{self.masthead.title}: {change_subject(token)}",
+            text=f"{text}\n{self._how(token)}",
+            reply_to=tagged(self.masthead.unsubscribe_address, token),
+        )
+        return kind
+
+    def _confirmation(self, asked: Meaning, now: datetime) -> MailKind:
+        email, title = asked.address, self.masthead.title
+        chosen = asked.choice.keywords or (ALL,)
+        wish = joining.wish(
+            {"email": email, "keywords": ALL if ALL in chosen else ";".join(chosen)},
+            keywords=self.keywords,
+        )
+        if wish.problems or not joining.may_join(self.suppressions, email, asked=now):
+            return "refused"
+        if self._strangers >= _STRANGERS:
+            _log.warning(
+                "more than %d people would join at once: the rest is not answered", _STRANGERS
+            )
+            return "refused"
+        self._strangers += 1
+        row = None if self._is_kept_off(email) else editing.row_of(self.path, email)
+        if row is not None:
+            self._say(
+                email,
+                purpose="already",
+                subject=f"{title}: {change_subject(self.tokens.token(email))}",
+                text="Somebody, probably you, asked to subscribe this address. It is subscribed"
+                f" already, to:\n\n{self._in_words(_cell(row))}\n\n"
+                f"{self._how(self.tokens.token(email))}",
+                reply_to=tagged(self.masthead.unsubscribe_address, self.tokens.token(email)),
+            )
+            return "joining"
+        note = self.notes.written(dict(wish.cells), now=now)
+        link = ""
+        if self.masthead.base_url:
+            base = self.masthead.base_url.rstrip("/")
+            link = f"or open this page and press its button:\n\n{base}/confirm/{note}\n\n"
+        self._say(
+            email,
+            purpose="confirm",
+            # What a program keeps of a mail that is answered is its subject.
+            subject=f"Please confirm: {title} {note}",
+            text=f"Somebody, probably you, asked to subscribe this address to {title}:\n\n"
+            f"{self._in_words(chosen)}\n\n"
+            "To confirm, answer this mail within two days and leave its subject as it is; nothing"
+            f" else needs to be written.\n\n{link}"
+            "If it was not you, do nothing: nothing is sent to you without it.\n",
+            reply_to=self.masthead.unsubscribe_address,
+        )
+        return "joining"
+
+    def _joined(self, asked: Meaning, now: datetime) -> MailKind:
+        try:
+            cells, moment = self.notes.read(asked.note, now=now, lasts=joining.CONFIRMS_BY_MAIL)
+        except BadToken:
+            return "refused"
+        email, title = str(cells["email"]), self.masthead.title
+        if asked.kind == "unclear":
+            if not joining.may_join(self.suppressions, email, asked=moment):
+                return "refused"
+            self._say(
+                email,
+                purpose="unclear",
+                subject=f"Please confirm: {title} {asked.note}",
+                text=f"Your answer was not understood. If {title} is to come to this address,"
+                " answer with the word yes, and leave the subject as it is. If not, do nothing.\n",
+                reply_to=self.masthead.unsubscribe_address,
+            )
+            return "unclear"
+        subscriber = joining.joined(
+            self.path, cells, self.suppressions, keywords=self.keywords, asked=moment, now=now
+        )
+        if subscriber is None:
+            return "refused"
+        token = self.tokens.token(email)
+        self._say(
+            email,
+            purpose="joined",
+            subject=f"{title}: {change_subject(token)}",
+            text=f"You are subscribed. The next issue comes to you, with:\n\n"
+            f"{self._in_words(_cell(cells))}\n\n{self._how(token)}",
+            reply_to=tagged(self.masthead.unsubscribe_address, token),
+        )
+        return "joined"
+
+    def _question(self, row: Mapping[str, str], unclear: Sequence[str]) -> str:
+        quoted = [f"> {line[:_QUOTED_LENGTH]}" for line in unclear[:_QUOTED]]
+        about = "\n".join(["This was not understood:", "", *quoted, "", ""]) if quoted else ""
+        return (
+            f"Which keywords would you like to get? Nothing was changed.\n\n{about}"
+            f"You get now:\n\n{self._in_words(_cell(row))}\n"
+        )
+
+    def _how(self, token: str) -> str:
+        """Return how to choose and to leave, at the end of an answer."""
+        names = "\n".join(f"  {name}" for name in self.keywords)
+        leave = tagged(self.masthead.unsubscribe_address, token)
+        return (
+            "To change it, answer this mail and write the names of the keywords that you want, one"
+            f" a line and nothing else, or * for all. There are:\n\n{names}\n\n"
+            f"To leave, write `unsubscribe` to {leave}\n"
+        )
+
+    def _in_words(self, chosen: Sequence[str]) -> str:
+        return "\n".join(f"- {'all keywords' if each == ALL else each}" for each in chosen)
+
+    def _is_the_same(self, row: Mapping[str, str], chosen: Sequence[str]) -> bool:
+        """Return whether somebody who gets all keywords, later ones too, named all there are."""
+        return _cell(row) == (ALL,) and set(chosen) == set(self.keywords)
+
+    def _is_kept_off(self, email: str) -> bool:
+        return self.suppressions.reason_for(email) is not None
+
+    def _say(self, to: str, *, purpose: str, subject: str, text: str, reply_to: str) -> None:
+        self._answers[folded(to)] = _Answer(
+            to=to, purpose=purpose, subject=subject, text=text, reply_to=reply_to
+        )
+
+    def _is_due(self, email: str, now: datetime) -> bool:
+        told = self.history.last_told(self._name(email))
+        return told is None or not timedelta(0) <= now - told < _PAUSE
+
+    def _name(self, email: str) -> str:
+        # A keyed hash: the record outlives the address on the list.
+        return f"answer {self.tokens.subscriber_id(email)}"
+
+    def _letter(self, number: int, answer: _Answer, now: datetime) -> Outgoing:
+        whole = letter(
+            replace(self.masthead, reply_to=answer.reply_to),
+            answer.to,
+            number=answer_number(now, answer.to, answer.purpose),
+            subject=answer.subject,
+            text=answer.text,
+            now=now,
+            headers=ANSWER,
+            envelope_sender="",
+        )
+        return replace(whole, delivery=number)
+
+
+@dataclass(slots=True)
+class _Book:
+    """The ledger of answers, which are nobody's deliveries: what became of each, by number."""
+
+    outcomes: dict[int, Outcome] = field(default_factory=dict)
+
+    def commit(self, outcomes: Mapping[int, Outcome], intents: Collection[int]) -> frozenset[int]:
+        """Let everything leave, and note the outcomes."""
+        self.outcomes.update(outcomes)
+        return frozenset(intents)
+
+
+def _cell(row: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the keywords of a row as they stand there."""
+    names = [each.strip() for each in row.get("keywords", "").split(";")]
+    found = tuple(each for each in names if each)
+    return (ALL,) if not found or ALL in found else found
