@@ -4,7 +4,6 @@ The groups beside it print for themselves; `options` reads the clock and the env
 """
 
 import json
-import os
 import shutil
 import signal
 import sys
@@ -67,8 +66,6 @@ app.command()(archive)
 
 def main() -> None:
     """Run the program. What a person can fix is said in plain words; a bug keeps its traceback."""
-    # We have none, and pydantic looks for them in every package that is installed: 20 ms.
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
         app()
     except Exception as error:  # noqa: BLE001 - the edge of the program
