@@ -15,7 +15,7 @@ from newsletter.returns.bounces import Failure, by_a_mail_system, reported
 from newsletter.returns.choosing import Choice, asks_to_join, choice, confirms, without_asking
 from newsletter.returns.complaints import complained_of
 from newsletter.returns.own_words import own_lines
-from newsletter.returns.parsing import decoded, lines_of, parsed, text_of, texts
+from newsletter.returns.parsing import decoded, decoded_text, lines_of, parsed, text_of, texts
 from newsletter.returns.wishes import is_courtesy, is_doubtful, is_plain_wish, speaks_of_leaving
 from newsletter.subscribers.joining import CONFIRM
 from newsletter.subscribers.tokens import LENGTH, BadToken, Notes, Tokens, keyed_id
@@ -231,7 +231,8 @@ def _one_sender(mail: Message) -> tuple[str, str] | None:
         return None
     if any(name in mail for name in _LIST_FIELDS):
         return None
-    senders = getaddresses([decoded(mail, "From")])
+    # Addresses are told apart before names are decoded: `Lovelace, Ada` may stand in one.
+    senders = getaddresses([str(each) for each in mail.get_all("From", [])])
     if len(senders) != 1 or _ROBOTS.match(bare(decoded(mail, "Sender"))):
         return None
     name, sender = senders[0]
@@ -239,7 +240,7 @@ def _one_sender(mail: Message) -> tuple[str, str] | None:
         sender = address(sender)
     except ValueError:
         return None
-    return None if _ROBOTS.match(sender) else (name, sender)
+    return None if _ROBOTS.match(sender) else (decoded_text(name), sender)
 
 
 def _addressed(mail: Message) -> str:

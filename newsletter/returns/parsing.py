@@ -81,10 +81,15 @@ def decoded(mail: Message, name: str) -> str:
         if key.lower() == name.lower():
             # Letters beyond ASCII that stand there as they are can only be UTF-8: RFC 6532.
             text = str(value).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-            with suppress(HeaderParseError, LookupError, ValueError):
-                text = str(make_header(decode_header(text)))
-            values.append(" ".join(text.split()))
+            values.append(decoded_text(text))
     return " ".join(values)
+
+
+def decoded_text(text: str) -> str:
+    """Return a value of a header in one line, its encoded words as text where they can be read."""
+    with suppress(HeaderParseError, LookupError, ValueError):
+        text = str(make_header(decode_header(text)))
+    return " ".join(text.split())
 
 
 def text_of(part: Message) -> str:

@@ -155,6 +155,12 @@ CHOSEN = {
         mail(to="leave@example.org", subject=f"[EXTERN] Re: {CHANGE}", text="PET"),
         "PET",
     ),
+    "a name with a comma, encoded, and below": (
+        letter("mri\n\nLövelace, Ada").replace(
+            b"From: Ada ", b"From: =?utf-8?q?L=C3=B6velace=2C_Ada?= ", 1
+        ),
+        "mri",
+    ),
     "another sender, with the token of the link": (
         letter("PET", X_Note="x").replace(b"ada@example.net", b"ada.lovelace@example.com", 1),
         "PET",
