@@ -14,6 +14,8 @@ from zoneinfo import ZoneInfo
 from newsletter.addresses import folded
 from newsletter.errors import (
     TEMPORARY,
+    UNAVAILABLE,
+    InboxError,
     NewsletterError,
     PartError,
     StateError,
@@ -23,7 +25,7 @@ from newsletter.errors import (
 from newsletter.issues.diff import news
 from newsletter.issues.issue import compile_issue
 from newsletter.issues.owing import changes, owed, readers_after
-from newsletter.job.inbox import Returns, summary
+from newsletter.job.inbox import EARLY_SECONDS, SECONDS, Returns, summary
 from newsletter.job.mailroom import Mailroom
 from newsletter.job.report import PublishedIssue, Report, as_json
 from newsletter.models import (
@@ -40,6 +42,7 @@ from newsletter.models import (
     Subscriber,
 )
 from newsletter.moments import iso
+from newsletter.phrases import counted
 from newsletter.sources.listings import incomplete
 from newsletter.sources.window import is_sweep, window_start
 from newsletter.state.state import State
@@ -87,7 +90,7 @@ def run(
     gone = those_gone(state.deliveries.awaiting(), subscribers)
     state.deliveries.withdraw(gone, "no longer on the list, or paused", now=now)
     troubles = tried(mailroom.deliver, late=False)
-    unheard = spared("the inbox", hear, returns, now=now)
+    unheard, more = heard(returns, now=now, seconds=EARLY_SECONDS)
     mailable = [each for each in subscribers if not mailroom.suppressions.reason_for(each.email)]
 
     memories = [state.memory(each, among=()) for each in keywords]
@@ -125,6 +128,8 @@ def run(
     if not stopped(troubles):
         troubles = settled(troubles)
         troubles += tried(mailroom.deliver, issue=issue.number if issue else None, late=True)
+    if more:
+        unheard, _ = heard(returns, now=now, seconds=SECONDS)
     unheard += spared("judging what came back", judge, returns, now=now)
     unwritten = spared("the archive", archive, day)
     if returns and not stopped(troubles):
@@ -316,15 +321,35 @@ def answered(
     return Fetched(listings=listings, requests=0), (trouble,)
 
 
-def hear(returns: Returns | None, *, now: datetime) -> None:
-    """Read the inbox and act on it; raises InboxError for what could not be done."""
-    if returns is None:
-        return
-    reading = returns.read(now=now)
-    if reading.kinds or reading.unreadable:
-        _log.info("inbox: %s", summary(reading))
-    if reading.trouble:
-        raise reading.trouble
+def heard(
+    returns: Returns | None, *, now: datetime, seconds: float
+) -> tuple[tuple[NewsletterError, ...], bool]:
+    """Read the inbox for so long; return what was in the way, and whether there may be more in it.
+
+    What is left when its time is up is an InboxError, too.
+    """
+    left = 0
+
+    def hear() -> None:
+        nonlocal left
+        if returns is None:
+            return
+        reading = returns.read(now=now, seconds=seconds)
+        left = reading.left
+        if reading.kinds or reading.unreadable or left:
+            _log.info("inbox: %s", summary(reading))
+        if reading.trouble:
+            raise reading.trouble
+        if left:
+            raise InboxError(
+                f"the inbox has {counted(left, 'mail')} more than there was time for; the next run"
+                " goes on",
+                exit_code=UNAVAILABLE,
+            )
+
+    troubles = spared("the inbox", hear)
+    # A server that is slow, or was not there for a moment, is asked again when the mails are out.
+    return troubles, left > 0 or any(each.exit_code == UNAVAILABLE for each in troubles)
 
 
 def judge(returns: Returns | None, *, now: datetime) -> None:

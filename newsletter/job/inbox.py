@@ -7,14 +7,16 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
+from threading import Event
+from time import monotonic
 
 from newsletter.addresses import domain_of
 from newsletter.errors import (
     DATA,
-    SOFTWARE,
+    UNAVAILABLE,
     InboxError,
     NewsletterError,
     SubscribersError,
@@ -39,7 +41,12 @@ from newsletter.subscribers.suppressions import Suppressions
 
 DONE, UNKNOWN = "newsletter-done", "newsletter-unknown"
 
-_BATCH = 50
+# A run looks into the inbox before its mails leave, so that who wants no more gets none, and reads
+# the rest when they have left. What is left then is read by the next run.
+EARLY_SECONDS = 5.0
+SECONDS = 300.0
+MAX_MAILS = 20_000
+_BATCH = 20
 # Mails that a person may want to read: what was not plain may be a letter to the owner.
 _FOR_PEOPLE: tuple[MailKind, ...] = ("refused", "unclear", "unknown")
 # Mails that say by themselves that somebody wants no more: the reason, and how we know.
@@ -56,11 +63,12 @@ class Reading:
     """How many new mails there were of each kind, and how many addresses bounces suppressed.
 
     `unreadable` names mails that the mailbox would not hand out, `trouble` is what kept some of the
-    others from being moved.
+    others from being moved. `left` counts the mails that there was no more time for.
     """
 
     kinds: Counter[MailKind]
     suppressed: int
+    left: int = 0
     unreadable: tuple[str, ...] = ()
     trouble: InboxError | None = None
 
@@ -75,27 +83,44 @@ class Returns:
     clerk: Clerk
     opener: Opener | None = None
     desk: Desk | None = None
+    stop: Event = field(default_factory=Event)
 
-    def read(self, *, now: datetime) -> Reading:
+    def read(self, *, now: datetime, seconds: float = SECONDS) -> Reading:
         """Read what is new in the inbox, act on it, and move it; nothing is ever deleted.
 
+        It ends after `seconds`, or MAX_MAILS, or once `stop` is set: the next reading goes on.
         What was read is remembered before it is moved, so that it counts once whatever happens.
         Raises InboxError, and nothing else for what a mailbox says or holds.
         """
         kinds: Counter[MailKind] = Counter()
         unreadable: dict[str, str] = {}
         troubles: list[InboxError] = []
+        left = 0
         if self.opener:
-            with _reading(), self.opener() as mailbox:
+            until = monotonic() + seconds
+            with _reading(), self.opener(seconds=seconds) as mailbox:
                 keys = mailbox.keys()
                 for start in range(0, len(keys), _BATCH):
+                    if start >= MAX_MAILS:
+                        left = len(keys) - start
+                        break
                     batch = keys[start : start + _BATCH]
                     before = self.bounces.mails_read(mailbox.name, batch)
+                    for key in (key for key, kind in before.items() if kind == "begun"):
+                        _log.warning(
+                            "mail %s was being read when a run ended; it is moved to %s unread:"
+                            " look at it",
+                            key,
+                            UNKNOWN,
+                        )
                     unread = [key for key in batch if key not in before]
-                    fresh = self._read(mailbox, unread, now, troubles)
+                    fresh = self._read(mailbox, unread, now, until, troubles)
                     kinds += Counter(fresh.values())
                     # What cannot be moved must not keep the next from being read.
                     troubles += _moved(mailbox, before | fresh)
+                    if self._is_over(until):
+                        left = len(keys) - start - len(before) - len(fresh)
+                        break
                 unreadable = mailbox.unreadable
         for key, said in unreadable.items():
             _log.warning("mail %s cannot be read and stays in the inbox: %s", key, said)
@@ -104,6 +129,7 @@ class Returns:
             suppressed=self.judge(now=now),
             unreadable=tuple(unreadable),
             trouble=next(iter(troubles), None),
+            left=left,
         )
 
     def answer(self, transport: Callable[[], Transport], *, now: datetime) -> None:
@@ -137,23 +163,39 @@ class Returns:
         self.bounces.note_judged(bounces)
         return len(found)
 
+    def _is_over(self, until: float) -> bool:
+        return self.stop.is_set() or monotonic() >= until
+
     def _read(
-        self, mailbox: Mailbox, keys: Sequence[str], now: datetime, troubles: list[InboxError]
+        self,
+        mailbox: Mailbox,
+        keys: Sequence[str],
+        now: datetime,
+        until: float,
+        troubles: list[InboxError],
     ) -> dict[str, MailKind]:
-        mails = mailbox.read(keys) if keys else []
-        meanings = {each.key: _understood(self.clerk, each) for each in mails}
-        for each in meanings.values():
-            if detail := _REASONS.get(each.kind):
-                self._suppress(each.address, each.kind, detail, now)
-        kinds = {key: each.kind for key, each in meanings.items() if each.kind not in ASKED}
-        for key, each in meanings.items():
-            if each.kind in ASKED:
-                try:
-                    kinds[key] = self.desk.act(each, now=now) if self.desk else "unknown"
-                except (SubscribersError, OSError) as error:
-                    # The mail stays where it is: the next run does what it asks for.
-                    troubles.append(_not_changed(error))
-        self.bounces.note_mails(mailbox.name, kinds, _bounces(meanings.values()), now=now)
+        kinds: dict[str, MailKind] = {}
+        for mail in mailbox.read(keys) if keys else []:
+            if self._is_over(until):
+                break
+            self.bounces.note_begun(mailbox.name, mail.key, now=now)
+            found = _understood(self.clerk, mail)
+            kind = found.kind
+            try:
+                if detail := _REASONS.get(kind):
+                    self._suppress(found.address, kind, detail, now)
+                if kind in ASKED:
+                    kind = self.desk.act(found, now=now) if self.desk else "unknown"
+            except InboxError:
+                self.bounces.note_left(mailbox.name, mail.key)
+                raise
+            except (SubscribersError, OSError) as error:
+                # The mail stays where it is: the next run does what it asks for.
+                self.bounces.note_left(mailbox.name, mail.key)
+                troubles.append(_not_changed(error))
+                continue
+            kinds[mail.key] = kind
+            self.bounces.note_mails(mailbox.name, {mail.key: kind}, _bounces([found]), now=now)
         return kinds
 
     def _refusals(self) -> list[Bounce]:
@@ -194,7 +236,10 @@ def summary(reading: Reading) -> str:
     number = reading.kinds
     total = sum(number.values())
     names = ", ".join(reading.unreadable)
-    unreadable = f"; {len(reading.unreadable)} could not be read ({names})" if names else ""
+    unread = f"; {counted(reading.left, 'mail')} left for the next time" if reading.left else ""
+    unreadable = (
+        f"{unread}; {len(reading.unreadable)} could not be read ({names})" if names else unread
+    )
     if not total:
         return f"no new mails{unreadable}"
     parts: dict[MailKind, str] = {
@@ -280,7 +325,7 @@ def _moved(mailbox: Mailbox, kinds: Mapping[str, str]) -> list[InboxError]:
     """File mails by what they were taken for, and return what was in the way."""
     folders: dict[str, list[str]] = {DONE: [], UNKNOWN: []}
     for key, kind in kinds.items():
-        folders[UNKNOWN if kind in _FOR_PEOPLE else DONE].append(key)
+        folders[UNKNOWN if kind in {*_FOR_PEOPLE, "begun"} else DONE].append(key)
     troubles = []
     for folder, keys in folders.items():
         try:
@@ -309,7 +354,7 @@ def _reading() -> Iterator[None]:
         raise InboxError(
             f"the inbox cannot be read to its end ({type(error).__name__}: {error}); what was read"
             " is remembered, and the rest is read next time",
-            exit_code=SOFTWARE,
+            exit_code=UNAVAILABLE,
         ) from error
 
 

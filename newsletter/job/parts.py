@@ -37,6 +37,7 @@ def returns(
     listed: Iterable[str],
     *,
     keys: Sequence[bytes],
+    stop: Event,
 ) -> "Returns":
     """Return what hears of people who leave; a token can name who is listed or was ever mailed."""
     from newsletter.job.inbox import Returns
@@ -56,7 +57,8 @@ def returns(
             addresses=lambda: [*listed, *state.recipients()],
             keywords=names,
         ),
-        opener=inbox(config),
+        opener=inbox(config, stop=stop),
+        stop=stop,
         desk=Desk(
             path=config.subscribers.file,
             keywords=names,
@@ -69,7 +71,7 @@ def returns(
     )
 
 
-def inbox(config: "Config") -> "Opener | None":
+def inbox(config: "Config", *, stop: Event) -> "Opener | None":
     """Return what opens the inbox, None where none is configured."""
     found = config.inbox
     if found is None:
@@ -85,6 +87,7 @@ def inbox(config: "Config") -> "Opener | None":
             password=found.password.get_secret_value() if found.password else "",
             folder=found.mailbox,
             ca_file=found.ca_file,
+            stop=stop,
         )
     from newsletter.returns.mailboxes import maildir, mbox
 

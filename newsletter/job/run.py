@@ -107,7 +107,7 @@ def run(
                 now=now,
                 returns=None
                 if dry_run
-                else returns(config, state, suppressions, listed, keys=keys),
+                else returns(config, state, suppressions, listed, keys=keys, stop=stop),
                 archive=(lambda _day: None) if dry_run else partial(archived, config, state),
             )
         except StoppedError as error:
@@ -134,7 +134,7 @@ def run(
         return report
 
 
-def read_inbox(config: Config, *, now: datetime) -> Reading:
+def read_inbox(config: Config, *, now: datetime, stop: Event | None = None) -> Reading:
     """Read what came back and what readers ask for by mail now, and answer them.
 
     Raises ConfigError where no inbox is configured.
@@ -148,13 +148,14 @@ def read_inbox(config: Config, *, now: datetime) -> Reading:
         keys = token_keys(config)
         suppressions = Suppressions(config.subscribers.suppressions, keys=keys)
         listed = (each.email for each in everybody(config).subscribers)
-        office = returns(config, state, suppressions, listed, keys=keys)
+        stop = stop or Event()
+        office = returns(config, state, suppressions, listed, keys=keys, stop=stop)
         reading = office.read(now=now)
         post = partial(
             transport,
             config,
             accepted_lately=_accepted_lately(config, state, now),
-            stop=Event(),
+            stop=stop,
         )
         for trouble in daily.spared("answers", office.answer, post, now=now):
             told = InboxError(str(trouble), exit_code=trouble.exit_code)

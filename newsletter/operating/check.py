@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from threading import Event
 from typing import Literal
 
 import requests
@@ -30,6 +31,7 @@ from newsletter.subscribers.tokens import LENGTH as TOKEN_LENGTH
 
 FREE_MB = 100
 WEB_TIMEOUT = 10
+INBOX_SECONDS = 60.0
 _SHOWN = 3  # people of one name
 
 Mark = Literal["ok", "note", "FAIL"]
@@ -208,12 +210,12 @@ def _mail_server(config: Config) -> Iterator[Finding]:
 
 
 def _inbox(config: Config) -> Iterator[Finding]:
-    opener = parts.inbox(config)
+    opener = parts.inbox(config, stop=Event())
     if opener is None:
         text = "none configured; bounces and wishes to leave are read by nobody"
         yield Finding(what="inbox", text=text, mark="note")
         return
-    with opener() as mailbox:
+    with opener(seconds=INBOX_SECONDS) as mailbox:
         mails = counted(len(mailbox.keys()), "mail")
     yield Finding(what="inbox", text=f"{mails} waiting")
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 from time import monotonic
 
 from newsletter import __version__
@@ -28,6 +29,7 @@ MAX_ANSWER = 128 << 20
 MAX_LOST_LINES = 10
 
 _MAX_LINE = 1 << 20
+_GLANCE = 0.25  # seconds between looks at the clock and at `stop`
 _UID = re.compile(rb"\bUID (\d+)")
 _PREFIX = re.compile(rb'^\(\("([^"\\]*)"')
 # The codes of a refused login: RFC 5530.
@@ -49,15 +51,18 @@ def imap(
     ca_file: Path | None = None,
     patience: float = TIMEOUT_SECONDS,
     seconds: float = SESSION_SECONDS,
+    stop: Event | None = None,
 ) -> Iterator[Mailbox]:
     """Open a folder, named as people see it.
 
     `patience` is how many seconds an answer may take to begin or to go on, `seconds` how many all
-    of them together. Raises InboxError: 69 if the server cannot be reached or its certificate is
-    not to be trusted, 78 if it refuses the login, has no such folder, or no host can have that
-    name, 77 if mails may not be moved there.
+    of them together; once `stop` is set none is waited for. Raises InboxError: 69 if the server
+    cannot be reached or its certificate is not to be trusted, 78 if it refuses the login, has no
+    such folder, or no host can have that name, 77 if mails may not be moved there.
     """
-    account = _Account(host, port, username, password, folder, ca_file, patience)
+    account = _Account(
+        host, port, username, password, folder, ca_file, min(patience, seconds), stop or Event()
+    )
     opened = _ImapFolder(account, deadline=monotonic() + seconds)
     try:
         yield opened
@@ -74,6 +79,7 @@ class _Account:
     folder: str
     ca_file: Path | None
     patience: float
+    stop: Event
 
     @property
     def where(self) -> str:
@@ -87,6 +93,7 @@ class _Line(imaplib.IMAP4_SSL):
         self.left = MAX_ANSWER
         self._deadline = deadline
         self._patience = account.patience
+        self._stop = account.stop
         self._arrived = bytearray()
         context = ssl.create_default_context(cafile=account.ca_file)
         super().__init__(account.host, account.port, ssl_context=context, timeout=account.patience)
@@ -110,11 +117,20 @@ class _Line(imaplib.IMAP4_SSL):
         return self._taken(end + 1)
 
     def _receive(self) -> None:
-        seconds = self._deadline - monotonic()
-        if seconds <= 0:
-            raise self.abort("the time for the inbox is up")
-        self.sock.settimeout(min(seconds, self._patience))
-        data = self.sock.recv(1 << 16)
+        silent = monotonic() + self._patience
+        data = None
+        while data is None:
+            now = monotonic()
+            if now >= self._deadline:
+                raise self.abort("the time for the inbox is up")
+            if now >= silent:
+                raise TimeoutError(f"nothing came for {self._patience:g} s")
+            if self._stop.is_set():
+                raise self.abort("the run was told to stop")
+            self.sock.settimeout(min(_GLANCE, silent - now, self._deadline - now))
+            with suppress(TimeoutError):
+                data = self.sock.recv(1 << 16)
+        self.sock.settimeout(self._patience)
         if not data:
             raise self.abort("the line was dropped")
         self.left -= len(data)

@@ -8,16 +8,18 @@ import hashlib
 import mailbox
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+import shutil
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Any, Protocol
 
 from newsletter.errors import CONFIG, PERMISSION, InboxError, exit_code_of
 
 # Of a longer mail only the beginning is read: what a bounce says comes before what it returns.
 MAX_BYTES = 1 << 20
+_PIECE = 1 << 16
 
 _MESSAGE_ID = re.compile(rb"^message-id:[ \t]*(?:\r?\n[ \t]+)?(\S+)", re.IGNORECASE | re.MULTILINE)
 
@@ -53,11 +55,16 @@ class Mailbox(Protocol):
         ...
 
 
-Opener = Callable[[], AbstractContextManager[Mailbox]]
+class Opener(Protocol):
+    """What opens a mailbox, for `seconds` where it is over a network."""
+
+    def __call__(self, *, seconds: float) -> AbstractContextManager[Mailbox]:
+        """Open it. Raises InboxError."""
+        ...
 
 
 @contextmanager
-def maildir(path: Path) -> Iterator[Mailbox]:
+def maildir(path: Path, *, seconds: float = 0.0) -> Iterator[Mailbox]:  # noqa: ARG001 (an Opener)
     """Open a Maildir (cr.yp.to/proto/maildir.html). Raises InboxError where there is none."""
     if not (path / "cur").is_dir():
         raise InboxError(
@@ -73,14 +80,16 @@ class _Maildir:
         self.name = f"maildir:{path.resolve()}"
         self.unreadable: dict[str, str] = {}
         self._path = path
+        self._listed: dict[str, Path] = {}
 
     def keys(self) -> list[str]:
         with _filing(self._path):
-            return sorted(self._files())
+            self._listed = self._files()
+            return sorted(self._listed)
 
     def read(self, keys: Sequence[str]) -> list[Mail]:
         with _filing(self._path):
-            files = self._files()
+            files = self._there(keys)
             found = ((key, _beginning(files[key])) for key in keys if key in files)
             return [Mail(key=key, content=content) for key, content in found if content is not None]
 
@@ -90,23 +99,30 @@ class _Maildir:
             for part in ("tmp", "new", "cur"):
                 (target / part).mkdir(parents=True, exist_ok=True)
             (target / "maildirfolder").touch()
-            files = self._files()
+            files = self._there(keys)
             for key in keys:
                 if key in files:
                     with suppress(FileNotFoundError):  # a mail program was faster: next time
                         files[key].rename(target / files[key].parent.name / files[key].name)
 
+    def _there(self, keys: Sequence[str]) -> dict[str, Path]:
+        """Return where mails lie; the folder is listed again only where one has been renamed."""
+        if not all(key in self._listed and self._listed[key].exists() for key in keys):
+            self._listed = self._files()
+        return self._listed
+
     def _files(self) -> dict[str, Path]:
+        """List the mails: regular files, since to open anything else may never end."""
         return {
-            path.name.partition(":")[0]: path
+            entry.name.partition(":")[0]: Path(entry.path)
             for part in ("cur", "new")
-            for path in (self._path / part).iterdir()
-            if not path.name.startswith(".")
+            for entry in os.scandir(self._path / part)
+            if not entry.name.startswith(".") and entry.is_file(follow_symlinks=False)
         }
 
 
 @contextmanager
-def mbox(path: Path) -> Iterator[Mailbox]:
+def mbox(path: Path, *, seconds: float = 0.0) -> Iterator[Mailbox]:  # noqa: ARG001 (an Opener)
     """Open an mbox, which no mail can enter until it is closed; a missing one is empty.
 
     Mails are moved into files beside it. Raises InboxError if another program holds it.
@@ -115,7 +131,12 @@ def mbox(path: Path) -> Iterator[Mailbox]:
         yield _Mbox(path)
         return
     with _filing(path):
-        box = mailbox.mbox(path, create=False)
+        if not path.is_file():
+            raise InboxError(
+                f"{path}: this is no mbox but another kind of file; correct inbox.path",
+                exit_code=CONFIG,
+            )
+        box = _BoundedMbox(path, create=False)
     try:
         with _filing(path):
             box.lock()
@@ -123,6 +144,27 @@ def mbox(path: Path) -> Iterator[Mailbox]:
     finally:
         with _filing(path):
             box.close()
+
+
+class _BoundedMbox(mailbox.mbox):
+    """An mbox whose longest line is read in pieces: a mail of any size takes little memory."""
+
+    def __init__(self, path: Path, *, create: bool) -> None:
+        super().__init__(path, create=create)
+        self._file: Any = _Pieces(self._file)
+
+
+class _Pieces:
+    """An open file, read a piece of a line at a time."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def readline(self) -> bytes:
+        return self._file.readline(_PIECE)
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever a file has
+        return getattr(self._file, name)
 
 
 class _Mbox:
@@ -159,7 +201,8 @@ class _Mbox:
         with _filing(self._path), self._path.with_name(folder).open("ab") as target:
             fcntl.lockf(target, fcntl.LOCK_EX)
             for number in numbers:
-                target.write(self._box.get_bytes(number, from_=True) + b"\n")
+                shutil.copyfileobj(self._box.get_file(number, from_=True), target, _PIECE)
+                target.write(b"\n")
             target.flush()
             os.fsync(target.fileno())
         for number in numbers:
@@ -175,7 +218,8 @@ class _Mbox:
 def _beginning(path: Path) -> bytes | None:
     """Return what a mail begins with, None if a mail program has just renamed it."""
     try:
-        with path.open("rb") as file:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+        with open(descriptor, "rb") as file:  # noqa: PTH123 (a descriptor, not a path)
             return file.read(MAX_BYTES)
     except FileNotFoundError:
         return None

@@ -15,7 +15,15 @@ from newsletter.returns.bounces import Failure, by_a_mail_system, reported
 from newsletter.returns.choosing import Choice, asks_to_join, choice, confirms, without_asking
 from newsletter.returns.complaints import complained_of
 from newsletter.returns.own_words import own_lines
-from newsletter.returns.parsing import decoded, decoded_text, lines_of, parsed, text_of, texts
+from newsletter.returns.parsing import (
+    bounded,
+    decoded,
+    decoded_text,
+    lines_of,
+    parsed,
+    text_of,
+    texts,
+)
 from newsletter.returns.wishes import is_courtesy, is_doubtful, is_plain_wish, speaks_of_leaving
 from newsletter.subscribers.joining import CONFIRM
 from newsletter.subscribers.tokens import LENGTH, BadToken, Notes, Tokens, keyed_id
@@ -114,6 +122,7 @@ class Clerk:
 
     def meaning(self, content: bytes) -> Meaning:
         """Return what a mail is, and who it is about by a token of ours: nothing else counts."""
+        content = bounded(content)
         mail = parsed(content)
         return self._of_a_machine(mail, content) or self._of_a_person(mail)
 

@@ -22,6 +22,46 @@ _ENCODED = {"base64", "quoted-printable"}
 TAG = re.compile(r"<[^<>]*>")
 
 
+# What no mail needs, and what keeps a parser busy for as long as a stranger likes.
+MAX_MAIL = 256 << 10
+MAX_HEADERS = 64 << 10
+MAX_HEADER = 8 << 10
+MAX_LINE = 998  # RFC 5322 2.1.1
+MAX_LINES = 20_000
+MAX_PARTS = 100
+MAX_NESTING = 20
+MAX_TEXT = 64 << 10  # for what matches patterns
+
+_BOUNDARY = re.compile(rb"""\bboundary[*\d]*\s*=\s*"?([^"\s;]{1,70})""", re.IGNORECASE)
+_CARRIES = re.compile(rb"content-type\s*:\s*message/", re.IGNORECASE)
+
+
+def bounded(content: bytes) -> bytes:
+    """Return a mail without what is out of all proportion, before anything parses it.
+
+    It ends where the parts or what they are nested in become too many. A header is known by the
+    lines that continue it; text that is set in is cut like one.
+    """
+    kept: list[bytes] = []
+    size = folded = containers = parts = 0
+    boundaries: set[bytes] = set()
+    heading = True
+    for line in content[:MAX_MAIL].split(b"\n"):
+        heading = heading and bool(line.strip())
+        folded = folded + len(line) if line[:1] in {b" ", b"\t"} else len(line)
+        size += len(line)
+        if folded > MAX_HEADER or (heading and size > MAX_HEADERS):
+            continue
+        found = _BOUNDARY.findall(line)
+        boundaries.update(b"--" + each for each in found)
+        containers += len(found) + bool(_CARRIES.match(line))
+        parts += bool(boundaries) and line.startswith(tuple(boundaries))
+        if containers > MAX_NESTING or parts > MAX_PARTS or len(kept) >= MAX_LINES:
+            break
+        kept.append(line[:MAX_LINE])
+    return b"\n".join(kept)
+
+
 def parsed(content: bytes) -> Message:
     """Return a mail as a tree of parts."""
     return message_from_bytes(content)
@@ -93,10 +133,11 @@ def decoded_text(text: str) -> str:
 
 
 def text_of(part: Message) -> str:
-    """Return what a part says, without its transfer encoding."""
+    """Return what a part says, or the beginning of it, without its transfer encoding."""
     payload = part.get_payload(decode=True)
     if not isinstance(payload, bytes):
         return ""
+    payload = payload[:MAX_TEXT]
     try:
         return payload.decode(part.get_content_charset("utf-8"), "replace")
     except (LookupError, ValueError):

@@ -32,10 +32,27 @@ class BounceBook:
         """Note in one transaction that mails were read, and the bounces among them."""
         with self._database.transaction() as db:
             db.executemany(
-                "insert into mails_read values (?, ?, ?, ?)",
+                "insert into mails_read values (?, ?, ?, ?)"
+                " on conflict do update set kind = excluded.kind, noted = excluded.noted",
                 [(mailbox, mail, kind, iso(now)) for mail, kind in kinds.items()],
             )
             _note_bounces(db, bounces, now)
+
+    def note_begun(self, mailbox: str, mail: str, *, now: datetime) -> None:
+        """Note that a mail is about to be read: one that ends the run is known by the next."""
+        with self._database.transaction(lazy=True) as db:
+            db.execute(
+                "insert into mails_read values (?, ?, 'begun', ?) on conflict do nothing",
+                (mailbox, mail, iso(now)),
+            )
+
+    def note_left(self, mailbox: str, mail: str) -> None:
+        """Note that a mail was read, but not acted on: the next reading begins it anew."""
+        with self._database.transaction() as db:
+            db.execute(
+                "delete from mails_read where mailbox = ? and mail = ? and kind = 'begun'",
+                (mailbox, mail),
+            )
 
     def note(self, bounces: Iterable[Bounce], *, now: datetime) -> None:
         """Note bounces; those of an issue that did not go to the address belong to its last one."""

@@ -84,7 +84,7 @@ def test_a_mail_that_could_not_be_moved_counts_once(office: Office) -> None:
     office.box.put(dsn("postfix-no-such-user"))
     office.box.put(mail(to="papers@example.org", subject="Hello"))
     returns = office.returns()
-    with office.box.opener() as opened:
+    with office.box.opener(seconds=60) as opened:
         keys = opened.keys()
         kinds = {each.key: returns.clerk.meaning(each.content).kind for each in opened.read(keys)}
         office.state.bounces.note_mails(opened.name, kinds, [], now=NOW)
@@ -650,11 +650,11 @@ def test_a_maildir_that_is_not_there_is_a_mistake(tmp_path: Path) -> None:
 def test_flags_that_a_mail_program_adds_do_not_make_another_mail(tmp_path: Path) -> None:
     box = MaildirBox(tmp_path / "inbox")
     box.put(b"Subject: one\n\n")
-    with box.opener() as opened:
+    with box.opener(seconds=60) as opened:
         (before,) = opened.keys()
     (path,) = (tmp_path / "inbox" / "new").iterdir()
     path.rename(tmp_path / "inbox" / "cur" / f"{path.name}:2,S")
-    with box.opener() as opened:
+    with box.opener(seconds=60) as opened:
         assert opened.keys() == [before]
         opened.move([before], "newsletter-done")
     assert len(box.mails("newsletter-done")) == 1
@@ -673,7 +673,7 @@ def test_a_mail_that_a_mail_program_has_just_renamed_is_left_for_the_next_time(
 
 
 def test_an_mbox_before_its_first_mail_is_empty(tmp_path: Path) -> None:
-    with MboxBox(tmp_path / "inbox").opener() as opened:
+    with MboxBox(tmp_path / "inbox").opener(seconds=60) as opened:
         assert opened.keys() == []
     assert not (tmp_path / "inbox").exists()
 
@@ -683,7 +683,7 @@ def test_an_mbox_that_another_program_holds_is_left_alone(tmp_path: Path) -> Non
     box.put(b"Subject: one\n\n")
     holder = mailbox.mbox(tmp_path / "inbox")
     holder.lock()
-    with pytest.raises(InboxError, match="lock") as caught, box.opener():
+    with pytest.raises(InboxError, match="lock") as caught, box.opener(seconds=60):
         pass
     holder.close()
     assert caught.value.exit_code == 74
@@ -694,7 +694,7 @@ def test_an_mbox_keeps_what_is_not_moved_byte_for_byte(tmp_path: Path) -> None:
     first = b"From ada Thu Nov 19 10:00:00 2026\nSubject: one\n\n>From here\n\xff\n\n"
     second = b"From bob Thu Nov 19 10:00:01 2026\nSubject: two\n\nbye\n\n"
     path.write_bytes(first + second)
-    with MboxBox(path).opener() as opened:
+    with MboxBox(path).opener(seconds=60) as opened:
         opened.move(opened.keys()[1:], "newsletter-done")
     assert path.read_bytes() == first
     assert (tmp_path / "newsletter-done").read_bytes() == second

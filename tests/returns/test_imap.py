@@ -145,7 +145,7 @@ def test_a_server_without_move_copies_and_expunges_only_its_own(
     session.select("INBOX")
     session.uid("STORE", "2", "+FLAGS", r"(\Deleted)")
     session.logout()
-    with office.box.opener() as opened:
+    with office.box.opener(seconds=60) as opened:
         opened._capabilities -= {"MOVE"}  # type: ignore[attr-defined]
         opened.move(["1"], "newsletter-done")
     assert len(office.box.mails()) == 1
@@ -154,7 +154,7 @@ def test_a_server_without_move_copies_and_expunges_only_its_own(
 
 def test_reading_leaves_mails_unread_to_other_programs(office: Office, box: ImapBox) -> None:
     office.box.put(mail(to="papers@example.org"))
-    with office.box.opener() as opened:
+    with office.box.opener(seconds=60) as opened:
         opened.read(opened.keys())
     session = box.session()
     session.select("INBOX", readonly=True)

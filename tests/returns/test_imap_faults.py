@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,7 @@ def server(tmp_path: Path) -> Iterator[ImapServer]:
 class PeerBox(Box):
     """The mailbox of a misbehaving server."""
 
-    def __init__(self, server: ImapServer, **given: object) -> None:
+    def __init__(self, server: ImapServer, **given: Any) -> None:
         self.server = server
         settings = {
             "username": server.username,
@@ -32,7 +33,9 @@ class PeerBox(Box):
             "ca_file": server.ca_file,
             "patience": 20.0,
         }
-        self.opener = partial(imap, "127.0.0.1", server.port, **(settings | given))  # type: ignore[arg-type]
+        longest = given.pop("seconds", 60.0)
+        opened = partial(imap, "127.0.0.1", server.port, **(settings | given))  # type: ignore[arg-type]
+        self.opener = lambda *, seconds: opened(seconds=min(seconds, longest))
 
     def put(self, *mails: bytes) -> None:
         for content in mails:
@@ -186,14 +189,14 @@ def test_a_folder_that_mails_cannot_be_moved_to_keeps_no_later_mail_unread(
 def test_folders_are_named_as_people_see_them(server: ImapServer, name: str, wire: str) -> None:
     assert folder_name(name) == wire
     server.folders[wire] = {7: b"Subject: here\r\n\r\n"}
-    with PeerBox(server, folder=name).opener() as opened:
+    with PeerBox(server, folder=name).opener(seconds=60) as opened:
         assert opened.keys() == ["7"]
 
 
 @pytest.mark.parametrize("name", ["rückläufer@example.org", "受信@example.org"])
 def test_user_names_of_all_scripts_are_authenticated(server: ImapServer, name: str) -> None:
     server.username, server.password = name, "pässword"
-    with PeerBox(server).opener() as opened:
+    with PeerBox(server).opener(seconds=60) as opened:
         assert opened.keys() == []
 
 
@@ -206,7 +209,7 @@ def test_where_only_plain_letters_are_taken_that_is_said(
     server.capabilities = "IMAP4rev1 UIDPLUS MOVE"
     server.username, server.password = username, password
     refused = pytest.raises(InboxError, match=r"only plain letters.*inbox\.username")
-    with refused as caught, PeerBox(server).opener():
+    with refused as caught, PeerBox(server).opener(seconds=60):
         pass
     assert caught.value.exit_code == 78
     assert password not in str(caught.value)
@@ -214,7 +217,7 @@ def test_where_only_plain_letters_are_taken_that_is_said(
 
 def test_plain_letters_log_in_without_authenticate(server: ImapServer) -> None:
     server.capabilities = "IMAP4rev1 UIDPLUS MOVE"
-    with PeerBox(server).opener() as opened:
+    with PeerBox(server).opener(seconds=60) as opened:
         assert opened.keys() == []
 
 
@@ -223,14 +226,14 @@ def test_who_wants_to_be_told_who_comes_is_told_before_the_folder_is_opened(
 ) -> None:
     server.capabilities += " ID"
     server.wants_id = True
-    with PeerBox(server).opener() as opened:
+    with PeerBox(server).opener(seconds=60) as opened:
         assert opened.keys() == []
     commands = [each.split()[1] for each in server.heard]
     assert commands.index("ID") < commands.index("SELECT")
 
 
 def test_who_does_not_know_the_word_is_not_told(server: ImapServer) -> None:
-    with PeerBox(server).opener():
+    with PeerBox(server).opener(seconds=60):
         pass
     assert not any(each.split()[1] == "ID" for each in server.heard)
 
@@ -319,7 +322,7 @@ def test_nothing_a_server_says_does_more_than_keep_the_inbox_unread(
 )
 def test_nor_does_its_greeting(server: ImapServer, greeting: bytes) -> None:
     server.greeting = greeting
-    with pytest.raises(InboxError) as caught, PeerBox(server, patience=3.0).opener():
+    with pytest.raises(InboxError) as caught, PeerBox(server, patience=3.0).opener(seconds=60):
         pass
     assert caught.value.exit_code == 69
 
@@ -346,7 +349,7 @@ def test_a_folder_that_is_another_when_the_line_is_back_is_left_alone(
 ) -> None:
     arrive(office)
     server.faults[2] = "drop"
-    with office.box.opener() as opened:
+    with office.box.opener(seconds=60) as opened:
         keys = opened.keys()
         server.validity = 2
         assert [each.key for each in opened.read(keys)] == ["1"]

@@ -1,16 +1,25 @@
 """What strangers send stops nothing and runs nothing: the job on the sample, against each."""
 
 import mailbox
+import os
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
+from threading import Event
+from time import process_time
 
 import pytest
 
 from newsletter.config.loading import load
 from newsletter.job import run as job
+from newsletter.job.daily import heard
+from newsletter.job.parts import returns, token_keys
 from newsletter.job.report import Report, as_json
-from tests.making.inboxes import mail
+from newsletter.returns.mailboxes import maildir
+from newsletter.returns.meaning import Clerk
+from newsletter.state.state import State
+from newsletter.subscribers.suppressions import Suppressions
+from tests.making.inboxes import ADA, KEYS, MASTHEAD, MaildirBox, dsn, mail, token
 from tests.peers.imap_server import PASSWORD, ImapServer, imap_server
 
 DAY_ONE = datetime(2026, 11, 19, 10, tzinfo=UTC)
@@ -96,6 +105,99 @@ def test_whatever_an_imap_server_says_the_mails_leave(folder: Path, name: str) -
     assert report.exit_code == code
     assert told.isprintable()
     assert len(told) <= 300
+
+
+MACHINE = b"From: MAILER-DAEMON@a.example\nTo: bounces@example.org\n"
+PERSON = b"From: a@example.org\nTo: leave@example.org\n"
+
+
+def nested(levels: int) -> bytes:
+    return b"".join(
+        b'Content-Type: multipart/mixed; boundary="b%d"\n\n--b%d\n' % (level, level)
+        for level in range(levels)
+    )
+
+
+# Mails of 1 MB that kept a run busy for half a minute to longer than a day has.
+MAILS: dict[str, bytes] = {
+    "ordinary lines": MACHINE + b"\n" + 20_000 * b"The following message could not be delivered\n",
+    "850 nested parts": MACHINE + nested(850),
+    "mails in mails": MACHINE + 30_000 * b"Content-Type: message/rfc822\n\n",
+    "folded Content-Type headers": MACHINE
+    + 10 * (b"Content-Type: text/plain;\n" + 10_000 * b" a*0*=b;\n")
+    + b"\nhi",
+    "an encoded subject": PERSON + b"Subject: " + 140_000 * b"=?a?q?x" + b"\n\nhi",
+    "an encoded subject, folded": PERSON + b"Subject: x\n" + 110_000 * b" =?a?q?x\n" + b"\nhi",
+    "40,000 subjects": PERSON + 40_000 * b"Subject: =?utf-8?q?x?=\n" + b"\nhi",
+    "parts": MACHINE + b'Content-Type: multipart/mixed; boundary="b"\n\n' + 200_000 * b"--b\n",
+    "open tags": PERSON + b"Content-Type: text/html\n\n" + 500_000 * b"<" + 100_000 * b"<br",
+    "line ends": MACHINE + 1_000_000 * b"\n",
+    "what looks like tokens": MACHINE + b"\n" + 25_000 * (40 * b"a" + b" "),
+    "a report of 30,000 recipients": MACHINE
+    + b'Content-Type: multipart/report; boundary="b"\n\n--b\n'
+    + b"Content-Type: message/delivery-status\n\n"
+    + 30_000 * b"Action: failed\nStatus: 5.1.1\n\n",
+    "no headers": 1_000_000 * b"x",
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("name", MAILS)
+def test_a_mail_made_to_take_long_takes_no_time_worth_speaking_of(name: str) -> None:
+    clerk = Clerk(MASTHEAD, keys=KEYS, addresses=lambda: [ADA])
+    began = process_time()
+    clerk.meaning(MAILS[name])
+    assert process_time() - began < 5
+
+
+def test_what_is_said_in_a_mail_of_any_size_is_still_heard() -> None:
+    clerk = Clerk(MASTHEAD, keys=KEYS, addresses=lambda: [ADA])
+    wish = mail(to="leave@example.org", subject=f"unsubscribe {token()}", text=900_000 * "x")
+    assert clerk.meaning(wish).address == ADA
+    assert clerk.meaning(dsn("exim") + 900_000 * b"x").kind == "bounce"
+
+
+def test_mails_leave_although_the_inbox_is_full_of_what_takes_long(folder: Path) -> None:
+    box = MaildirBox(folder / "inbox")
+    box.put(*MAILS.values())
+    os.mkfifo(folder / "inbox" / "new" / "0.pipe")
+    (folder / "inbox" / "new" / "1.folder").mkdir()
+    (folder / "inbox" / "cur" / "2.link").symlink_to("/dev/zero")
+    report = run(folder, DAY_TWO)
+    left_today(report)
+    assert report.troubles == ()
+    assert len(box.mails("newsletter-unknown")) + len(box.mails("newsletter-done")) == len(MAILS)
+
+
+def test_a_mail_that_ended_a_run_is_put_aside_by_the_next(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    box = MaildirBox(folder / "inbox")
+    box.put(mail(to="leave@example.org", subject="hello"))
+    with (
+        maildir(folder / "inbox", seconds=60) as opened,
+        State.open(folder / "state.sqlite3") as st,
+    ):
+        (key,) = opened.keys()
+        st.bounces.note_begun(opened.name, key, now=DAY_ONE)
+    left_today(run(folder, DAY_TWO))
+    assert len(box.mails("newsletter-unknown")) == 1
+    assert "was being read when a run ended" in caplog.text
+
+
+def test_what_there_was_no_time_for_is_named_and_read_by_the_next(folder: Path) -> None:
+    box = MaildirBox(folder / "inbox")
+    box.put(*(mail(to="leave@example.org", subject=f"hello {each}") for each in range(9)))
+    config = load(folder / "newsletter.toml", environ={})
+    with State.open(folder / "state.sqlite3") as state:
+        keys = token_keys(config)
+        suppressions = Suppressions(folder / "suppressions.csv", keys=keys)
+        office = returns(config, state, suppressions, [], keys=keys, stop=Event())
+        troubles, more = heard(office, now=DAY_TWO, seconds=0.0)
+    assert more
+    assert "9 mails more than there was time for" in str(troubles[0])
+    left_today(run(folder, DAY_TWO))
+    assert box.mails() == []
 
 
 def test_letters_in_a_password_that_the_server_cannot_take_are_told(folder: Path) -> None:
