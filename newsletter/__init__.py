@@ -15,8 +15,8 @@ The day, left to right; the folders are its steps, and a step knows none of the 
     config       newsletter.toml             subscribers   who reads what, who must not be mailed
     keywords     which papers a keyword means              models   the values that cross folders
 
-What stands on no other folder: errors, addresses, files, moments, numbers, phrases, prose,
-refusals, tex.
+What stands on no other folder: errors, addresses, exchange, files, moments, numbers, phrases,
+prose, refusals, tex.
 docs/architecture.md has the picture, and what a kill at each step leaves.
 """
 

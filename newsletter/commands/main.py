@@ -356,7 +356,7 @@ def _daily_job(
     try:
         config = loaded_config(context)
         if not dry_run:
-            watch.begin(config.monitoring)
+            watch.begin(config.monitoring, stop=stop)
         with progress.shown() as shown:
             result = job.run(
                 config,

@@ -169,8 +169,7 @@ def profiles(
     config: "Config", state: "State", papers_from: "Source", *, now: datetime
 ) -> "Profiles":
     """Return what reads readers' own papers, here and at Zotero."""
-    import requests
-
+    from newsletter.exchange import Session
     from newsletter.job.profiles import Profiles
     from newsletter.sources.arxiv.identity import paper_id
     from newsletter.subscribers.profiles.zotero import Zotero
@@ -182,7 +181,7 @@ def profiles(
         copies=copies,
         papers=state.papers,
         zotero=Zotero(
-            session=requests.Session(),
+            session=Session(),
             url=config.zotero.url,
             keys=keys,
             folder=copies,
@@ -264,8 +263,7 @@ def arxiv_source(
     told: Callable[[str, float], None] = lambda _what, _seconds: None,
 ) -> "ArxivSource":
     """Return arXiv's query API, asked with the manners that the configuration wants."""
-    import requests
-
+    from newsletter.exchange import Session
     from newsletter.sources.arxiv.client import Manners
     from newsletter.sources.arxiv.source import ArxivSource
 
@@ -279,7 +277,7 @@ def arxiv_source(
         patience_seconds=patience_seconds,
         told=told,
     )
-    return ArxivSource(requests.Session(), url=config.source.url, manners=manners)
+    return ArxivSource(Session(), url=config.source.url, manners=manners)
 
 
 def transport(config: "Config", *, accepted_lately: int, stop: Event) -> "Transport":

@@ -12,10 +12,12 @@ from threading import Event
 from typing import Literal
 
 import requests
+from urllib3.exceptions import HTTPError
 
 from newsletter.addresses import bare
 from newsletter.config.loading import Config
 from newsletter.errors import PERMISSION, TEMPORARY, UNAVAILABLE, NewsletterError, exit_code_of
+from newsletter.exchange import Bounds, EndlessError, Session, exchange
 from newsletter.job import daily, parts
 from newsletter.keywords.matching import is_initials_only, namesakes
 from newsletter.models import Keyword
@@ -227,16 +229,16 @@ def _web(config: Config) -> Iterator[Finding]:
     base = config.web.base_url
     url = f"{base}/unsubscribe/{'a' * TOKEN_LENGTH}"
     try:
-        # With stream, no more is read than how it answers.
-        with requests.post(
-            url,
-            data={"List-Unsubscribe": "One-Click"},
-            timeout=WEB_TIMEOUT,
-            stream=True,
-            allow_redirects=False,
-        ) as answer:
-            status = answer.status_code
-    except requests.RequestException as error:
+        with Session() as session:
+            status = exchange(
+                session,
+                "POST",
+                url,
+                bounds=Bounds(seconds=WEB_TIMEOUT, silence=WEB_TIMEOUT, size=0),
+                data={"List-Unsubscribe": "One-Click"},
+                read_body=lambda _status: False,
+            ).status
+    except (requests.RequestException, HTTPError, EndlessError) as error:
         text = f"{base} does not answer ({type(error).__name__}): is `newsletter serve` up?"
         yield Finding(what="web", text=text, mark="FAIL", exit_code=UNAVAILABLE)
         return

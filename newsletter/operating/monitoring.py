@@ -4,14 +4,17 @@ import json
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from queue import Empty, Queue
-from threading import Thread
+from threading import Event, Thread
+from time import monotonic
 from typing import Any, ParamSpec
 from urllib.parse import urlsplit, urlunsplit
 
 from newsletter.addresses import masked
 from newsletter.config.tables import Monitoring
+from newsletter.exchange import Bounds, EndlessError, Session, exchange
 from newsletter.files import replacing
 from newsletter.operating.metrics import exposition
 
@@ -19,6 +22,7 @@ TIMEOUT = 5  # seconds to connect, and then to answer
 PATIENCE = 10  # seconds for all of it: looking up the name, redirections, an answer that drips
 MAX_BODY = 50_000  # bytes; healthchecks.io keeps 100 kB
 TAIL = 100  # lines of the log
+_GLANCE = 0.1  # seconds between looks at `stop`
 
 _P = ParamSpec("_P")
 _log = logging.getLogger(__name__)
@@ -31,12 +35,15 @@ class Watch:
         self._told = Monitoring()
         self._tail = _Tail()
 
-    def begin(self, told: Monitoring) -> None:
-        """Say that the run begins, and keep what it logs from now on."""
+    def begin(self, told: Monitoring, *, stop: Event) -> None:
+        """Say that the run begins, and keep what it logs from now on.
+
+        Once `stop` is set nobody waits to be heard.
+        """
         self._told = told
         if told.ping_url:
             logging.getLogger("newsletter").addHandler(self._tail)
-            _unharmed("ping_url", _ping, told.ping_url, "start")
+            _unharmed("ping_url", _ping, told.ping_url, "start", stop)
 
     def end(self, report: Mapping[str, Any]) -> None:
         """Say how the run ended, by its exit status, its report as JSON and the end of its log."""
@@ -45,7 +52,10 @@ class Watch:
         if self._told.ping_url:
             logging.getLogger("newsletter").removeHandler(self._tail)
             text = "\n".join([json.dumps(report, ensure_ascii=False), "", *self._tail.lines])
-            _unharmed("ping_url", _ping, self._told.ping_url, str(report["exit"]), masked(text))
+            # It is told of a run that was stopped, too.
+            _unharmed(
+                "ping_url", _ping, self._told.ping_url, str(report["exit"]), Event(), masked(text)
+            )
 
 
 class _Tail(logging.Handler):
@@ -70,17 +80,23 @@ def _unharmed(key: str, action: Callable[_P, None], *args: _P.args, **kwargs: _P
         )
 
 
-def _ping(url: str, step: str, body: str = "") -> None:
+def _ping(url: str, step: str, stop: Event, body: str = "") -> None:
     """Call the address of a step: https://healthchecks.io/docs/http_api."""
     parts = urlsplit(url)
     address = urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{step}"))
     content = body.encode(errors="replace")[:MAX_BODY]
     troubles: Queue[str] = Queue()
     Thread(target=lambda: troubles.put(_trouble(address, content)), daemon=True).start()
-    try:
-        trouble = troubles.get(timeout=PATIENCE)
-    except Empty:
-        trouble = f"no answer in {PATIENCE} s"
+    # Not the exchange alone: the name of the host is looked up for as long as that takes.
+    trouble = f"no answer in {PATIENCE} s"
+    until = monotonic() + PATIENCE
+    while monotonic() < until:
+        with suppress(Empty):
+            trouble = troubles.get(timeout=_GLANCE)
+            break
+        if stop.is_set():
+            trouble = "the run was told to stop"
+            break
     if trouble:
         _log.warning(
             "monitoring.ping_url: %s was not told (%s); the run is not affected. Is the address"
@@ -92,14 +108,21 @@ def _ping(url: str, step: str, body: str = "") -> None:
 
 def _trouble(address: str, content: bytes) -> str:
     """Call an address, and return what went wrong, empty for nothing."""
-    import requests  # slow to import
-
     try:
-        # With stream, whatever it answers is not waited for.
-        with requests.post(address, data=content, timeout=TIMEOUT, stream=True) as answer:
-            return "" if answer.ok else f"it answered {answer.status_code}"
+        with Session() as session:
+            status = exchange(
+                session,
+                "POST",
+                address,
+                bounds=Bounds(seconds=PATIENCE, silence=TIMEOUT, size=0),
+                data=content,
+                read_body=lambda _status: False,
+            ).status
+    except EndlessError:
+        return f"no answer in {PATIENCE} s"
     except Exception as error:  # noqa: BLE001 - requests lets errors of its own parts through
         return type(error).__name__  # its words have the address in them, which is a secret
+    return "" if 200 <= status < 300 else f"it answered {status}"
 
 
 def _write_metrics(path: Path, report: Mapping[str, Any]) -> None:

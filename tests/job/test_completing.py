@@ -8,6 +8,7 @@ from random import Random
 import pytest
 import requests
 
+from newsletter.exchange import Session
 from newsletter.job.daily import complete_papers
 from newsletter.models import Paper
 from newsletter.sources.arxiv.client import Manners
@@ -52,7 +53,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     records = [record_of(each) for each in OLD]
     with (
         Replica(records, clock=Clock(NOW), index_delay=timedelta()) as replica,
-        requests.Session() as session,
+        Session() as session,
     ):
         yield Bench(replica, session, tmp_path)
 

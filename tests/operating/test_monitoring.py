@@ -172,7 +172,7 @@ def test_an_answer_that_drips_holds_nobody_up(caplog: pytest.LogCaptureFixture) 
         thread.start()
         began = monotonic()
         url = f"http://127.0.0.1:{dripping.getsockname()[1]}/{SECRET}"
-        Watch().begin(Monitoring(ping_url=url))
+        Watch().begin(Monitoring(ping_url=url), stop=Event())
         took = monotonic() - began
         over.set()
         thread.join()

@@ -16,6 +16,7 @@ import pytest
 import requests
 
 from newsletter.errors import SourceError
+from newsletter.exchange import Session
 from newsletter.keywords.stemming import line
 from newsletter.models import Fetched, Keyword, Listing, Paper, Scope
 from newsletter.sources.arxiv.client import Client, Manners
@@ -92,7 +93,7 @@ def world(tmp_path: Path) -> Iterator[World]:
     records = listed(*OLD, FRESH)
     with (
         Replica(records, clock=clock, index_delay=timedelta()) as replica,
-        requests.Session() as session,
+        Session() as session,
     ):
         yield World(replica=replica, folder=tmp_path / "shared", session=session)
 
@@ -709,7 +710,7 @@ def _at(server: ThreadingHTTPServer, folder: Path) -> ArxivSource:
 def _source(url: str, folder: Path) -> ArxivSource:
     clock = Clock(NOW)
     manners = Manners(folder=folder, sleep=clock.sleep, clock=clock.monotonic)
-    return ArxivSource(requests.Session(), url=url, manners=manners)
+    return ArxivSource(Session(), url=url, manners=manners)
 
 
 def _reason(source: ArxivSource) -> str:

@@ -5,8 +5,8 @@ from pathlib import Path
 from random import Random
 
 import pytest
-import requests
 
+from newsletter.exchange import Session
 from newsletter.models import Keyword
 from newsletter.sources.arxiv.client import Manners
 from newsletter.sources.arxiv.source import ArxivSource
@@ -62,4 +62,4 @@ def arxiv(folder: Path, replica: Replica) -> ArxivSource:
         clock=replica.clock.monotonic,
         random=Random(1),
     )
-    return ArxivSource(requests.Session(), url=replica.url, manners=manners)
+    return ArxivSource(Session(), url=replica.url, manners=manners)

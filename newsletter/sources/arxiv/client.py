@@ -7,7 +7,7 @@ import fcntl
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -16,7 +16,7 @@ from http import HTTPStatus
 from math import inf
 from pathlib import Path
 from random import Random
-from typing import Any, NamedTuple, TextIO, TypeVar
+from typing import Any, TextIO, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -25,6 +25,8 @@ from urllib3.exceptions import DecodeError, HTTPError, ProtocolError, ReadTimeou
 from newsletter import __version__
 from newsletter.addresses import is_loopback
 from newsletter.errors import SourceError
+from newsletter.exchange import Answer, Bounds, EndlessError, exchange
+from newsletter.prose import said
 from newsletter.sources.arxiv.atom import MAX_BYTES, AtomError, parse
 
 SPACING = 3.0
@@ -34,10 +36,8 @@ _BACK_OFF = (10.0, 30.0, 90.0, 300.0)
 _LONGEST_WAIT = 600.0
 _LONGEST_COOL_DOWN = timedelta(days=1)
 _AFTER_REFUSAL = timedelta(hours=1)
-_CONNECT_SECONDS = 10.0
 _BODY_TIMEOUTS = 5
 _REDIRECTS = 5
-_CHUNK = 65_536
 _ARXIV = ("arxiv.org", "export.arxiv.org")
 _REDIRECTED = frozenset({301, 302, 303, 307, 308})
 _PASSING = frozenset({406, 408, 429})
@@ -149,11 +149,15 @@ class Client:
         asked = url
         for _ in range(1 + _REDIRECTS):
             self._require_allowed(asked, url)
-            answer = self._exchange(asked)
+            answer = self._asked(asked)
             if answer.status not in _REDIRECTED:
                 self._require_ok(answer, url)
                 return answer.body
-            asked = urljoin(asked, answer.headers.get("Location", ""))
+            try:
+                asked = urljoin(asked, answer.headers.get("Location", ""))
+                urlsplit(asked)
+            except ValueError as error:
+                raise _PassingError(_in_plain_words(error, self._manners)) from error
         raise SourceError(url, f"arXiv redirects more than {_REDIRECTS} times")
 
     def _require_allowed(self, asked: str, url: str) -> None:
@@ -164,7 +168,7 @@ class Client:
         if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname)):
             raise SourceError(url, f"{what} {parts.scheme}://{parts.hostname}; https is required")
 
-    def _require_ok(self, answer: "_Answer", url: str) -> None:
+    def _require_ok(self, answer: Answer, url: str) -> None:
         status = answer.status
         if status == 200:
             return
@@ -185,7 +189,7 @@ class Client:
             )
         raise SourceError(url, f"arXiv answered {_named(status)}; is [source] url right?")
 
-    def _exchange(self, url: str) -> "_Answer":
+    def _asked(self, url: str) -> Answer:
         """Make one request when it is our turn on this machine."""
         with self._turn_file() as file:
             self._await_turn(file, url)
@@ -194,7 +198,8 @@ class Client:
             self._manners.told("asking arXiv", 0.0)
             try:
                 return self._get(url)
-            # ValueError: requests reads even a Location that it is not to follow.
+            except EndlessError as error:
+                raise _PassingError(f"arXiv's answer {error}") from error
             except (requests.RequestException, HTTPError, ValueError) as error:
                 raise _PassingError(
                     _in_plain_words(error, self._manners), unreached=_is_unreached(error)
@@ -202,28 +207,23 @@ class Client:
             finally:
                 self._note_asked(file)
 
-    def _get(self, url: str) -> "_Answer":
+    def _get(self, url: str) -> Answer:
         manners = self._manners
-        with self._session.get(
+        bounds = Bounds(
+            seconds=_BODY_TIMEOUTS * manners.timeout_seconds,
+            silence=manners.timeout_seconds,
+            size=MAX_BYTES,
+            clock=manners.clock,
+        )
+        return exchange(
+            self._session,
+            "GET",
             url,
+            bounds=bounds,
             headers=_headers(manners.contact),
-            timeout=(min(_CONNECT_SECONDS, manners.timeout_seconds), manners.timeout_seconds),
-            stream=True,
-            allow_redirects=False,
-        ) as response:
-            if response.status_code == 403:
-                # A refusal that breaks off must not look like an answer to ask for again.
-                return _Answer(403, response.headers, b"")
-            latest = manners.clock() + _BODY_TIMEOUTS * manners.timeout_seconds
-            body = bytearray()
-            # read1, not iter_content: that blocks until a chunk is full, however slowly it drips.
-            while piece := response.raw.read1(_CHUNK, decode_content=True):
-                body += piece
-                if len(body) > MAX_BYTES:
-                    raise _PassingError(f"arXiv answered more than {MAX_BYTES // 1_000_000} MB")
-                if manners.clock() > latest:
-                    raise _PassingError("arXiv's answer came too slowly to wait for its end")
-            return _Answer(response.status_code, response.headers, bytes(body))
+            # A refusal that breaks off must not look like an answer to ask for again.
+            read_body=lambda status: status != 403,
+        )
 
     def _await_turn(self, file: TextIO, url: str) -> None:
         diary = _diary(file)
@@ -280,12 +280,6 @@ class _PassingError(Exception):
         self.unreached = unreached
         self.status = status
         self.retry_after = retry_after
-
-
-class _Answer(NamedTuple):
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
 
 
 def _named(status: int) -> str:
@@ -364,4 +358,4 @@ def _is_unreached(error: Exception) -> bool:
 def _root(error: BaseException) -> str:
     while error.__context__ is not None:
         error = error.__context__
-    return str(error) or type(error).__name__
+    return said(str(error)) or type(error).__name__

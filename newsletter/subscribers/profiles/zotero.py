@@ -20,13 +20,13 @@ from urllib3.exceptions import HTTPError
 
 from newsletter import __version__
 from newsletter.errors import ProfileError
+from newsletter.exchange import Bounds, EndlessError, exchange
 from newsletter.files import replacing
 from newsletter.models import OwnPaper
 from newsletter.moments import iso, moment_of
 from newsletter.subscribers.profiles.own import MOST, Library, own_paper
 from newsletter.subscribers.profiles.texts import OwnText, arxiv_id_in, year_in
 
-_CHUNK = 65_536
 _PAGE = 100  # items, the most that Zotero gives
 _MAX_BYTES = 20_000_000
 _TIMEOUT = 30.0
@@ -180,7 +180,7 @@ class Zotero:
         self.requests += 1
         try:
             answer = self._get(url, headers)
-        except (requests.RequestException, HTTPError, OSError) as error:
+        except (requests.RequestException, HTTPError, OSError, EndlessError) as error:
             # One silence is enough: no digest waits for the libraries of a hundred readers.
             self._down = f"Zotero cannot be reached ({type(error).__name__})"
             raise _DownError(self._down) from error
@@ -188,20 +188,10 @@ class Zotero:
         return answer
 
     def _get(self, url: str, headers: Mapping[str, str]) -> "_Answer":
-        with self.session.get(
-            url,
-            headers=headers,
-            timeout=_TIMEOUT,
-            allow_redirects=False,  # the key would go there too
-            stream=True,
-        ) as response:
-            latest = time.monotonic() + _PATIENCE
-            body = bytearray()
-            while piece := response.raw.read1(_CHUNK, decode_content=True):
-                body += piece
-                if len(body) > _MAX_BYTES or time.monotonic() > latest:
-                    raise OSError("an answer without end")
-            return _Answer(response.status_code, response.headers, bytes(body))
+        bounds = Bounds(seconds=_PATIENCE, silence=_TIMEOUT, size=_MAX_BYTES)
+        # Nothing is followed: the key would go there too.
+        answer = exchange(self.session, "GET", url, bounds=bounds, headers=headers)
+        return _Answer(answer.status, answer.headers, answer.body)
 
     def _wait(self) -> None:
         seconds, self._back_off = self._back_off, 0.0

@@ -9,6 +9,7 @@ import pytest
 import requests
 
 from newsletter.errors import ProfileError
+from newsletter.exchange import Session
 from newsletter.subscribers.profiles import zotero as client
 from newsletter.subscribers.profiles.own import Library
 from tests.peers.zotero import Zotero, item, zotero
@@ -38,7 +39,7 @@ class Desk:
         )
 
     def read(self, library: Library = ADA, *, days: int = 0) -> client.Held:
-        with requests.Session() as session:
+        with Session() as session:
             return self.asking(days=days, session=session).library(library)
 
 
@@ -167,7 +168,7 @@ def test_a_zotero_that_cannot_be_reached_is_not_asked_for_the_next_library(
     desk: Desk, tmp_path: Path
 ) -> None:
     desk.peer.port = 9  # discard; nobody listens
-    with requests.Session() as session:
+    with Session() as session:
         asking = desk.asking(session=session)
         for number in ("475425", "475426"):
             with pytest.raises(ProfileError, match="cannot be reached"):

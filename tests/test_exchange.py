@@ -1,0 +1,117 @@
+"""An HTTP exchange ends within its bounds, whatever the other side sends."""
+
+import gzip
+import resource
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Event, Timer
+from time import monotonic
+
+import pytest
+import requests
+from urllib3.exceptions import DecodeError, HTTPError
+
+from newsletter.exchange import Bounds, EndlessError, Session, exchange
+from tests.peers.http_server import web_server
+from tests.peers.talker import Talk, dripping, flooding, saying, talker
+
+OK = b"HTTP/1.1 200 OK\r\n"
+SMALL = Bounds(seconds=1.0, silence=0.5, size=1_000_000)
+
+
+@pytest.fixture
+def session() -> Iterator[Session]:
+    with Session() as opened:
+        yield opened
+
+
+def packed(content: bytes, status: bytes = OK, *more: bytes) -> Talk:
+    body = gzip.compress(content, 1)
+    fields = [b"Content-Encoding: gzip", b"Content-Length: %d" % len(body), *more]
+    return saying(status, b"".join(field + b"\r\n" for field in fields), b"\r\n", body)
+
+
+@pytest.mark.parametrize(
+    ("talk", "words"),
+    [
+        (dripping(OK, b"X-More: to come\r\n"), "too slowly"),
+        (dripping(OK + b"\r\n", b"x"), "too slowly"),
+        (dripping(b"", b"HTTP/1.1 100 Continue\r\n\r\n"), "too slowly"),
+        (flooding(b"", b"HTTP/1.1 100 Continue\r\n\r\n"), "more than 1 MB"),
+        (flooding(OK + b"\r\n", b"x"), "more than 1 MB"),
+        (packed(bytes(1_000_001)), "more than 1 MB"),
+        (packed(bytes(300_000_000)), "more than 1 MB"),
+        (
+            packed(bytes(300_000_000), b"HTTP/1.1 302 Found\r\n", b"Location: /there"),
+            "more than 1 MB",
+        ),
+    ],
+)
+def test_an_answer_without_end_is_broken_off(session: Session, talk: Talk, words: str) -> None:
+    with talker(talk) as url:
+        began = monotonic()
+        with pytest.raises(EndlessError, match=words):
+            exchange(session, "GET", url, bounds=SMALL)
+        assert monotonic() - began < 20
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 2_000_000  # not 2.5 GB more
+
+
+@pytest.mark.parametrize(
+    "talk",
+    [
+        flooding(OK, b"X-More: to come\r\n"),
+        saying(b""),
+        saying(b"HTTP/1.1 \x1b[2J\r\n\r\n"),
+        saying(OK + b"Content-Length: 5\r\n\r\nabc"),
+        dripping(OK + b"Content-Length: -1\r\n", b""),
+    ],
+)
+def test_what_is_no_answer_is_an_error_of_the_library(session: Session, talk: Talk) -> None:
+    with talker(talk) as url, pytest.raises((requests.RequestException, HTTPError)):
+        exchange(session, "GET", url, bounds=SMALL)
+
+
+def test_an_answer_that_breaks_off_within_gzip_is_no_answer(session: Session) -> None:
+    body = gzip.compress(b"a" * 1000)[:-9]
+    talk = saying(OK + b"Content-Encoding: gzip\r\n\r\n" + body)
+    with talker(talk) as url, pytest.raises(DecodeError):
+        exchange(session, "GET", url, bounds=SMALL)
+
+
+def test_what_comes_whole_is_unpacked_and_told_whatever_its_status(session: Session) -> None:
+    with talker(packed(b"moved", b"HTTP/1.1 302 Found\r\n", b"Location: /there")) as url:
+        answer = exchange(session, "GET", url, bounds=SMALL)
+    assert (answer.status, answer.body) == (302, b"moved")
+    assert answer.headers["location"] == "/there"
+
+
+def test_a_body_that_nobody_wants_is_not_read(session: Session) -> None:
+    with talker(flooding(OK + b"\r\n", b"x")) as url:
+        answer = exchange(session, "GET", url, bounds=SMALL, read_body=lambda _: False)
+    assert answer == (200, answer.headers, b"")
+
+
+def test_who_is_told_to_stop_waits_for_nothing(session: Session) -> None:
+    bounds = Bounds(seconds=60, silence=60, size=10, stop=Event())
+    with talker(dripping(b"", b"")) as url:
+        timer = Timer(0.2, bounds.stop.set)
+        timer.start()
+        began = monotonic()
+        with pytest.raises(EndlessError, match="told to stop"):
+            exchange(session, "GET", url, bounds=bounds)
+        assert monotonic() - began < 20
+        timer.join()
+
+
+def test_no_password_is_taken_from_netrc(
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".netrc").write_text("default login me password secret\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
+    with web_server() as server:
+        prepared = session.prepare_request(requests.Request("GET", server.url))
+        exchange(session, "GET", server.url, bounds=SMALL)
+    assert "Authorization" not in prepared.headers
+    plain = requests.Session().prepare_request(requests.Request("GET", server.url))
+    assert "Authorization" in plain.headers  # the trap was set
