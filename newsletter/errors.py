@@ -103,12 +103,16 @@ class StateError(NewsletterError):
 
 
 class LockedError(NewsletterError):
-    """Another run holds the state; `holder` says who, as far as is known."""
+    """Another run holds the state, or a file; `holder` says who, as far as is known."""
 
     exit_code = TEMPORARY
 
-    def __init__(self, path: Path, holder: str) -> None:
-        super().__init__(f"{path}: another run is under way ({holder}); this one left at once")
+    def __init__(self, path: Path, holder: str, *, waited: float = 0.0) -> None:
+        super().__init__(
+            f"{path}: held by another ({holder}) for more than {waited:g} s; try again when it ends"
+            if waited
+            else f"{path}: another run is under way ({holder}); this one left at once"
+        )
         self.path = path
         self.holder = holder
 

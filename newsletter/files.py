@@ -1,12 +1,21 @@
 """Write files so that a crash leaves the old one or the new one. Knows nothing of contents."""
 
+import errno
 import fcntl
 import os
+import socket
+import stat
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
+
+from newsletter.errors import LockedError
+
+LOCK_PATIENCE = 60.0  # seconds; an edit of the list takes less than one
+_GLANCE = 0.02
 
 
 @contextmanager
@@ -34,18 +43,61 @@ def replacing(path: Path, *, mode: int = 0o644) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the lock of the file `path`, waiting for whoever has it. It lies beside: `.NAME.lock`.
+def locked(path: Path, *, patience: float = LOCK_PATIENCE) -> Iterator[None]:
+    """Hold the lock of the file `path`, which lies beside it: `.NAME.lock`.
 
     The file itself cannot be the lock: it is replaced, and then two would each hold one of them.
+    Raises LockedError, which says who holds it, after so many seconds of waiting.
     """
     target = path.resolve()
-    descriptor = os.open(target.with_name(f".{target.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    lock = target.with_name(f".{target.name}.lock")
+    descriptor = lock_file(lock)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        wait_for(descriptor, lock, patience=patience)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
         yield
     finally:
         os.close(descriptor)
+
+
+def lock_file(path: Path) -> int:
+    """Open a lock, made with mode 0600 where there is none; a link in its place is not followed.
+
+    Returns a descriptor. Raises OSError, also for what is no file of its own: what stands in a lock
+    is written over.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    descriptor = os.open(path, flags, 0o600)
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "this is no lock but a link or a device", str(path))
+    return descriptor
+
+
+def wait_for(descriptor: int, path: Path, *, patience: float) -> None:
+    """Take a lock, waiting for whoever has it. Raises LockedError when `patience` is at its end."""
+    until = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() >= until:
+                holder = os.pread(descriptor, 200, 0).decode("utf-8", "replace").strip()
+                raise LockedError(
+                    path, holder or "it has not said who it is", waited=patience
+                ) from error
+            time.sleep(_GLANCE)
+        else:
+            return
+
+
+def private(path: str, flags: int) -> int:
+    """Be an opener for open(): a file it makes is its owner's alone, whatever the umask."""
+    descriptor = os.open(path, flags, 0o600)
+    os.fchmod(descriptor, 0o600)
+    return descriptor
 
 
 def sync_folder(folder: Path) -> None:

@@ -185,7 +185,9 @@ def export(
     if file is None:
         editing.export(config.subscribers.file, sys.stdout)
         return
-    with file.open("x", encoding="utf-8", newline="") as out:
+    from newsletter.files import private
+
+    with open(file, "x", encoding="utf-8", newline="", opener=private) as out:
         rows = editing.export(config.subscribers.file, out)
     typer.echo(f"wrote {counted(rows, 'row')} to {file}")
 

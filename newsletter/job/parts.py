@@ -221,11 +221,14 @@ def renderer(config: "Config") -> "Renderer":
     )
 
 
-def token_keys(config: "Config", *, create: bool = True) -> tuple[bytes, ...]:
-    """Return the keys that sign tokens: given as a secret, or kept beside the state."""
+def token_keys(config: "Config", *, create: bool = True, mailed: bool = False) -> tuple[bytes, ...]:
+    """Return the keys that sign tokens: given as a secret, or kept beside the state.
+
+    Raises StateError where they are lost: `mailed` says that they have been in use.
+    """
     secret = config.state.token_key
     given = secret.get_secret_value() if secret else ""
-    return key_file(config.state.file.parent, given=given, create=create)
+    return key_file(config.state.file.parent, given=given, create=create, mailed=mailed)
 
 
 def source(

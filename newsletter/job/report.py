@@ -51,7 +51,8 @@ class Report:
 def as_json(report: Report) -> dict[str, Any]:
     """Return the run report in the documented shape, ready for json.dumps.
 
-    `troubles` says what went wrong and did not keep the run from ending, addresses masked.
+    `troubles` says what went wrong and did not keep the run from ending, addresses masked; it is
+    left out where nothing did.
     A keyword has `left_out`, papers by exclusion, only where an exclusion took some.
     """
     tally = report.deliveries
@@ -87,8 +88,11 @@ def as_json(report: Report) -> dict[str, Any]:
             "outstanding": tally.outstanding,
         },
         "requests": report.requests,
-        "troubles": [masked(said(str(each))) for each in report.troubles],
-    }
+    } | (
+        {"troubles": [masked(said(str(each))) for each in report.troubles]}
+        if report.troubles
+        else {}
+    )
 
 
 def summary(report: Mapping[str, Any]) -> str:

@@ -62,7 +62,7 @@ def run(
     path = config.state.file
     stop = stop or Event()
     with nullcontext() if dry_run else only_run(path), _opened(path, dry_run=dry_run) as state:
-        keys = token_keys(config)
+        keys = token_keys(config, mailed=state.newest_issue() > 0)
         suppressions = Suppressions(config.subscribers.suppressions, keys=keys)
         before = state.readers()
         people = subscribers(config, before, suppressions, accept_list=accept_list, now=now)
@@ -145,7 +145,7 @@ def read_inbox(config: Config, *, now: datetime, stop: Event | None = None) -> R
         )
     path = config.state.file
     with only_run(path), State.open(path) as state:
-        keys = token_keys(config)
+        keys = token_keys(config, mailed=state.newest_issue() > 0)
         suppressions = Suppressions(config.subscribers.suppressions, keys=keys)
         listed = (each.email for each in everybody(config).subscribers)
         stop = stop or Event()

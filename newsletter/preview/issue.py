@@ -7,6 +7,7 @@ from threading import Event
 from newsletter.addresses import folded
 from newsletter.config.loading import Config
 from newsletter.errors import ConfigError, StateError
+from newsletter.files import private
 from newsletter.job import parts
 from newsletter.mails.render import filled
 from newsletter.models import Delivery, Subscriber
@@ -75,7 +76,8 @@ def write(
         folder / "index.html": shown.encode(),
     }
     for path, content in contents.items():
-        path.write_bytes(content)
+        with open(path, "wb", opener=private) as file:
+            file.write(content)
     return list(contents)
 
 

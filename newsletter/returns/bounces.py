@@ -1,5 +1,6 @@
 """Say what a bounce means, and who is to be suppressed for it. Pure; it looks nothing up."""
 
+import logging
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -12,6 +13,7 @@ from typing import Literal
 from newsletter.addresses import domain_of, folded
 from newsletter.models import BounceKind, Mailing
 from newsletter.numbers import issue_of
+from newsletter.prose import said
 from newsletter.refusals import refusal
 from newsletter.returns.parsing import MAX_TEXT, blocks, field, parsed, parts, text_of, texts
 
@@ -53,6 +55,10 @@ _SILENT_CODES = {521, 550, 551, 553, 556}
 _RECIPIENTS = ("Final-Recipient", "Original-Recipient")
 _REPORTS = {"message/delivery-status", "message/global-delivery-status"}
 
+
+# It logs tracebacks of mails that are none, to wherever nobody has said that they should go.
+logging.getLogger("flufl").addHandler(logging.NullHandler())
+logging.getLogger("flufl").propagate = False
 
 _MAIL_SYSTEMS = ("mailer-daemon", "postmaster", "mail delivery s")
 
@@ -104,10 +110,12 @@ def reported(
     passing, failed = _recipients(mail if len(raw) <= MAX_TEXT else parsed(raw[:MAX_TEXT]))
     if not failed:
         return "passing" if passing else None
-    said = _said(mail)
+    words = _said(mail)
     # What the server said comes last.
-    kind = classify(said, ours=others(ours, *(each.decode("utf-8", "replace") for each in failed)))
-    return Failure(kind=kind, text=said[-_MAX_TEXT:], issue=issue_of(_ascii(raw)))
+    kind = classify(words, ours=others(ours, *(each.decode("utf-8", "replace") for each in failed)))
+    return Failure(
+        kind=kind, text=said(words[-_MAX_TEXT:], longest=_MAX_TEXT), issue=issue_of(_ascii(raw))
+    )
 
 
 def by_a_mail_system(mail: Message) -> bool:
@@ -200,15 +208,17 @@ def _of_report(
         # "error" is OpenSMTPD's word; delayed, delivered, relayed and expanded are no failures.
         if action.startswith(("fail", "error")):
             status = field(block, "Status")
-            said = field(block, "Diagnostic-Code") or field(block, "X-Supplementary-Info")
-            if not said and status.partition(" ")[0][1:] in {"", ".0.0"}:
-                said = _said(mail)  # nothing is said for machines, so the words for people must do
-            text = f"{status} {said}"
+            words = field(block, "Diagnostic-Code") or field(block, "X-Supplementary-Info")
+            if not words and status.partition(" ")[0][1:] in {"", ".0.0"}:
+                words = _said(
+                    mail
+                )  # nothing is words for machines, so the words for people must do
+            text = f"{status} {words}"
             envelopes = " ".join(field(each, "Original-Envelope-Id") for each in groups)
             issue = issue_of(envelopes) or issue_of(_ascii(raw))
             recipients = (field(block, name).rpartition(";")[2] for name in _RECIPIENTS)
             kind = classify(text, ours=others(ours, *recipients))
-            return Failure(kind=kind, text=text[:_MAX_TEXT], issue=issue)
+            return Failure(kind=kind, text=said(text, longest=_MAX_TEXT), issue=issue)
     return "passing" if any(actions) else None
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from newsletter.errors import TransportError, exit_code_of
+from newsletter.files import private
 from newsletter.models import Ledger, Outcome, Outgoing
 
 _MESSAGE_ID = re.compile(rb"^message-id:\s*<([^@>\s]+)@", re.IGNORECASE | re.MULTILINE)
@@ -42,7 +43,7 @@ class Outbox:
         message = b"".join(outgoing.message)
         name = f"{_name(message)}.newsletter"
         draft, final = self.directory / "tmp" / name, self.directory / "new" / name
-        with draft.open("wb") as file:
+        with open(draft, "wb", opener=private) as file:
             file.write(message)
             file.flush()
             os.fsync(file.fileno())

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from newsletter.errors import LockedError
+from newsletter.files import lock_file
 from newsletter.moments import iso
 from newsletter.state.database import cannot
 
@@ -23,7 +24,7 @@ def only_run(path: Path) -> Iterator[None]:
     lock = path.with_name(path.name + ".lock")
     try:
         lock.parent.mkdir(parents=True, exist_ok=True)
-        handle = lock.open("a+")
+        handle = os.fdopen(lock_file(lock), "r+")
     except OSError as error:
         raise cannot(lock, "cannot be opened", error) from error
     with handle:
@@ -32,7 +33,8 @@ def only_run(path: Path) -> Iterator[None]:
         except BlockingIOError as error:
             handle.seek(0)
             raise LockedError(lock, handle.read().strip() or "it has not said who it is") from error
-        handle.truncate(0)
+        handle.seek(0)
+        handle.truncate()
         started = iso(datetime.now(UTC))
         handle.write(f"process {os.getpid()} on {socket.gethostname()}, since {started}\n")
         handle.flush()

@@ -310,7 +310,7 @@ class State:
     def problems(self) -> list[str]:
         """Return whatever in the file does not fit together; empty if it is sound."""
         with self.database.guarded() as db:
-            return verify.problems(db)
+            return verify.problems(db) + verify.unreadable(db, keyword=_keyword, paper=paper_from)
 
     def prune(self, *, now: datetime) -> None:
         """Turn the ended deliveries of issues older than 90 days into totals; drop runs of a year.

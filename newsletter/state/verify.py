@@ -4,6 +4,7 @@ It works on an open connection, and knows nothing of mails.
 """
 
 import sqlite3
+from collections.abc import Callable
 
 
 def problems(db: sqlite3.Connection) -> list[str]:
@@ -17,6 +18,27 @@ def problems(db: sqlite3.Connection) -> list[str]:
         ((number,),) = db.execute(question)
         if number:
             found.append(f"{number} {doubt}")
+    return found
+
+
+def unreadable(
+    db: sqlite3.Connection,
+    *,
+    keyword: Callable[[str], object],
+    paper: Callable[[str], object],
+) -> list[str]:
+    """Return what the next run would fail on: definitions and papers that cannot be read."""
+    found = []
+    for what, read, question in (
+        ("keyword", keyword, "select name, definition from keywords"),
+        ("digest of", keyword, "select keyword, definition from digests"),
+        ("paper", paper, "select id, data from papers"),
+    ):
+        for name, text in db.execute(question):
+            try:
+                read(text)
+            except Exception as error:  # noqa: BLE001 - whatever a damaged text leads to
+                found.append(f"{what} {name}: cannot be read ({type(error).__name__}: {error})")
     return found
 
 

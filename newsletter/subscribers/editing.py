@@ -160,6 +160,7 @@ class _Plan:
     columns: tuple[str, ...]
     encoding: str
     line_end: str
+    widens: bool = False
     edits: dict[int, str] = field(default_factory=dict)
     appended: list[str] = field(default_factory=list)
 
@@ -176,6 +177,7 @@ class _Plan:
             columns=(*file.columns, *missing),
             encoding=file.encoding,
             line_end=file.line_end,
+            widens=bool(missing),
         )
 
     def carry_out(self, path: Path) -> None:
@@ -186,6 +188,10 @@ class _Plan:
             last = self.preamble
             out.write(last.encode(self.encoding))
             for row in rows_in(file):
+                if self.widens and any((row.cells or [])[len(file.columns) :]):
+                    problem = "this row has more cells than there are columns, and a new one would"
+                    advice = " name one of them: name all columns in the first row, then try again"
+                    raise SubscribersError([f"{path.name}:{row.line}: {problem}{advice}"])
                 last = self.edits.get(row.line, row.raw) or last
                 out.write(self.edits.get(row.line, row.raw).encode(self.encoding))
             for raw in self.appended:

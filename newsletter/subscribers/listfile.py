@@ -24,8 +24,10 @@ _MAX_LINE = 1 << 22
 _BOM = "\ufeff"
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z")
 
-_FORMULA = re.compile(r"'*[=+\-@]")
-_GUARDED = re.compile(r"'+[=+\-@]")
+# At the beginning of a cell, and behind whatever else a spreadsheet may take for a separator.
+_AT_START = r"(?:\A|(?<=[;,\t]))[ ]*"
+_FORMULA = re.compile(rf"({_AT_START})(?='*[=+\-@])")
+_GUARDED = re.compile(rf"({_AT_START})'(?='*[=+\-@])")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -198,15 +200,25 @@ def value(cell: str) -> str:
     text = cell.strip()
     if len(text) > 1 and text[0] == text[-1] == '"':
         text = text[1:-1].replace('""', '"').strip()
-    return text[1:] if _GUARDED.match(text) else text
+    return unguarded(text)
 
 
-def written(text: str, delimiter: str) -> str:
-    """Return the cell that says `text`, and that no spreadsheet takes for a formula.
+def unguarded(text: str) -> str:
+    """Return a text without its formula guards."""
+    return _GUARDED.sub(r"\1", text) if "'" in text else text
+
+
+def guarded(text: str) -> str:
+    """Return a text that no spreadsheet takes for a formula, nor any part of it.
 
     See owasp.org/www-community/attacks/CSV_Injection: an apostrophe in front makes it text.
     """
-    text = f"'{text}" if _FORMULA.match(text) else text
+    return _FORMULA.sub(r"\1'", text)
+
+
+def written(text: str, delimiter: str) -> str:
+    """Return the cell that says `text`, `guarded`."""
+    text = guarded(text)
     plain = not {'"', "\r", "\n", delimiter} & set(text) and not text.startswith("#")
     return text if plain else '"' + text.replace('"', '""') + '"'
 

@@ -15,7 +15,8 @@ from newsletter.addresses import address, folded
 from newsletter.errors import SubscribersError
 from newsletter.files import locked, replacing, sync_folder
 from newsletter.moments import iso
-from newsletter.subscribers.listfile import lines_of, stamp_of
+from newsletter.prose import said
+from newsletter.subscribers.listfile import guarded, lines_of, stamp_of, unguarded
 
 # The reason that takes a suppression back.
 LIFTED = "lifted"
@@ -169,7 +170,7 @@ def _fields(line: str) -> list[str]:
     if '"' in text:
         with suppress(csv.Error):  # a field of more than 128 KiB
             fields = next(csv.reader([text], delimiter=delimiter))
-    return [field.strip() for field in [*fields, "", "", "", ""][:4]]
+    return [unguarded(field.strip()) for field in [*fields, "", "", "", ""][:4]]
 
 
 def _name(fields: Sequence[str]) -> str:
@@ -193,7 +194,7 @@ def _problem(fields: Sequence[str]) -> str:
 
 def _line(*fields: str) -> str:
     line = io.StringIO()
-    clean = (" ".join(field.split()) for field in fields)
+    clean = [guarded(said(field)) for field in fields]
     # An address may begin with #, but then it must not look like a comment.
     quoting: Literal[0, 1] = csv.QUOTE_ALL if fields[0].startswith("#") else csv.QUOTE_MINIMAL
     csv.writer(line, lineterminator="\n", quoting=quoting).writerow(clean)

@@ -11,10 +11,13 @@ NAME = "tokens.key"
 _SHORTEST = 16
 
 
-def key_file(folder: Path, *, given: str = "", create: bool = True) -> tuple[bytes, ...]:
+def key_file(
+    folder: Path, *, given: str = "", create: bool = True, mailed: bool = False
+) -> tuple[bytes, ...]:
     """Return the `given` keys, else those in `tokens.key` in `folder`.
 
     Where there is no file it is created with mode 0600; or, without `create`, there are no keys.
+    After mails have left (`mailed`) its absence is a loss, and raises StateError.
 
     Each line is a key; the first signs, the others are older ones that still count. To rotate, put
     a new line on top. Raises StateError when the file is damaged: a new key in its place would
@@ -24,6 +27,13 @@ def key_file(folder: Path, *, given: str = "", create: bool = True) -> tuple[byt
         return _keys(given, Path("state.token_key"))
     path = folder / NAME
     if not path.exists():
+        if mailed:
+            raise StateError(
+                path,
+                "is missing, although mails have left with its tokens: restore it from a backup."
+                " Without it nobody can leave by what they were sent, and people who were forgotten"
+                " would be mailed again. To go on all the same, write 64 random letters into it",
+            )
         if not create:
             return ()
         _create(path)

@@ -20,6 +20,7 @@ from newsletter.subscribers.editing import (
     row_of,
 )
 from newsletter.subscribers.forms import parted
+from newsletter.subscribers.listfile import value, written
 from newsletter.subscribers.reading import read
 
 KEYWORDS = ("mri", "ct; no, this is no keyword", "diffusion for PET")
@@ -418,3 +419,20 @@ def test_changes_at_the_same_time_all_count(file: Path) -> None:
     for process in processes:
         process.join()
     assert len(read(file, keywords=KEYWORDS, accept=True).subscribers) == 3 + 60
+
+
+def test_a_new_column_never_gives_a_name_to_cells_beyond_the_header(tmp_path: Path) -> None:
+    path = tmp_path / "wide.csv"
+    path.write_text("email\nada@example.org,a note of mine\n")
+    with pytest.raises(SubscribersError, match="more cells than there are columns"):
+        add(path, {"email": "fay@example.org", "name": "Fay"}, keywords=KEYWORDS)
+    assert path.read_text() == "email\nada@example.org,a note of mine\n"
+
+
+@pytest.mark.parametrize(
+    "text", ["=1+1", "mri;=1+1", "a\t@sum", "x, -2", "'=1", "a;'=1", "o'brien"]
+)
+def test_no_part_of_a_cell_is_a_formula_and_what_it_says_comes_back(text: str) -> None:
+    cell = written(text, ",")
+    assert not re.search(r"(\A|[;,\t])\s*[=+\-@]", cell.strip('"'))
+    assert value(cell) == text

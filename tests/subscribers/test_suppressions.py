@@ -160,7 +160,12 @@ def test_what_another_process_appends_is_seen_on_refresh(file: Path) -> None:
 
 def test_control_characters_do_not_forge_lines(file: Path) -> None:
     suppressions = Suppressions(file)
-    suppressions.add("ada@example.org", reason="bounced", now=NOW, detail="550\r\nbob@example.org,")
+    suppressions.add(
+        "ada@example.org",
+        reason="bounced",
+        now=NOW,
+        detail="550\r\nbob@example.org,",
+    )
     assert len(file.read_text().splitlines()) == 2
     assert suppressions.reason_for("bob@example.org") is None
     assert suppressions.entries() == (
@@ -176,7 +181,12 @@ def test_control_characters_do_not_forge_lines(file: Path) -> None:
 def test_the_forgotten_are_kept_off_without_being_named(file: Path) -> None:
     suppressions = Suppressions(file, keys=[KEY])
     for name in ("ada", "bob"):
-        suppressions.add(f"{name}@example.org", reason="bounced", now=NOW, detail="550")
+        suppressions.add(
+            f"{name}@example.org",
+            reason="bounced",
+            now=NOW,
+            detail="550",
+        )
     suppressions.add("Ada@example.org", reason="unsubscribed", now=NOW)
     assert suppressions.forget("ADA@example.org", now=LATER) == 2
     assert "ada" not in file.read_text().lower()
@@ -235,3 +245,19 @@ def test_whatever_is_added_is_found_again(
     file.unlink(missing_ok=True)
     Suppressions(file).add(email, reason=f"x{reason}", now=NOW, detail=detail)
     assert Suppressions(file).reason_for(email.upper())
+
+
+def test_what_a_stranger_says_of_a_bounce_is_one_plain_line_and_no_formula(tmp_path: Path) -> None:
+    path = tmp_path / "suppressions.csv"
+    kept_off = Suppressions(path)
+    kept_off.add(
+        "+ada@example.org",
+        reason="bounced",
+        now=NOW,
+        detail="=cmd\x1b[2J\r\nforged,\u202ex",
+    )
+    (_, line) = path.read_text().splitlines()
+    assert line.isprintable()
+    assert line.startswith("'+ada@example.org,bounced,")
+    assert ",'=cmd" in line.replace('"', "")
+    assert Suppressions(path).reason_for("+ada@example.org") == "bounced"

@@ -3,9 +3,9 @@
 It knows HTTP and what arXiv asks of programs (info.arxiv.org/help/api/tou), and nothing of papers.
 """
 
-import fcntl
 import json
 import logging
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,6 +26,7 @@ from newsletter import __version__
 from newsletter.addresses import is_loopback
 from newsletter.errors import SourceError
 from newsletter.exchange import Answer, Bounds, EndlessError, exchange
+from newsletter.files import lock_file, wait_for
 from newsletter.prose import said
 from newsletter.sources.arxiv.atom import MAX_BYTES, AtomError, parse
 
@@ -34,6 +35,7 @@ LOCK_NAME = "arxiv.lock"
 
 _BACK_OFF = (10.0, 30.0, 90.0, 300.0)
 _LONGEST_WAIT = 600.0
+_TURN_SECONDS = 1800.0  # more than one exchange of another run can take
 _LONGEST_COOL_DOWN = timedelta(days=1)
 _AFTER_REFUSAL = timedelta(hours=1)
 _BODY_TIMEOUTS = 5
@@ -258,8 +260,9 @@ class Client:
         """Hold the lock of all runs on this machine; the file notes when arXiv was last asked."""
         folder = self._manners.folder
         folder.mkdir(parents=True, exist_ok=True)
-        with (folder / LOCK_NAME).open("a+", encoding="utf-8") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        lock = folder / LOCK_NAME
+        with os.fdopen(lock_file(lock), "r+", encoding="utf-8") as file:
+            wait_for(file.fileno(), lock, patience=_TURN_SECONDS)
             yield file
 
     def _now(self) -> datetime:
@@ -312,7 +315,7 @@ def _diary(file: TextIO) -> dict[str, Any]:
 def _write(file: TextIO, diary: dict[str, Any]) -> None:
     file.seek(0)
     file.truncate()
-    json.dump(diary, file)
+    json.dump(diary | {"by": f"process {os.getpid()}"}, file)
     file.flush()
 
 
