@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 WORKERS ?= auto
 
-.PHONY: demo test test-all test-full quick lint screenshots lock clean
+.PHONY: demo fuzz test test-all test-full quick lint screenshots lock clean
 
 demo: $(VENV)/.ready
 	@$(BIN)/newsletter demo demo
@@ -20,6 +20,10 @@ test-all: test test-full
 
 quick: $(VENV)/.ready-dev
 	$(BIN)/pytest -m "not slow"
+
+# Inputs that nobody thought of, and figures of what became of them: FUZZ_EXAMPLES a target.
+fuzz: $(VENV)/.ready-dev
+	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-5000} $(BIN)/pytest -s --timeout 0 tests/fuzz
 
 lint: $(VENV)/.ready-dev
 	$(BIN)/ruff check .

@@ -14,7 +14,6 @@ from urllib.parse import urlsplit, urlunsplit
 
 from newsletter.addresses import masked
 from newsletter.config.tables import Monitoring
-from newsletter.exchange import Bounds, EndlessError, Session, exchange
 from newsletter.files import replacing
 from newsletter.operating.metrics import exposition
 
@@ -108,6 +107,8 @@ def _ping(url: str, step: str, stop: Event, body: str = "") -> None:
 
 def _trouble(address: str, content: bytes) -> str:
     """Call an address, and return what went wrong, empty for nothing."""
+    from newsletter.exchange import Bounds, EndlessError, Session, exchange
+
     try:
         with Session() as session:
             status = exchange(
