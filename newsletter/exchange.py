@@ -21,7 +21,7 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import DecodeError
 
-_CONNECT_SECONDS = 10.0
+CONNECT_SECONDS = 10.0
 _GLANCE = 0.25  # seconds between looks at the clock and at `stop`
 _CHUNK = 1 << 16
 _HEADER_BYTES = 1 << 18
@@ -78,7 +78,7 @@ def exchange(
 
     Raises EndlessError for what goes beyond `bounds`, and what requests and urllib3 raise.
     """
-    timeout = (min(_CONNECT_SECONDS, bounds.silence), bounds.silence)
+    timeout = (min(CONNECT_SECONDS, bounds.silence), bounds.silence)
     with (
         _bounded(bounds) as line,
         session.request(

@@ -25,7 +25,7 @@ from urllib3.exceptions import DecodeError, HTTPError, ProtocolError, ReadTimeou
 from newsletter import __version__
 from newsletter.addresses import is_loopback
 from newsletter.errors import SourceError
-from newsletter.exchange import Answer, Bounds, EndlessError, exchange
+from newsletter.exchange import CONNECT_SECONDS, Answer, Bounds, EndlessError, exchange
 from newsletter.files import lock_file, wait_for
 from newsletter.prose import said
 from newsletter.sources.arxiv.atom import MAX_BYTES, AtomError, parse
@@ -143,7 +143,7 @@ class Client:
         no_use = self._failures >= self._manners.attempts or wait > _LONGEST_WAIT
         if error.unreached:
             spent = self._manners.clock() - self._began[1]
-            no_use |= spent + wait + _CONNECT_SECONDS > self._manners.patience_seconds
+            no_use |= spent + wait + CONNECT_SECONDS > self._manners.patience_seconds
         return None if no_use else wait
 
     def _body(self, url: str) -> bytes:
