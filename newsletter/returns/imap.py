@@ -33,10 +33,9 @@ _GLANCE = 0.25  # seconds between looks at the clock and at `stop`
 _UID = re.compile(rb"\bUID (\d+)")
 _PREFIX = re.compile(rb'^\(\("([^"\\]*)"')
 # The codes of a refused login: RFC 5530.
-_REFUSALS = (
-    "AUTHENTICATIONFAILED", "AUTHORIZATIONFAILED", "CONTACTADMIN", "EXPIRED", "INUSE", "LIMIT",
-    "NOPERM", "PRIVACYREQUIRED",
-)  # fmt: skip
+_REFUSAL = re.compile(
+    r"\[((?:AUTHENTICATION|AUTHORIZATION)FAILED|EXPIRED|NOPERM|PRIVACYREQUIRED)\]"
+)
 _PRINTABLE = re.compile(r"[^ -~]+")
 
 
@@ -60,9 +59,8 @@ def imap(
     cannot be reached or its certificate is not to be trusted, 78 if it refuses the login, has no
     such folder, or no host can have that name, 77 if mails may not be moved there.
     """
-    account = _Account(
-        host, port, username, password, folder, ca_file, min(patience, seconds), stop or Event()
-    )
+    patience, stop = min(patience, seconds), stop or Event()
+    account = _Account(host, port, username, password, folder, ca_file, patience, stop)
     opened = _ImapFolder(account, deadline=monotonic() + seconds)
     try:
         yield opened
@@ -117,17 +115,13 @@ class _Line(imaplib.IMAP4_SSL):
         return self._taken(end + 1)
 
     def _receive(self) -> None:
-        silent = monotonic() + self._patience
+        ends = min(self._deadline, monotonic() + self._patience)
         data = None
         while data is None:
-            now = monotonic()
-            if now >= self._deadline:
-                raise self.abort("the time for the inbox is up")
-            if now >= silent:
-                raise TimeoutError(f"nothing came for {self._patience:g} s")
-            if self._stop.is_set():
-                raise self.abort("the run was told to stop")
-            self.sock.settimeout(min(_GLANCE, silent - now, self._deadline - now))
+            left = ends - monotonic()
+            if left <= 0 or self._stop.is_set():
+                raise self.abort("the time for the inbox is up, or the run was told to stop")
+            self.sock.settimeout(min(_GLANCE, left))
             with suppress(TimeoutError):
                 data = self.sock.recv(1 << 16)
         self.sock.settimeout(self._patience)
@@ -229,8 +223,7 @@ class _ImapFolder:
         if trouble:
             _, answer = line.response("FETCH")  # what came before that
         # Some send along what nobody asked for, or the same mail twice.
-        mails = {each.key: each for each in _mails(answer) if each.key in keys}
-        return [*mails.values()], trouble
+        return [*{each.key: each for each in _mails(answer) if each.key in keys}.values()], trouble
 
     def _connected(self) -> _Line:
         """Return the connection, a new one where it was lost; the folder must be the same."""
@@ -349,7 +342,8 @@ def _log_in(line: _Line, account: _Account) -> None:
         if "[UNAVAILABLE]" in str(error):  # RFC 5530: a trouble of the server's own
             raise
         # No more than the code: a server may say in its words what it was given as a password.
-        code = next((each for each in _REFUSALS if f"[{each}]" in str(error)), "NO")
+        found = _REFUSAL.search(str(error))
+        code = found[1] if found else "NO"
         raise InboxError(
             f"{account.where}: the login as {username} is refused ({code}): check inbox.username"
             " and the password of [inbox]",
@@ -399,7 +393,6 @@ def _quoted(name: str) -> str:
 
 
 def _words(answer: Sequence[object]) -> str:
-    """Return what a server says, whole: it is looked into; what is shown of it passes `said`."""
     return " ".join(_bytes(each).decode("utf-8", "replace") for each in answer).strip()
 
 

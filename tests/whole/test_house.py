@@ -15,7 +15,8 @@ CHECKOUT = Path(__file__).parents[2]
 PACKAGE = CHECKOUT / "newsletter"
 FOLDERS = sorted({path.parent for path in PACKAGE.rglob("*.py")})
 READ_WHOLE = {"tex.py", "session.py"}  # one machine each, better read in one piece
-MOST = {"newsletter/sources/arxiv": 10}  # modules of a folder: elsewhere nine
+# Modules of a folder: elsewhere nine. The first is the ground floor, where no folder is to be.
+MOST = {"newsletter": 10, "newsletter/sources/arxiv": 10}
 
 LAYERS = "A folder may import those below it; the steps of the day do not know each other"
 CIRCLES = "No circles anywhere"
@@ -123,7 +124,7 @@ def test_the_tests_stand_in_the_same_folders() -> None:
     tests = (CHECKOUT / "tests").glob("*/**/test_*.py")
     names = {path.relative_to(CHECKOUT / "tests").parts[0] for path in tests}
     rooms = {folder.relative_to(PACKAGE).parts[0] for folder in FOLDERS if folder != PACKAGE}
-    assert names - {"whole"} <= rooms
+    assert names - {"whole", "fuzz"} <= rooms
 
 
 @pytest.mark.slow
