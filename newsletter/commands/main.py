@@ -236,9 +236,7 @@ def schedule(
 def serve(
     context: typer.Context,
     *,
-    host: Annotated[str, typer.Option(help="Where to listen; loopback, behind a proxy.")] = (
-        "127.0.0.1"
-    ),
+    host: Annotated[str, typer.Option(help="Where to listen, behind a proxy.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="The port.")] = 8080,
 ) -> None:
     """Serve the web part: leave with one click, join with confirmation, change what one gets."""

@@ -5,8 +5,11 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from newsletter.mails.views import Heading, View
+from newsletter.models import Edition
 
 COLUMNS = 72
+
+_FEW = 3  # so few papers, and each has its whole abstract
 
 # From the title and its first author to the whole abstract; `entry` has links and no abstract.
 Form = Literal["least", "line", "entry", "excerpt", "full"]
@@ -169,3 +172,32 @@ def wrapped(text: str) -> str:
                 current += f" {word}"
         lines.append(current)
     return "\n".join(lines)
+
+
+def wanted(edition: Edition, papers: int, *, smallest: bool) -> Form:
+    """Return the form that papers have where there is room: as the reader chose, and how few."""
+    if smallest:
+        return "least"
+    if edition.abstracts == "none":
+        return "entry"
+    return "full" if edition.abstracts == "full" or papers <= _FEW else "excerpt"
+
+
+def values(paper: View, form: Form) -> dict[str, object]:
+    """Return what the block `paper` shows in a form: of comment and abstract all, or a part."""
+    whole, part = form == "full", form == "excerpt"
+    return {
+        "paper": paper,
+        "comment": paper.comment if whole else paper.short_comment,
+        "abstract": paper.abstract if whole else paper.excerpt if part else (),
+    }
+
+
+def block(form: Form) -> str:
+    """Return the block of the template that shows a form."""
+    return form if form in {"least", "line"} else "paper"
+
+
+def place(frame: Mapping[str, object] | None) -> dict[str, object]:
+    """Return where an issue is in the archive, with nothing where it is not."""
+    return {name: frame[name] if frame else "" for name in ("page", "number")}

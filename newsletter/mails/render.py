@@ -22,14 +22,18 @@ from newsletter.mails.fitting import (
     Placed,
     Section,
     Shapes,
+    block,
     fitted,
     in_order,
     joined,
+    place,
     size_of,
     turns,
+    values,
+    wanted,
     wrapped,
 )
-from newsletter.mails.template import Blocks
+from newsletter.mails.template import Templates
 from newsletter.mails.views import Heading, View, heading, matched, specimen, view
 from newsletter.models import Announcement, Digest, Edition, Keyword, Masthead, Rendered
 from newsletter.phrases import counted
@@ -47,10 +51,8 @@ _LINKS = 3_000  # bytes of the limit that are kept for the personal links
 _HEADS = 6_000  # bytes: where the headings take more, they are set smaller
 _TITLES = 40  # so many papers, and their titles stand before them all
 _BEST = 8  # of more papers the first of all keywords
-_FEW = 3  # so few papers, and each has its whole abstract
 _AROUND = 1_500  # bytes around the papers of all keywords together
 _COUNT = 250  # bytes for the line that counts what a digest left out
-_PIECES = 4096  # that are kept to be used again
 _PREHEADER = 140  # characters that an inbox shows behind a subject
 logger = logging.getLogger(__name__)
 
@@ -73,18 +75,14 @@ class Renderer:
         timezone: tzinfo = UTC,
         subject: str = "",
     ) -> None:
-        folders = [folder for folder in (templates, _shipped()) if folder]
         self._title = plain(masthead.title)
         self._owner = bare(masthead.reply_to or masthead.sender)
         self._issue_url = masthead.issue_url
         self._preferences = PREFERENCES if masthead.base_url or masthead.changeable else ""
-        self._bibtex = bibtex
-        self._timezone = timezone
-        self._subject = subject
-        self._html = Blocks("edition.html", folders)
-        self._text = Blocks("edition.txt", folders)
-        self._pieces: dict[object, Both] = {}
-        self._brackets: dict[str, str] = {}
+        self._bibtex, self._timezone, self._subject = bibtex, timezone, subject
+        opened = Templates(templates)
+        self._html, self._text = opened.html, opened.text
+        self._shared, self._fixed, self._both = opened.shared, opened.fixed, opened.both
         self._cards: dict[object, Card | None] = {}
         self._try_out()
 
@@ -119,7 +117,7 @@ class Renderer:
             reason = "none of the papers can be shown; the log says why, paper by paper"
             raise RenderError("edition.html", reason)
         titles = [each.card.view.short_title for each in papers]
-        wanted = _wanted(edition, len(papers), smallest=smallest)
+        form = wanted(edition, len(papers), smallest=smallest)
         names = [each.keyword.name for each in edition.digests]
         subject = wording.subject(
             self._subject, edition, newsletter=self._title, best=titles[0] if titles else ""
@@ -144,8 +142,8 @@ class Renderer:
         return Rendered(
             date=edition.date,
             subject=subject,
-            html=tuple(self._as_html(sections, papers, wanted, frame, titled=titled)),
-            text=tuple(self._as_text(sections, papers, wanted, frame, titled=titled)),
+            html=tuple(self._as_html(sections, papers, form, frame, titled=titled)),
+            text=tuple(self._as_text(sections, papers, form, frame, titled=titled)),
         )
 
     def _local(self, digest: Digest) -> Digest:
@@ -225,17 +223,15 @@ class Renderer:
         return Card(
             view=paper,
             item=self._both("item", paper=paper),
-            html=Shapes(lambda form: self._html.piece(_block(form), **_values(paper, form))),
-            text=Shapes(
-                lambda form: wrapped(self._text.piece(_block(form), **_values(paper, form)))
-            ),
+            html=Shapes(lambda form: self._html.piece(block(form), **values(paper, form))),
+            text=Shapes(lambda form: wrapped(self._text.piece(block(form), **values(paper, form)))),
         )
 
     def _as_html(
         self,
         sections: Sequence[Section],
         papers: Sequence[Placed],
-        wanted: Form,
+        form: Form,
         frame: dict[str, object],
         *,
         titled: bool,
@@ -274,7 +270,7 @@ class Renderer:
             room -= size_of(self._more(99_999, dropped, frame=frame))
 
         shapes = [each.card.html for each in papers]
-        chosen = fitted(shapes, room, wanted, turns=turns(papers))
+        chosen = fitted(shapes, room, form, turns=turns(papers))
         room -= sum(shape.size(form) for shape, form in zip(shapes, chosen, strict=True) if form)
         forms = {each.id: form for each, form in zip(papers, chosen, strict=True)}
 
@@ -302,7 +298,7 @@ class Renderer:
         self,
         sections: Sequence[Section],
         papers: Sequence[Placed],
-        wanted: Form,
+        form: Form,
         frame: dict[str, object],
         *,
         titled: bool,
@@ -311,7 +307,7 @@ class Renderer:
         contents = [each.text for each in self._titles(sections)] if titled else []
         shapes = [each.card.text for each in papers]
         room = TEXT_LIMIT - sum(map(size_of, contents))
-        chosen = fitted(shapes, room, wanted, turns=turns(papers))
+        chosen = fitted(shapes, room, form, turns=turns(papers))
         forms = {each.id: form or "least" for each, form in zip(papers, chosen, strict=True)}
         yield wrapped(self._text.piece("opening", **frame))
         yield from contents
@@ -391,65 +387,14 @@ class Renderer:
             also=tuple(card.view for _, card in section.also) if named else (),
             here_too=wording.here_too(len(section.also)) if section.also and not named else "",
             more=wording.more(left_out) if left_out else "",
-            **_place(frame if left_out else None),
+            **place(frame if left_out else None),
             failed=wording.not_shown(section.failed) if section.failed else "",
         )
 
     def _more(self, number: int, names: Sequence[str], *, frame: Mapping[str, object]) -> str:
-        return self._html.piece("more", more=wording.more(number, names), **_place(frame))
-
-    def _shared(self, block: str, **values: object) -> Both:
-        """Return a block that many editions have, made once for equal values."""
-        key = (block, *values.values())
-        if key not in self._pieces:
-            if len(self._pieces) >= _PIECES:  # what one reader alone has is in here, too
-                self._pieces.clear()
-            self._pieces[key] = self._both(block, **values)
-        return self._pieces[key]
-
-    def _fixed(self, block: str) -> str:
-        """Return a block of the HTML that says nothing of its own, made once."""
-        if block not in self._brackets:
-            self._brackets[block] = self._html.piece(block)
-        return self._brackets[block]
-
-    def _both(self, block: str, **values: object) -> Both:
-        return Both(self._html.piece(block, **values), wrapped(self._text.piece(block, **values)))
+        return self._html.piece("more", more=wording.more(number, names), **place(frame))
 
 
 def filled(pieces: Iterable[str], unsubscribe: str, preferences: str = "") -> str:
     """Return a whole part with links in its slots; for HTML, they are escaped already."""
     return "".join(pieces).replace(UNSUBSCRIBE, unsubscribe).replace(PREFERENCES, preferences)
-
-
-def _wanted(edition: Edition, papers: int, *, smallest: bool) -> Form:
-    if smallest:
-        return "least"
-    if edition.abstracts == "none":
-        return "entry"
-    return "full" if edition.abstracts == "full" or papers <= _FEW else "excerpt"
-
-
-def _values(paper: View, form: Form) -> dict[str, object]:
-    """Return what the block `paper` shows in a form: of comment and abstract all, or a part."""
-    whole, part = form == "full", form == "excerpt"
-    return {
-        "paper": paper,
-        "comment": paper.comment if whole else paper.short_comment,
-        "abstract": paper.abstract if whole else paper.excerpt if part else (),
-    }
-
-
-def _place(frame: Mapping[str, object] | None) -> dict[str, object]:
-    """Return where an issue is in the archive, with nothing where it is not."""
-    return {name: frame[name] if frame else "" for name in ("page", "number")}
-
-
-def _block(form: Form) -> str:
-    return form if form in {"least", "line"} else "paper"
-
-
-def _shipped() -> Path:
-    """Return the folder of our templates: inside an installed package, or in a checkout."""
-    here = Path(__file__).parents[1]
-    return here / "templates" if (here / "templates").is_dir() else here.parent / "templates"

@@ -11,7 +11,9 @@ from pathlib import Path
 from traceback import walk_tb
 
 from newsletter.errors import RenderError
+from newsletter.mails.fitting import Both, wrapped
 
+_PIECES = 4096  # that are kept to be used again
 _DOCTYPE = "<!DOCTYPE html>"
 _EXPRESSION = r"\{\{.*?\}\}"
 _STATEMENT = r"\{%.*?%\}"
@@ -122,3 +124,42 @@ def _inlined(path: Path) -> str:
 
 def _blank(found: re.Match[str]) -> str:
     return "\n" * found[0].count("\n")
+
+
+class Templates:
+    """The templates of both parts; a piece that many editions have is made once.
+
+    `own` is a folder whose files take the place of the shipped ones of the same name.
+    """
+
+    def __init__(self, own: Path | None) -> None:
+        folders = [folder for folder in (own, _shipped()) if folder]
+        self.html = Blocks("edition.html", folders)
+        self.text = Blocks("edition.txt", folders)
+        self._pieces: dict[object, Both] = {}
+        self._brackets: dict[str, str] = {}
+
+    def shared(self, block: str, **values: object) -> Both:
+        """Return a block that many editions have, made once for equal values."""
+        key = (block, *values.values())
+        if key not in self._pieces:
+            if len(self._pieces) >= _PIECES:  # what one reader alone has is in here, too
+                self._pieces.clear()
+            self._pieces[key] = self.both(block, **values)
+        return self._pieces[key]
+
+    def fixed(self, block: str) -> str:
+        """Return a block of the HTML that says nothing of its own, made once."""
+        if block not in self._brackets:
+            self._brackets[block] = self.html.piece(block)
+        return self._brackets[block]
+
+    def both(self, block: str, **values: object) -> Both:
+        """Return a block of both parts, filled."""
+        return Both(self.html.piece(block, **values), wrapped(self.text.piece(block, **values)))
+
+
+def _shipped() -> Path:
+    """Return the folder of our templates: inside an installed package, or in a checkout."""
+    here = Path(__file__).parents[1]
+    return here / "templates" if (here / "templates").is_dir() else here.parent / "templates"

@@ -37,7 +37,7 @@ def document() -> str:
         "",
         "## Commands",
         "",
-        "`newsletter [--config FILE] [--log-format text|json] [-v] COMMAND`, and `COMMAND --help`.",
+        "Before the command: `--config FILE`, `--log-format text|json`, `-v`. Each has `--help`.",
         "",
         "| command | does |",
         "| --- | --- |",
