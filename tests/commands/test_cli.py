@@ -37,7 +37,7 @@ def test_a_run_prints_its_report_as_one_json_object(newsletter: Command) -> None
     ended = newsletter("run", "--json", "--now", DAY_ONE)
     report = report_of(ended)
     assert set(report) == {
-        "run", "finished", "exit", "keywords", "issue", "deliveries", "requests", "troubles"
+        "run", "finished", "exit", "keywords", "issue", "deliveries", "requests"
     }  # fmt: skip
     assert (report["run"], report["exit"], ended.code) == (DAY_ONE, 0, 0)
     assert set(report["keywords"][0]) == {"name", "outcome", "announced", "listed", "reason"}
