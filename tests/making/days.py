@@ -19,6 +19,7 @@ _WORDS = (
     " Language Models Reasoning Evaluation Framework Adaptive Neural Retrieval Structured Planning"
     " Uncertainty Alignment Sparse Attention Generative Policies Distributed Agents Memory"
 )
+_SMALL = ("of", "for", "in", "with", "and", "by", "from", "at", "on", "to")
 _SYLLABLES = "ka ren mo li tan vu ser ode bra nik sal qui ne fer dho an"
 
 
@@ -53,18 +54,25 @@ def _keyword(name: str) -> Keyword:
 
 def _paper(place: int, chance: Random, keywords: Sequence[str]) -> Paper:
     own = chance.sample(keywords, chance.choice((1, 1, 1, 1, 2, 3)))
-    words = chance.choices(_WORDS.split(), k=chance.choice((4, 6, 7, 8, 9, 10, 12)))
-    sentence = " ".join(chance.choices(_WORDS.split(), k=18)).lower().capitalize()
+    title = _words(chance, chance.choice((4, 6, 7, 8, 9, 10, 12)))
+    sentence = _words(chance, 18).lower().capitalize()
     abstract = [f"{sentence}." for _ in range(chance.choice((6, 8, 9)))]
     abstract.insert(chance.randrange(4), f"This rests on {' and '.join(own)} alone.")
     return paper(
         f"2611.{place:05}",
-        title=" ".join(words),
+        title=title,
         abstract=" ".join(abstract),
         authors=tuple(_name(chance) for _ in range(chance.choice((1, 2, 4, 5, 7, 12)))),
         comment=chance.choice(("", "", "12 pages, 5 figures", "Accepted at a workshop of 2026")),
         submitted=NOW - timedelta(hours=20, minutes=place),
     )
+
+
+def _words(chance: Random, number: int) -> str:
+    """Return so many words, every third a small one, as people write."""
+    words = chance.choices(_WORDS.split(), k=number)
+    words[2::3] = chance.choices(_SMALL, k=len(words[2::3]))
+    return " ".join(words)
 
 
 def _name(chance: Random) -> str:

@@ -88,7 +88,9 @@ def test_a_server_that_never_gets_to_the_dot_leaves_everybody_outstanding(
     assert raised.value.exit_code == 69
     assert server.mails == []
     assert set(books.states.values()) <= {"deferred"}
-    assert server.connections == 3
+    # A server that keeps silent in the middle of a group is tried once more without pipelining.
+    thrown_away = fault is HANG and phase in {"RCPT", "DATA"} and offers == OFFERED
+    assert server.connections == 3 + thrown_away
 
 
 @pytest.mark.parametrize("fault", [DROP, RESET, HANG, "554 5.3.0 no", b"\xff\x00garbage\r\n"])

@@ -290,7 +290,7 @@ def test_many_papers_are_analysed_once_for_all_keywords(world: World, count: int
         scope(Keyword(name="part"), known={}, last_good=None),
     ]
     assert [len(each.papers) for each in world.fetch(*unknown).listings] == [count, count]
-    assert line.cache_info().misses < count + 500
+    assert line.cache_info().misses < 2 * count + 500  # a title and an abstract each
 
 
 def test_silence_is_believed_when_a_fresh_paper_came_back(world: World) -> None:

@@ -296,7 +296,7 @@ LISTS: dict[str, tuple[bytes, int, int]] = {
     "tabs": (TWO.replace(",", "\t").encode(), 0, 2),
     "CRLF": (TWO.replace("\n", "\r\n").encode(), 0, 2),
     "CR": (TWO.replace("\n", "\r").encode(), 0, 2),
-    "NUL": (TWO.replace("Bob", "B\0b").encode(), 0, 1),
+    "NUL": (TWO.replace("Bob", "B\0b").encode(), 0, 2),  # the name is cleaned, and that is said
     "open quote": (TWO.replace("Ada", '"Ada').encode(), 0, 1),
     "1 MB in a cell": (TWO.replace("Bob", "B" * 1_000_000).encode(), 0, 1),
     "no email column": (TWO.replace("email", "adress").encode(), 65, 0),
@@ -754,10 +754,12 @@ def test_a_paper_that_cannot_be_shown_costs_a_line_and_no_mail(
     assert "/abs/2611.00002" in text
 
 
-def test_a_run_that_dies_of_a_bug_leaves_the_state_as_it_was(tmp_path: Path) -> None:
+def test_a_source_with_a_bug_is_an_outage_and_leaves_the_state_as_it_was(tmp_path: Path) -> None:
     room = Newsroom(tmp_path, subscribers=[ADA], source=Buggy())
-    with pytest.raises(ZeroDivisionError):
-        room.run(now=NOW - DAY)
+    report = room.run(now=NOW - DAY)
+    assert report.exit_code == 69
+    assert {each.outcome for each in report.news} == {"unknown"}
+    assert "ZeroDivisionError" in str(report.troubles[0])
     room.source = None
     assert room.run(now=NOW - DAY).exit_code == 0
     announce(room, 1)
