@@ -4,8 +4,10 @@ import logging
 import time
 from collections.abc import Callable
 from datetime import datetime
-from threading import Event, Thread
+from threading import Event
+from typing import Any
 
+from waitress import wasyncore
 from waitress.channel import HTTPChannel
 from waitress.server import TcpWSGIServer
 
@@ -16,6 +18,7 @@ from newsletter.web.door import Door
 
 _LETTERS_LEAVE = 2.0  # seconds that letters have when the server ends
 _THREADS = 8
+_GLANCE = 0.5  # seconds between looks at `stop`
 _CONNECTIONS = 500
 
 _log = logging.getLogger(__name__)
@@ -57,9 +60,11 @@ def serve(
             ["web: missing; write [web] with base_url, the address that readers reach it by"]
         )
     door = Door(config, clock=clock)
+    sockets: dict[int, Any] = {}
     try:
         server = _Server(
             application(door),
+            sockets,
             host=host,
             port=port,
             threads=_THREADS,
@@ -79,9 +84,11 @@ def serve(
         raise StateError(
             config.state.file.parent, f"{host}:{port} cannot be listened on: {error.strerror}"
         ) from error
-    Thread(target=server.run, name="door", daemon=True).start()
     _log.info("the door is open at http://%s:%s, for %s", host, port, config.web.base_url)
-    stop.wait()
+    # One turn at a time, so that what is being waited for is never closed by another thread.
+    while not stop.is_set():
+        wasyncore.loop(timeout=_GLANCE, use_poll=True, map=sockets, count=1)
     server.close()
     server.task_dispatcher.shutdown(timeout=int(_LETTERS_LEAVE))
+    wasyncore.close_all(sockets, ignore_all=True)
     door.close(patience=_LETTERS_LEAVE)
