@@ -1,10 +1,7 @@
 """People leave by mail, and the daily job hears of it: on the sample, from outbox to inbox."""
 
-import mailbox
 import sys
-from datetime import UTC, datetime
 from email import message_from_bytes, policy
-from importlib.resources import files
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -14,38 +11,21 @@ from newsletter.commands.main import main
 from newsletter.config.loading import load
 from newsletter.errors import InboxError
 from newsletter.job import run as job
-from newsletter.job.report import Report
 from newsletter.subscribers import editing
 from newsletter.subscribers.suppressions import Suppressions
 from tests.making.inboxes import DSN, MaildirBox, mail
+from tests.making.second_day import DAY_ONE, DAY_TWO, prepare, run
 from tests.peers.smtp_server import SmtpServer
 
 pytestmark = pytest.mark.slow
-
-DAY_ONE = datetime(2026, 11, 19, 10, tzinfo=UTC)
-DAY_TWO = datetime(2026, 11, 20, 10, tzinfo=UTC)
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the sample, after its first day, and an inbox."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "home"))
-    for each in (files("newsletter.preview") / "sample").iterdir():
-        if each.is_file():
-            (tmp_path / each.name).write_bytes(each.read_bytes())
-    with (tmp_path / "newsletter.toml").open("a") as file:
-        file.write('[bounces]\naddress = "bounces@example.org"\n')
-        file.write('[inbox]\nkind = "maildir"\npath = "inbox"\n')
-    mailbox.Maildir(tmp_path / "inbox")
-    assert run(tmp_path, DAY_ONE).exit_code == 0
-    toml = tmp_path / "newsletter.toml"
-    toml.write_text(toml.read_text().replace("day1.xml", "day2.xml"))
+    prepare(tmp_path)
     return tmp_path
-
-
-def run(folder: Path, now: datetime, *, dry_run: bool = False) -> Report:
-    config = load(folder / "newsletter.toml", environ={})
-    return job.run(config, now=now, dry_run=dry_run)
 
 
 def recipients(folder: Path) -> list[str]:

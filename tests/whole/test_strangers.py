@@ -1,9 +1,6 @@
 """What strangers send stops nothing and runs nothing: the job on the sample, against each."""
 
-import mailbox
 import os
-from datetime import UTC, datetime
-from importlib.resources import files
 from pathlib import Path
 from threading import Event
 from time import process_time
@@ -11,7 +8,6 @@ from time import process_time
 import pytest
 
 from newsletter.config.loading import load
-from newsletter.job import run as job
 from newsletter.job.daily import heard
 from newsletter.job.parts import returns, token_keys
 from newsletter.job.report import Report, as_json
@@ -20,31 +16,16 @@ from newsletter.returns.meaning import Clerk
 from newsletter.state.state import State
 from newsletter.subscribers.suppressions import Suppressions
 from tests.making.inboxes import ADA, KEYS, MASTHEAD, MaildirBox, dsn, mail, token
+from tests.making.second_day import DAY_ONE, DAY_TWO, prepare, run
 from tests.peers.imap_server import PASSWORD, ImapServer, imap_server
-
-DAY_ONE = datetime(2026, 11, 19, 10, tzinfo=UTC)
-DAY_TWO = datetime(2026, 11, 20, 10, tzinfo=UTC)
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the sample, after its first day, and an empty Maildir."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "home"))
-    for each in (files("newsletter.preview") / "sample").iterdir():
-        if each.is_file():
-            (tmp_path / each.name).write_bytes(each.read_bytes())
-    with (tmp_path / "newsletter.toml").open("a") as file:
-        file.write('[bounces]\naddress = "bounces@example.org"\n')
-        file.write('[inbox]\nkind = "maildir"\npath = "inbox"\n')
-    mailbox.Maildir(tmp_path / "inbox")
-    assert run(tmp_path, DAY_ONE).exit_code == 0
-    toml = tmp_path / "newsletter.toml"
-    toml.write_text(toml.read_text().replace("day1.xml", "day2.xml"))
+    prepare(tmp_path)
     return tmp_path
-
-
-def run(folder: Path, now: datetime) -> Report:
-    return job.run(load(folder / "newsletter.toml", environ={}), now=now)
 
 
 def reading_imap(folder: Path, server: ImapServer, *, password: str = PASSWORD) -> None:
