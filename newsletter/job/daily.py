@@ -5,11 +5,9 @@ Above `publish` everything may be repeated freely; below it everything can be re
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import chain
 from typing import ParamSpec
-from zoneinfo import ZoneInfo
 
 from newsletter.addresses import folded
 from newsletter.errors import (
@@ -19,51 +17,32 @@ from newsletter.errors import (
     NewsletterError,
     PartError,
     StateError,
-    StoppedError,
     TransportError,
 )
-from newsletter.issues.diff import news
 from newsletter.issues.issue import compile_issue
 from newsletter.issues.owing import changes, owed, readers_after
+from newsletter.job.asking import Rules, ask
 from newsletter.job.inbox import EARLY_SECONDS, SECONDS, Returns, summary
 from newsletter.job.mailroom import Mailroom
 from newsletter.job.report import PublishedIssue, Report, as_json
 from newsletter.models import (
     Day,
-    Fetched,
     Frequency,
     Issue,
     Keyword,
-    Listing,
-    Memory,
     Reader,
-    Scope,
     Source,
     Subscriber,
 )
 from newsletter.moments import iso
 from newsletter.phrases import counted
-from newsletter.sources.listings import incomplete
-from newsletter.sources.window import is_sweep, window_start
 from newsletter.state.state import State
 
 _ARXIV_BEGAN = datetime(1991, 8, 14, tzinfo=UTC)
-_IDS_A_REQUEST = 100
 _CLOCKS_DIFFER = timedelta(hours=1)
 
 _P = ParamSpec("_P")
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """What the operator decided: see `newsletter.toml`."""
-
-    lookback_days: float
-    baseline_days: float
-    max_age: timedelta
-    per_keyword: bool
-    timezone: ZoneInfo
 
 
 def run(
@@ -93,30 +72,9 @@ def run(
     unheard, more = heard(returns, now=now, seconds=EARLY_SECONDS)
     mailable = [each for each in subscribers if not mailroom.suppressions.reason_for(each.email)]
 
-    memories = [state.memory(each, among=()) for each in keywords]
-    scopes = tuple(
-        scope(each, memory, state, rules, now=now)
-        for each, memory in zip(keywords, memories, strict=True)
-    )
-    fetched, unfetched = answered(source, scopes, now=now)
-    memories = [
-        replace(memory, announced=_announced(each, listing, state))
-        for each, listing, memory in zip(keywords, fetched.listings, memories, strict=True)
-    ]
-    found = [
-        news(each, listing, memory, now=now, baseline_days=rules.baseline_days)
-        for each, listing, memory in zip(keywords, fetched.listings, memories, strict=True)
-    ]
-
-    day = Day(
-        now=now,
-        news=found,
-        windows={each.keyword.name: each.start for each in scopes},
-        swept=[each.keyword.name for each in scopes if is_sweep(each.start, now=now)],
-        held=[each.keyword for each in fetched.listings if each.held],
-    )
+    asked = ask(keywords, source=source, state=state, rules=rules, now=now)
     issue = publish(
-        day,
+        asked.day,
         mailable,
         before,
         state=state,
@@ -131,44 +89,23 @@ def run(
     if more:
         unheard, _ = heard(returns, now=now, seconds=SECONDS)
     unheard += spared("judging what came back", judge, returns, now=now)
-    unwritten = spared("the archive", archive, day)
+    unwritten = spared("the archive", archive, asked.day)
     if returns and not stopped(troubles):
         unheard += spared("answers", returns.answer, lambda: mailroom.transport, now=now)
 
     report = Report(
         run=now,
         finished=mailroom.clock(),
-        news=tuple(found),
+        news=tuple(asked.day.news),
         issue=issue,
         deliveries=state.deliveries.tally(),
-        requests=fetched.requests,
+        requests=asked.requests,
         list_changes=changes(mailable, before),
-        troubles=troubles + unheard + unfetched + unwritten,
+        troubles=troubles + unheard + asked.troubles + unwritten,
     )
     state.history.record_run(as_json(report))
     state.prune(now=now)
     return report
-
-
-def _announced(keyword: Keyword, listing: Listing, state: State) -> dict[str, int]:
-    return state.announced(keyword.name, among=[paper.id for paper in listing.papers])
-
-
-def complete_papers(source: Source, state: State, *, now: datetime) -> None:
-    """Fetch data of papers that were recorded by id alone, in at most two requests.
-
-    It comes last and is in nobody's way: whatever goes wrong waits for the next run.
-    """
-    lacking = state.papers.without_data(2 * _IDS_A_REQUEST)
-    for first in range(0, len(lacking), _IDS_A_REQUEST):
-        asked = lacking[first : first + _IDS_A_REQUEST]
-        try:
-            found = source.by_id(asked, now=now)
-            state.papers.complete(asked, found)
-        except Exception as error:  # noqa: BLE001 - nothing of today depends on it
-            _log.info("the data of older papers could not be fetched, the next run will: %s", error)
-            return
-        _log.info("fetched the data of %d papers that were known by id alone", len(found))
 
 
 def require_set_clock(now: datetime, state: State) -> None:
@@ -194,28 +131,6 @@ def those_gone(awaiting: Sequence[str], subscribers: Sequence[Subscriber]) -> li
     """Return who is owed something and has left the list since, or paused."""
     reading = {folded(each.email) for each in subscribers if not each.paused}
     return [each for each in awaiting if folded(each) not in reading]
-
-
-def scope(keyword: Keyword, memory: Memory, state: State, rules: Rules, *, now: datetime) -> Scope:
-    """Return what the source must know to answer for one keyword."""
-    trail = state.trail(keyword.name)
-    start = window_start(
-        now=now,
-        last_good=memory.last_good,
-        # A baseline must record whatever a later sweep will find.
-        last_sweep=trail.last_sweep if trail and not memory.needs_baseline else None,
-        baseline_start=memory.since,
-        lookback_days=rules.lookback_days,
-    )
-    if memory.needs_baseline:
-        return Scope(keyword=keyword, start=start)
-    return Scope(
-        keyword=keyword,
-        start=start,
-        known=state.known(keyword.name, start),
-        last_good=memory.last_good,
-        held_since=state.held_since(keyword.name),
-    )
 
 
 def publish(
@@ -299,26 +214,6 @@ def spared(
         _log.debug("%s failed here:", part, exc_info=error)
         return (PartError(part, error),)
     return ()
-
-
-def answered(
-    source: Source, scopes: tuple[Scope, ...], *, now: datetime
-) -> tuple[Fetched, tuple[NewsletterError, ...]]:
-    """Return what the source answers; whatever it raises is an outage with a reason.
-
-    Raises only StoppedError.
-    """
-    try:
-        return source.fetch(scopes, now=now), ()
-    except StoppedError:
-        raise
-    except NewsletterError as error:
-        trouble = error
-    except Exception as error:  # noqa: BLE001 - what a stranger sends is not to be foreseen
-        _log.debug("the source failed here:", exc_info=error)
-        trouble = PartError("the source", error)
-    listings = tuple(incomplete(each, "", str(trouble)) for each in scopes)
-    return Fetched(listings=listings, requests=0), (trouble,)
 
 
 def heard(

@@ -17,7 +17,7 @@ from newsletter.subscribers.token_keys import key_file
 # The libraries behind the parts take longer to import than a quiet day: each part imports its own.
 if TYPE_CHECKING:
     from newsletter.config.loading import Config
-    from newsletter.job.daily import Rules
+    from newsletter.job.asking import Rules
     from newsletter.job.inbox import Returns
     from newsletter.job.mailroom import Press
     from newsletter.job.profiles import Orders, Profiles
@@ -96,7 +96,7 @@ def inbox(config: "Config", *, stop: Event) -> "Opener | None":
 
 def rules(config: "Config") -> "Rules":
     """Return what the operator decided about the job."""
-    from newsletter.job.daily import Rules
+    from newsletter.job.asking import Rules
 
     return Rules(
         lookback_days=config.source.lookback_days,

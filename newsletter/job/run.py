@@ -14,7 +14,7 @@ from threading import Event
 
 from newsletter.config.loading import Config
 from newsletter.errors import ArchiveError, ConfigError, InboxError, StoppedError
-from newsletter.job import daily
+from newsletter.job import asking, daily
 from newsletter.job.inbox import Reading
 from newsletter.job.letters import alerts
 from newsletter.job.mailroom import Mailroom
@@ -130,7 +130,7 @@ def run(
             )
             report = replace(report, troubles=report.troubles + untold)
         if not dry_run:
-            daily.complete_papers(papers_from, state, now=now)
+            asking.complete_papers(papers_from, state, now=now)
         return report
 
 

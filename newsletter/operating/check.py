@@ -18,7 +18,7 @@ from newsletter.addresses import bare
 from newsletter.config.loading import Config
 from newsletter.errors import PERMISSION, TEMPORARY, UNAVAILABLE, NewsletterError, exit_code_of
 from newsletter.exchange import Bounds, EndlessError, Session, exchange
-from newsletter.job import daily, parts
+from newsletter.job import asking, parts
 from newsletter.keywords.matching import is_initials_only, namesakes
 from newsletter.models import Keyword
 from newsletter.operating import trial_mail
@@ -178,7 +178,7 @@ def _arxiv(config: Config, now: datetime) -> Iterator[Finding]:
     rules = parts.rules(config)
     with _remembered(config) as state:
         scopes = tuple(
-            daily.scope(each, state.memory(each, among=()), state, rules, now=now)
+            asking.scope(each, state.memory(each, among=()), state, rules, now=now)
             for each in config.keywords
         )
     urls = arxiv.queries(scopes, now=now)

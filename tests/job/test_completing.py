@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from newsletter.exchange import Session
-from newsletter.job.daily import complete_papers
+from newsletter.job.asking import complete_papers
 from newsletter.models import Paper
 from newsletter.sources.arxiv.client import Manners
 from newsletter.sources.arxiv.identity import paper_id

@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Event
 from zoneinfo import ZoneInfo
 
-from newsletter.job import daily
+from newsletter.job import asking, daily
 from newsletter.job.inbox import Returns
 from newsletter.job.mailroom import Mailroom, Press
 from newsletter.job.report import Report
@@ -115,7 +115,7 @@ class Newsroom:
                 source=self.source or self.told,
                 state=state,
                 mailroom=mailroom,
-                rules=daily.Rules(
+                rules=asking.Rules(
                     lookback_days=30,
                     baseline_days=1,
                     max_age=timedelta(hours=48),
