@@ -11,6 +11,7 @@ NewsletterError
 ├─ TransportError(...)         75  something is left deferred (69: unreachable, 78: login refused)
 ├─ PartError(part, error)      69  an optional part failed, and nothing else did (74: a file)
 ├─ InboxError(reason, ...)     69  bounces and leavers could not be read (78: login refused)
+├─ MassError(reason)            0  much of an issue came back: nobody is suppressed, look at it
 ├─ ArchiveError(problems)      74  some page could not be written; the mails are not affected
 └─ StoppedError                75  the run was told to stop; the next one takes up what is left
 
@@ -163,6 +164,15 @@ class InboxError(NewsletterError):
         super().__init__(reason)
         self.reason = reason
         self.exit_code = exit_code
+
+
+class MassError(NewsletterError):
+    """Much of an issue came back, or was refused; a person should look at it.
+
+    It leaves the exit code alone: everything that was owed has left.
+    """
+
+    exit_code = OK
 
 
 class ArchiveError(_ProblemsError):

@@ -203,6 +203,8 @@ def inbox(context: typer.Context, *, now: Now = None) -> None:
 
     reading = job.read_inbox(loaded_config(context), now=moment(now))
     typer.echo(summary(reading))
+    for mass in reading.masses:
+        log.error("%s", mass)
     if reading.trouble:
         raise reading.trouble
 

@@ -92,6 +92,7 @@ def run(
     unwritten = spared("the archive", archive, asked.day)
     if returns and not stopped(troubles):
         unheard += spared("answers", returns.answer, lambda: mailroom.transport, now=now)
+    masses = returns.masses(now=now) if returns else ()
 
     report = Report(
         run=now,
@@ -101,7 +102,7 @@ def run(
         deliveries=state.deliveries.tally(),
         requests=asked.requests,
         list_changes=changes(mailable, before),
-        troubles=troubles + unheard + asked.troubles + unwritten,
+        troubles=troubles + unheard + masses + asked.troubles + unwritten,
     )
     state.history.record_run(as_json(report))
     state.prune(now=now)
@@ -177,9 +178,14 @@ def publish(
 def tried(
     action: Callable[_P, object], *args: _P.args, **kwargs: _P.kwargs
 ) -> tuple[NewsletterError, ...]:
-    """Do what need not end the day when it fails, and return what was in the way, if anything."""
+    """Do what need not end the day when it fails, and return what was in the way, if anything.
+
+    Raises StateError: without the state nothing may be sent, or asked for, any more.
+    """
     try:
         action(*args, **kwargs)
+    except StateError:
+        raise
     except NewsletterError as error:
         return (error,)
     return ()
@@ -205,9 +211,12 @@ def spared(
     """Do a part that the day can do without; whatever happens in it is returned, and ends nothing.
 
     What comes of strangers' input is not to be foreseen: their mails and answers are read here.
+    Raises StateError, as `tried` does.
     """
     try:
         action(*args, **kwargs)
+    except StateError:
+        raise
     except NewsletterError as error:
         return (error,)
     except Exception as error:  # noqa: BLE001 - see above

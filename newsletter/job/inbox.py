@@ -8,30 +8,28 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
-from functools import cache
+from datetime import datetime, timedelta
 from threading import Event
 from time import monotonic
 
-from newsletter.addresses import domain_of
 from newsletter.errors import (
     DATA,
     UNAVAILABLE,
     InboxError,
+    MassError,
     NewsletterError,
     SubscribersError,
     exit_code_of,
 )
 from newsletter.job.letters.answers import ASKED, Desk
-from newsletter.models import Bounce, Mailing, Transport
+from newsletter.models import Bounce, Transport
 from newsletter.phrases import counted
 from newsletter.returns.bounces import (
+    Masses,
     classify,
-    in_mass,
-    is_mass,
+    masses,
     others,
     suppresses,
-    without_mass,
 )
 from newsletter.returns.mailboxes import Mail, Mailbox, Opener
 from newsletter.returns.meaning import Clerk, MailKind, Meaning
@@ -47,6 +45,7 @@ EARLY_SECONDS = 5.0
 SECONDS = 300.0
 MAX_MAILS = 20_000
 _BATCH = 20
+_A_SECOND = timedelta(seconds=1)  # times are noted to the second
 # Mails that a person may want to read: what was not plain may be a letter to the owner.
 _FOR_PEOPLE: tuple[MailKind, ...] = ("refused", "unclear", "unknown")
 # Mails that say by themselves that somebody wants no more: the reason, and how we know.
@@ -63,13 +62,15 @@ class Reading:
     """How many new mails there were of each kind, and how many addresses bounces suppressed.
 
     `unreadable` names mails that the mailbox would not hand out, `trouble` is what kept some of the
-    others from being moved. `left` counts the mails that there was no more time for.
+    others from being moved. `left` counts the mails that there was no more time for. `masses` says
+    of which issues so much came back that nobody is suppressed for it.
     """
 
     kinds: Counter[MailKind]
     suppressed: int
     left: int = 0
     unreadable: tuple[str, ...] = ()
+    masses: tuple[MassError, ...] = ()
     trouble: InboxError | None = None
 
 
@@ -128,6 +129,7 @@ class Returns:
             kinds=kinds,
             suppressed=self.judge(now=now),
             unreadable=tuple(unreadable),
+            masses=self.masses(now=now),
             trouble=next(iter(troubles), None),
             left=left,
         )
@@ -137,6 +139,10 @@ class Returns:
         if self.desk:
             self.desk.answer(transport, now=now)
 
+    def masses(self, *, now: datetime) -> tuple[MassError, ...]:
+        """Return of which issues a mass came back, some of it at `now`: nobody is suppressed."""
+        return tuple(masses(self.bounces, after=now - _A_SECOND, now=now))
+
     def judge(self, *, now: datetime) -> int:
         """Suppress who is to be suppressed for bounces and refusals that are not judged yet.
 
@@ -144,9 +150,10 @@ class Returns:
         domain, nobody of them is, and those that the same issue had suppressed before are mailed
         again. Raises InboxError.
         """
-        self.bounces.note(self._refusals(), now=now)
+        refusals = self._refusals()
+        self.bounces.note(refusals, now=now)
         bounces = self.bounces.unjudged()
-        mass = _Mass(self.bounces)
+        mass = Masses(self.bounces, now=now)
         judged = [each for each in bounces if each.address not in mass.of(each.issue)]
         found = {
             each.address: each.text
@@ -159,7 +166,9 @@ class Returns:
         for issue in sorted({each.issue for each in bounces}):
             if mass.of(issue):
                 self._take_back(issue, mass, now)
-        _warn_of_ourselves(judged)
+        # Of who was rejected at the door it was found there that others are taken: it is not us.
+        at_the_door = {(each.address, each.issue) for each in refusals}
+        _warn_of_ourselves(each for each in judged if (each.address, each.issue) not in at_the_door)
         self.bounces.note_judged(bounces)
         return len(found)
 
@@ -209,21 +218,13 @@ class Returns:
             for address, issue, reply in self.deliveries.rejections()
         ]
 
-    def _take_back(self, issue: int, mass: "_Mass", now: datetime) -> None:
+    def _take_back(self, issue: int, mass: Masses, now: datetime) -> None:
         for address in sorted(mass.of(issue)):
             elsewhere = any(each.kind == "dead" for each in mass.history(address))
             if self.suppressions.reason_for(address) == "bounced" and not elsewhere:
                 with _writing():
-                    self.suppressions.remove(
-                        address, now=now, detail=f"mass bounce of issue {issue}"
-                    )
-        _log.warning(
-            "issue %s came back from %s: that is about us, and nobody of them is suppressed for it;"
-            " look at what the last bounces in %s say",
-            issue,
-            mass.words(issue),
-            DONE,
-        )
+                    what = f"issue {issue}" if issue else "mails that name no issue"
+                    self.suppressions.remove(address, now=now, detail=f"mass bounce of {what}")
 
     def _suppress(self, address: str, reason: str, detail: str, now: datetime) -> None:
         with _writing():
@@ -258,34 +259,6 @@ def summary(reading: Reading) -> str:
     told = ", ".join(text for kind, text in parts.items() if number[kind])
     kept = f" (moved to {UNKNOWN})" if any(number[kind] for kind in _FOR_PEOPLE) else ""
     return f"read {counted(total, 'mail')}: {told}{kept}{unreadable}"
-
-
-class _Mass:
-    """Whose mail of which issue came back together with many others', looked up once each."""
-
-    def __init__(self, bounces: BounceBook) -> None:
-        self._bounces = bounces
-        self.mailed = cache(bounces.mailed)
-        self.of = cache(self._of)
-
-    def history(self, address: str) -> list[Mailing]:
-        """Return the issues that went to an address; what came back in a mass is about us."""
-        history = self._bounces.mailings(address)
-        mass = {each.issue for each in history if each.kind and address in self.of(each.issue)}
-        return without_mass(history, mass)
-
-    def words(self, issue: int) -> str:
-        """Return of how many recipients, all or those at some domains, how many are meant."""
-        mailed = self.mailed(issue)
-        number, total = len(self.of(issue)), sum(mailed.values())
-        if is_mass(number, total):
-            return f"{number} of {total} recipients"
-        at = sorted(Counter(map(domain_of, self.of(issue))).items())
-        return ", ".join(f"{number} of {mailed[domain]} at {domain}" for domain, number in at)
-
-    def _of(self, issue: int) -> frozenset[str]:
-        # Of what names no issue nobody knows how many there were.
-        return in_mass(self._bounces.returned(issue), self.mailed(issue)) if issue else frozenset()
 
 
 def _not_changed(error: SubscribersError | OSError) -> InboxError:

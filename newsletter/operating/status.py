@@ -108,6 +108,9 @@ def lines(found: Mapping[str, Any]) -> list[str]:
     shown += [found["idle"]] if found["idle"] else []
     runs = [f"  {_minute(each['run'])}  {each['brief']}" for each in found["runs"]]
     shown += ["", "last runs:"] + (runs or ["  none has ended"])
+    troubles = (found["last_run"] or {}).get("troubles", [])
+    shown += ["", "the last run said:"] if troubles else []
+    shown += chain.from_iterable(map(_wrapped, troubles))
     shown += ["", *_keyword_lines(found["keywords"])]
     if not found["outstanding"]:
         return [*shown, "", "nothing is outstanding"]

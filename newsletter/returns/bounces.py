@@ -1,16 +1,18 @@
-"""Say what a bounce means, and who is to be suppressed for it. Pure; it looks nothing up."""
+"""Say what a bounce means, and who is to be suppressed for it. Pure; a book is handed to it."""
 
 import logging
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from email.message import Message
 from email.utils import parseaddr
-from typing import Literal
+from functools import cache
+from typing import Literal, Protocol
 
 from newsletter.addresses import domain_of, folded
+from newsletter.errors import MassError
 from newsletter.models import BounceKind, Mailing
 from newsletter.numbers import issue_of
 from newsletter.prose import said
@@ -166,6 +168,84 @@ def without_mass(history: Sequence[Mailing], mass: Collection[int]) -> list[Mail
     """Return a history in which what came back of the issues in `mass` is about us."""
     return [
         replace(each, kind="ours") if each.kind and each.issue in mass else each for each in history
+    ]
+
+
+class Book(Protocol):
+    """Where it is written what came back, and of how many."""
+
+    def returned(self, issue: int, *, since: datetime | None = None) -> list[str]:
+        """Return the addresses that an issue came back from; with `since`, those noted then on."""
+        ...
+
+    def issues_returned(self, *, after: datetime) -> list[int]:
+        """Return the issues of which something was noted after a moment; 0 for no issue."""
+        ...
+
+    def last_reply(self, issue: int) -> str:
+        """Return what was said of an issue last, empty for nothing."""
+        ...
+
+    def mailed(self, issue: int) -> dict[str, int]:
+        """Count the recipients of an issue by domain."""
+        ...
+
+    def reading(self) -> dict[str, int]:
+        """Count those who read now by domain."""
+        ...
+
+    def mailings(self, address: str) -> list[Mailing]:
+        """Return the issues that went to an address, oldest first, and what came back."""
+        ...
+
+
+class Masses:
+    """Whose mails came back together with many others', as of `now`; looked up once an issue."""
+
+    def __init__(self, bounces: Book, *, now: datetime) -> None:
+        self._bounces = bounces
+        self._now = now
+        self.mailed = cache(self._mailed)
+        self.of = cache(self._of)
+
+    def history(self, address: str) -> list[Mailing]:
+        """Return the issues that went to an address; what came back in a mass is about us."""
+        history = self._bounces.mailings(address)
+        mass = {each.issue for each in history if each.kind and address in self.of(each.issue)}
+        return without_mass(history, mass)
+
+    def words(self, issue: int) -> str:
+        """Return what came back of how many mails, all or those at some domains."""
+        mailed = self.mailed(issue)
+        number, total = len(self.of(issue)), sum(mailed.values())
+        if issue == 0:
+            return f"mails that name no issue came back from {number} people, where {total} read"
+        if is_mass(number, total):
+            return f"issue {issue} came back from {number} of {total} recipients"
+        at = sorted(Counter(map(domain_of, self.of(issue))).items())
+        told = ", ".join(f"{number} of {mailed[domain]} at {domain}" for domain, number in at)
+        return f"issue {issue} came back from {told}"
+
+    def _mailed(self, issue: int) -> dict[str, int]:
+        return self._bounces.mailed(issue) if issue else self._bounces.reading()
+
+    def _of(self, issue: int) -> frozenset[str]:
+        # Of what names no issue on record nobody knows how many were mailed: it is held against
+        # those who read now, and counts for as long as a row of failures takes.
+        since = None if issue else self._now - ROW_SPAN
+        return in_mass(self._bounces.returned(issue, since=since), self.mailed(issue))
+
+
+def masses(bounces: Book, *, after: datetime, now: datetime) -> list[MassError]:
+    """Return the issues of which a mass came back, some of it noted after a moment."""
+    found = Masses(bounces, now=now)
+    return [
+        MassError(
+            f"{found.words(issue)}: that is about us, and nobody of them is suppressed for it; one"
+            f" of the refusals says: {bounces.last_reply(issue)}"
+        )
+        for issue in bounces.issues_returned(after=after)
+        if found.of(issue)
     ]
 
 

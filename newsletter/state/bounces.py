@@ -88,12 +88,40 @@ class BounceBook:
                 [(each.address, each.issue) for each in bounces],
             )
 
-    def returned(self, issue: int) -> list[str]:
-        """Return the addresses that an issue came back from, or was refused for, in any way."""
+    def returned(self, issue: int, *, since: datetime | None = None) -> list[str]:
+        """Return the addresses that an issue came back from, or was refused for, in any way.
+
+        With `since` those of whom that was noted then or later.
+        """
         rows = self._database.rows(
-            "select address from bounces where issue = ? order by address", issue
+            "select address from bounces where issue = ? and noted >= ? order by address",
+            issue,
+            iso(since) if since else "",
         )
         return [address for (address,) in rows]
+
+    def issues_returned(self, *, after: datetime) -> list[int]:
+        """Return the issues of which something was noted after a moment; 0 for no issue."""
+        rows = self._database.rows(
+            "select distinct issue from bounces where noted > ? order by issue", iso(after)
+        )
+        return [issue for (issue,) in rows]
+
+    def last_reply(self, issue: int) -> str:
+        """Return what was said of an issue last, empty for nothing."""
+        rows = self._database.rows(
+            "select reply from bounces where issue = ? order by noted desc, address limit 1", issue
+        )
+        return next((reply for (reply,) in rows), "")
+
+    def reading(self) -> dict[str, int]:
+        """Count those who were reading when the last run ended, by what follows the @."""
+        return dict(
+            self._database.rows(
+                "select substr(address, instr(address, '@') + 1) as domain, count(*)"
+                " from readers where covered is not null group by domain"
+            )
+        )
 
     def mailed(self, issue: int) -> dict[str, int]:
         """Count the recipients whose mails of an issue have left, by what follows the @."""

@@ -3,7 +3,7 @@ import mailbox
 from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from email import message_from_bytes
 from email.message import EmailMessage
 from pathlib import Path
@@ -12,6 +12,8 @@ from time import process_time
 import pytest
 
 from newsletter.errors import InboxError
+from newsletter.job.inbox import Reading
+from newsletter.models import Day, Reader
 from newsletter.returns.mailboxes import maildir
 from newsletter.returns.meaning import Clerk
 from newsletter.subscribers.suppressions import Suppressions
@@ -491,11 +493,43 @@ def test_an_address_that_is_full_and_then_dead_is_dead(simple: Office) -> None:
     assert simple.suppressed() == {ADA: "bounced"}
 
 
-def test_who_is_on_the_list_is_known_to_a_state_that_never_mailed_them(simple: Office) -> None:
-    listed = [f"listed{number}@example.net" for number in range(6)]
+def strangers_bounce(simple: Office, number: int, *, now: datetime = NOW) -> Reading:
+    """Let mails to people whom the state never mailed come back, of an issue it does not have."""
+    listed = [f"listed{each}@d{each}.example" for each in range(number)]
     simple.box.put(*(dsn("qmail", to=each, issue=99) for each in listed))
     clerk = Clerk(MASTHEAD, keys=KEYS, addresses=lambda: listed)
-    assert replace(simple.returns(), clerk=clerk).read(now=NOW).suppressed == 6
+    return replace(simple.returns(), clerk=clerk).read(now=now)
+
+
+def test_who_is_on_the_list_is_known_to_a_state_that_never_mailed_them(simple: Office) -> None:
+    reading = strangers_bounce(simple, 4)
+    assert reading.suppressed == 4
+    assert reading.masses == ()
+
+
+def test_a_mass_of_bounces_that_name_no_issue_on_record_suppresses_nobody(simple: Office) -> None:
+    reading = strangers_bounce(simple, 6)
+    assert reading.suppressed == 0
+    (told,) = map(str, reading.masses)
+    assert "mails that name no issue came back from 6 people, where 0 read" in told
+
+
+def test_those_who_read_now_tell_whether_bounces_without_an_issue_are_a_mass(
+    simple: Office,
+) -> None:
+    simple.state.note(
+        Day(now=NOW, news=[], windows={}),
+        [Reader(address=f"r{n}@d{n}.example", fingerprint="", covered=1) for n in range(30)],
+    )
+    assert strangers_bounce(simple, 6).suppressed == 6
+    # The seventh of thirty is one too many, unless the others came back long ago.
+    assert strangers_bounce(simple, 7, now=NOW + 15 * DAY).suppressed == 1
+
+
+def test_a_mass_without_an_issue_takes_back_who_was_suppressed_for_it(simple: Office) -> None:
+    assert strangers_bounce(simple, 4).suppressed == 4
+    assert strangers_bounce(simple, 6, now=NOW + DAY).suppressed == 0
+    assert simple.suppressed() == {}
 
 
 def test_a_bounce_that_names_no_issue_or_a_wrong_one_is_of_the_last(simple: Office) -> None:
@@ -504,9 +538,7 @@ def test_a_bounce_that_names_no_issue_or_a_wrong_one_is_of_the_last(simple: Offi
     assert [each.kind for each in simple.state.bounces.mailings(ADA)] == ["soft"]
 
 
-def test_a_mass_event_suppresses_nobody_and_is_told(
-    simple: Office, told: pytest.LogCaptureFixture
-) -> None:
+def test_a_mass_event_suppresses_nobody_and_is_told(simple: Office) -> None:
     people = [f"r{number}@example.net" for number in range(20)]
     for address in people[:3]:
         simple.box.put(dsn("postfix-no-such-user", to=address))
@@ -514,9 +546,13 @@ def test_a_mass_event_suppresses_nobody_and_is_told(
     assert len(simple.suppressed()) == 3
     for address in people[3:6]:
         simple.box.put(dsn("postfix-no-such-user", to=address))
-    assert simple.reading().suppressed == 0
+    reading = simple.reading()
+    assert reading.suppressed == 0
     assert simple.suppressed() == {}
-    assert "issue 7 came back from 6 of 21 recipients" in told.text
+    (mass,) = map(str, reading.masses)
+    assert "issue 7 came back from 6 of 21 recipients" in mass
+    assert "550 5.1.1" in mass
+    assert simple.reading(now=NOW + DAY).masses == ()
     later = simple.publish(*people, opened=NOW + DAY)
     simple.box.put(dsn("postfix-no-such-user", to=people[0], issue=later))
     simple.read(now=NOW + DAY)
@@ -524,9 +560,7 @@ def test_a_mass_event_suppresses_nobody_and_is_told(
 
 
 @pytest.mark.parametrize("status", ["4.4.1", "4.4.7", "5.4.4", "4.2.2"])
-def test_a_list_that_nobody_can_reach_for_weeks_loses_nobody(
-    simple: Office, told: pytest.LogCaptureFixture, status: str
-) -> None:
+def test_a_list_that_nobody_can_reach_for_weeks_loses_nobody(simple: Office, status: str) -> None:
     people = [f"r{number}@d{number}.example" for number in range(20)]
     for week in range(6):
         now = NOW + week * WEEK
@@ -535,22 +569,23 @@ def test_a_list_that_nobody_can_reach_for_weeks_loses_nobody(
         for some in (people[:4], people[4:]):
             bounces = (dsn("postfix-expired", to=each, issue=issue) for each in some)
             simple.box.put(*(each.replace(b"4.4.1", status.encode()) for each in bounces))
-            assert simple.reading(now=now).suppressed == 0
+            reading = simple.reading(now=now)
+            assert reading.suppressed == 0
     assert simple.suppressed() == {}
-    assert f"issue {issue} came back from 20 of 20 recipients" in told.text
+    (mass,) = map(str, reading.masses)
+    assert f"issue {issue} came back from 20 of 20 recipients" in mass
 
 
-def test_the_readers_of_one_provider_are_not_suppressed_together(
-    simple: Office, told: pytest.LogCaptureFixture
-) -> None:
+def test_the_readers_of_one_provider_are_not_suppressed_together(simple: Office) -> None:
     theirs = [f"r{number}@big.example" for number in range(150)]
     others = [f"r{number}@d{number}.example" for number in range(1000)]
     issue = simple.publish(*theirs, *others)
     for each in [*theirs, *others[:4]]:
         simple.box.put(dsn("postfix-no-such-user", to=each, issue=issue))
-    simple.read()
+    reading = simple.reading()
     assert simple.suppressed() == dict.fromkeys(others[:4], "bounced")
-    assert f"issue {issue} came back from 150 of 150 at big.example" in told.text
+    (mass,) = map(str, reading.masses)
+    assert f"issue {issue} came back from 150 of 150 at big.example" in mass
 
 
 def test_hosts_that_could_not_verify_the_sender_cost_a_list_of_four_nobody(
@@ -597,6 +632,17 @@ def test_mail_that_is_refused_because_of_us_is_told(
     simple.read()
     assert "1 mail refused because of us" in told.text
     assert "5.7.133" in told.text
+
+
+def test_who_was_judged_at_the_door_is_not_said_to_be_refused_because_of_us(
+    simple: Office, told: pytest.LogCaptureFixture
+) -> None:
+    simple.publish("eve@example.net", refused="550 5.7.1 blocked")
+    simple.read()
+    assert "because of us" not in told.text
+    simple.box.put(dsn("exchange-refused"))
+    simple.read()
+    assert "1 mail refused because of us" in told.text
 
 
 @pytest.mark.parametrize(

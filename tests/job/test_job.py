@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.errors import SourceError, TransportError
+from newsletter.errors import SourceError, StateError, TransportError
 from newsletter.job.daily import frequencies_due, weekly_served
 from newsletter.job.report import as_json, summary
 from newsletter.models import Fetched, Issue, Keyword, Memory, Outcome, Reader, Scope, Subscriber
@@ -61,6 +61,16 @@ def test_a_second_run_on_the_same_day_opens_no_issue(room: Newsroom) -> None:
     assert second.issue is None
     assert second.deliveries.planned == 0
     assert (first.exit_code, second.exit_code) == (0, 0)
+
+
+def test_a_state_that_cannot_be_written_ends_the_run_before_anything_is_asked(
+    room: Newsroom,
+) -> None:
+    room.told.scopes = ()
+    room.transport = Refusing(StateError(room.folder / "state.sqlite3", "the disk is full"))
+    with pytest.raises(StateError, match="the disk is full"):
+        room.run()
+    assert room.told.scopes == ()
 
 
 def test_a_run_after_missed_days_sends_one_larger_issue(room: Newsroom) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import trustme
 
-from newsletter.errors import TransportError
+from newsletter.errors import NewsletterError
 from newsletter.models import FINAL, DeliveryStatus, Envelope, Ledger, Outcome, Outgoing
 from newsletter.sending.smtp import Conduct, Patience, Server, SmtpTransport
 from tests.peers.smtp_server import SmtpServer
@@ -124,7 +124,7 @@ def server_tls(
 class Refusing:
     """A transport that cannot be used at all."""
 
-    def __init__(self, error: TransportError) -> None:
+    def __init__(self, error: NewsletterError) -> None:
         self._error = error
 
     def send(self, outgoing: Iterator[Outgoing], ledger: Ledger) -> None:

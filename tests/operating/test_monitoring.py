@@ -16,10 +16,11 @@ import pytest
 from newsletter.config.tables import Monitoring
 from newsletter.errors import TransportError
 from newsletter.job.letters import alerts
-from newsletter.job.report import Report
-from newsletter.models import Outcome
+from newsletter.job.report import Report, as_json
+from newsletter.models import Outcome, Subscriber
 from newsletter.operating.metrics import exposition
 from newsletter.operating.monitoring import PATIENCE, Watch
+from newsletter.operating.status import current, lines
 from newsletter.sending.outbox import Outbox
 from newsletter.state.state import State
 from tests.making.commands import DAY_ONE, DAY_TWO, Command, rewrite
@@ -280,6 +281,27 @@ def test_expired_mails_are_written_about_once_the_server_takes_mails_again(
     (mail,) = alert(room, room.run(now=NOW + 4 * DAY))
     assert "- 1 mail could not leave in time and expired" in mail.get_content()
     assert len(alert(room, room.run(now=NOW + 5 * DAY))) == 1
+
+
+def test_a_mass_of_refusals_is_in_the_report_the_alert_and_the_status(tmp_path: Path) -> None:
+    people = [Subscriber(email=f"r{number}@big.example") for number in range(5)]
+    room = Newsroom(tmp_path, subscribers=people, judging=True)
+    room.run(now=NOW - DAY)
+    room.told.papers["mri"] = (paper("2611.00001"),)
+    refused = Outcome(status="rejected", code=550, text="5.1.1 no such user")
+    room.transport = Picky({each.email: refused for each in people})
+    report = room.run(now=NOW)
+    assert report.exit_code == 0
+    (told,) = as_json(report)["troubles"]
+    assert "issue 1 came back from 5 of 5 recipients" in told
+    (mail,) = alert(room, report)
+    assert "issue 1 came back from 5 of 5 recipients" in mail.get_content().replace("\n", " ")
+    status = "\n".join(lines(current(tmp_path / "state.sqlite3", room.keywords, now=NOW)))
+    assert "the last run said:" in status
+    assert "issue 1 came back from 5 of 5 recipients" in status.replace("\n    ", " ")
+    quiet = room.run(now=NOW + DAY)
+    assert "troubles" not in as_json(quiet)
+    assert len(alert(room, quiet)) == 1
 
 
 def test_an_alert_is_no_delivery(room: Newsroom) -> None:

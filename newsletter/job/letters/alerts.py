@@ -13,13 +13,14 @@ from newsletter.mails.letter import letter
 from newsletter.models import Masthead, Outgoing, Transport
 from newsletter.numbers import alert_number
 from newsletter.phrases import counted
+from newsletter.returns.bounces import masses
 from newsletter.state.runs import History
 from newsletter.state.state import State
 
 UNANSWERED_DAYS = 2
 
-# How far back expired deliveries are looked for: the mail server that let them expire may take no
-# alert either, for days.
+# How far back expired deliveries and masses of bounces are looked for: the mail server that let
+# them expire may take no alert either, for days.
 _REMEMBERED = timedelta(days=7)
 
 _log = logging.getLogger(__name__)
@@ -51,8 +52,8 @@ def tell(
 def troubles(report: Report, state: State) -> list[Trouble]:
     """Return what a person should see to.
 
-    Keywords that were not answered for two days, what a mail server refuses, and deliveries that
-    expired.
+    Keywords that were not answered for two days, what a mail server refuses, issues of which a mass
+    came back, and deliveries that expired.
     """
     now = report.run
     found = [
@@ -66,8 +67,10 @@ def troubles(report: Report, state: State) -> list[Trouble]:
             if days >= UNANSWERED_DAYS:
                 text = f"{each.keyword.name}: unknown for {days} days ({each.reason})"
                 found.append(Trouble(name=f"unknown {each.keyword.name}", text=text))
-    since = max(state.history.last_told("expired") or now - _REMEMBERED, now - _REMEMBERED)
-    if expired := state.deliveries.expired_since(since):
+    after = _untold_since("mass", state, now)
+    if of_issues := masses(state.bounces, after=after, now=now):
+        found.append(Trouble(name="mass", text="; ".join(map(str, of_issues))))
+    if expired := state.deliveries.expired_since(_untold_since("expired", state, now)):
         text = f"{counted(expired, 'mail')} could not leave in time and expired"
         found.append(Trouble(name="expired", text=text))
     return found
@@ -87,6 +90,11 @@ def _tell(
         state.history.note_told([each.name for each in due], now=report.run)
     else:
         _log.warning("monitoring.alert_to: the alert was not accepted: %s", aside.outcome.text)
+
+
+def _untold_since(trouble: str, state: State, now: datetime) -> datetime:
+    """Return after when the operator does not know of a trouble that is over, but not mended."""
+    return max(state.history.last_told(trouble) or now - _REMEMBERED, now - _REMEMBERED)
 
 
 def _last_answer(keyword: str, state: State, now: datetime) -> datetime:
