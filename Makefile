@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 WORKERS ?= auto
 
-.PHONY: demo fuzz test test-all test-full quick lint screenshots lock clean
+.PHONY: demo docs fuzz test test-all test-full quick lint screenshots lock clean
 
 demo: $(VENV)/.ready
 	@$(BIN)/newsletter demo demo
@@ -31,6 +31,10 @@ lint: $(VENV)/.ready-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# The pages of docs/ as a site in build/site; it fails for a link that leads nowhere.
+docs: $(VENV)-docs/.ready
+	NO_MKDOCS_2_WARNING=1 $(VENV)-docs/bin/mkdocs build --strict
+
 screenshots: $(VENV)/.ready-dev tests/mails/browser/node_modules
 	$(BIN)/python -m tests.making.samples build/mails
 	node tests/mails/browser/screenshots.mjs build/mails/combined.html docs/images
@@ -39,9 +43,10 @@ lock: $(VENV)/.ready-dev
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra web pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --group dev pyproject.toml -o requirements-dev.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --group docs -o requirements-docs.lock
 
 clean:
-	rm -rf $(VENV) demo
+	rm -rf $(VENV) $(VENV)-docs build demo
 
 $(VENV)/.ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ". Try: make demo PYTHON=python3.12")'
@@ -53,6 +58,11 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 
 $(VENV)/.ready-dev: $(VENV)/.ready requirements-dev.lock
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+$(VENV)-docs/.ready: requirements-docs.lock
+	@$(PYTHON) -m venv $(VENV)-docs
+	@$(VENV)-docs/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-docs.lock
 	@touch $@
 
 tests/mails/browser/node_modules: tests/mails/browser/package-lock.json

@@ -13,11 +13,11 @@ import pytest
 
 from newsletter.archive.folder import file_name
 from tests.making.archives import Library
+from tests.making.browsing import look
 from tests.making.editions import HOSTILE
 from tests.making.papers import DAY, NOW, paper
 from tests.making.tools import VALIDATOR
 
-LOOK = Path(__file__).parents[1] / "mails" / "browser" / "look.mjs"
 PAGES = [
     "index.html",
     "daily-papers.html",
@@ -78,12 +78,6 @@ def test_the_html_is_valid(archive: Path) -> None:
     files = [archive / name for name in [*PAGES, "issues/2.html"]]
     report = json.loads(_printed("java", "-jar", VALIDATOR, *options, *files))
     assert report["messages"] == []
-
-
-def look(*pages: Path | str) -> dict[str, Any]:
-    """Return what tests/mails/browser/look.mjs sees: phone and desktop, by day and by night."""
-    found: dict[str, Any] = json.loads(_printed("node", LOOK, *pages))
-    return found
 
 
 def require_nothing(seen: dict[str, Any]) -> None:

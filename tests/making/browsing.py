@@ -7,7 +7,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-ACT = Path(__file__).parents[1] / "mails" / "browser" / "act.mjs"
+_SCRIPTS = Path(__file__).parents[1] / "mails" / "browser"
+ACT = _SCRIPTS / "act.mjs"
+LOOK = _SCRIPTS / "look.mjs"
+
+
+def look(*pages: Path | str) -> dict[str, Any]:
+    """Return what tests/mails/browser/look.mjs sees: phone and desktop, by day and by night."""
+    done = subprocess.run(["node", LOOK, *pages], stdout=subprocess.PIPE, check=True, timeout=280)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
 
 
 class Person:

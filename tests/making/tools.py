@@ -16,6 +16,7 @@ from newsletter.phrases import counted
 NODE_MODULES = Path(__file__).parents[1] / "mails" / "browser" / "node_modules"
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 CANIEMAIL = NODE_MODULES / "caniemail" / "data" / "caniemail.json"
+MKDOCS = Path(__file__).parents[2] / ".venv-docs" / "bin" / "mkdocs"
 VALIDATOR = NODE_MODULES / "vnu-jar" / "build" / "dist" / "vnu.jar"
 
 _NPM = "npm ci --prefix tests/mails/browser"
@@ -51,6 +52,7 @@ TOOLS: Mapping[str, Tool] = {
     "dovecot": Tool(name="Dovecot", programs=("dovecot",), get="apt-get install dovecot-imapd"),
     "git": Tool(name="git", programs=("git", "bash"), get="apt-get install git"),
     "mount": Tool(name="mount", programs=("mount", "umount"), get="apt-get install mount, as root"),
+    "site": Tool(name="MkDocs", files=(MKDOCS,), get="make docs"),
     "smtpsink": Tool(
         name="Postfix", programs=("smtp-sink", "smtp-source"), get="apt-get install postfix"
     ),
