@@ -96,7 +96,7 @@ class SourceError(NewsletterError):
 class StateError(NewsletterError):
     """The state file cannot be read or written; it is never taken for a first run."""
 
-    def __init__(self, path: Path, reason: str, *, exit_code: int = IO) -> None:
+    def __init__(self, path: Path | str, reason: str, *, exit_code: int = IO) -> None:
         super().__init__(f"{path}: {reason}")
         self.path = path
         self.reason = reason
@@ -108,7 +108,7 @@ class LockedError(NewsletterError):
 
     exit_code = TEMPORARY
 
-    def __init__(self, path: Path, holder: str, *, waited: float = 0.0) -> None:
+    def __init__(self, path: Path | str, holder: str, *, waited: float = 0.0) -> None:
         super().__init__(
             f"{path}: held by another ({holder}) for more than {waited:g} s; try again when it ends"
             if waited

@@ -21,7 +21,7 @@ def backup(
 ) -> None:
     """Copy the state while it is in use; never overwrites. Keep tokens.key with it."""
     from newsletter.moments import stamp
-    from newsletter.state.database import Database
+    from newsletter.state.sqlite.database import Database
 
     path = _existing(loaded_config(context).state.file)
     target = file or path.with_name(f"{path.name}.backup-{stamp(moment(None))}")

@@ -34,7 +34,7 @@ from newsletter.returns.bounces import (
 from newsletter.returns.mailboxes import Mail, Mailbox, Opener
 from newsletter.returns.meaning import Clerk, MailKind, Meaning
 from newsletter.state.bounces import BounceBook
-from newsletter.state.deliveries import Deliveries
+from newsletter.state.engines import Book
 from newsletter.subscribers.suppressions import Suppressions
 
 DONE, UNKNOWN = "newsletter-done", "newsletter-unknown"
@@ -78,7 +78,7 @@ class Reading:
 class Returns:
     """What comes back: mails in an inbox, where there is one, and refusals while delivering."""
 
-    deliveries: Deliveries
+    deliveries: Book
     bounces: BounceBook
     suppressions: Suppressions
     clerk: Clerk

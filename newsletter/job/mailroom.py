@@ -26,7 +26,7 @@ from newsletter.models import (
     Rendered,
     Transport,
 )
-from newsletter.state.ahead import Ahead
+from newsletter.state.engines import Claim
 from newsletter.state.state import State
 from newsletter.subscribers.suppressions import Suppressions
 
@@ -140,7 +140,7 @@ class Mailroom:
     progress: Callable[[int, int], None] = lambda _ended, _of: None
 
     def deliver(self, *, issue: int | None = None, late: bool | None = None) -> None:
-        """Work through what was taken up, or what `Deliveries.pages` says of it.
+        """Work through what was taken up, or what `Book.claim` says of it.
 
         Raises TransportError when the transport cannot go on, SubscribersError or OSError when
         the suppressions cannot be read any more: the rest stays outstanding.
@@ -154,7 +154,7 @@ class Mailroom:
         if ledger.trouble:
             raise ledger.trouble
 
-    def _outgoing(self, claim: Ahead, ledger: "_Ledger") -> Iterator[Outgoing]:
+    def _outgoing(self, claim: Claim, ledger: "_Ledger") -> Iterator[Outgoing]:
         for delivery in self.press.ahead(claim):
             if self.stop.is_set() or ledger.trouble:
                 return
@@ -177,7 +177,7 @@ class _Ledger:
 
     def __init__(
         self,
-        claim: Ahead,
+        claim: Claim,
         suppressions: Suppressions,
         clock: Callable[[], datetime],
         progress: Callable[[int], None],
@@ -221,7 +221,7 @@ class _Ledger:
         return granted
 
 
-def _set_aside(claim: Ahead, delivery: Delivery, reason: str, *, now: datetime) -> None:
+def _set_aside(claim: Claim, delivery: Delivery, reason: str, *, now: datetime) -> None:
     if claim.failed_to_compose(delivery.id, reason, now=now) >= MAX_FAILURES:
         given_up = Outcome(
             status="rejected", text=f"could not be composed {MAX_FAILURES} times: {reason}"

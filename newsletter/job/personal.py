@@ -8,7 +8,7 @@ from newsletter.addresses import folded
 from newsletter.config.loading import Config
 from newsletter.job.parts import token_keys
 from newsletter.phrases import counted
-from newsletter.state.lock import only_run
+from newsletter.state.sqlite.lock import only_run
 from newsletter.state.state import State
 from newsletter.subscribers import editing
 from newsletter.subscribers.suppressions import Suppressions

@@ -33,7 +33,7 @@ from newsletter.job.parts import (
 from newsletter.job.report import Report
 from newsletter.models import Day
 from newsletter.sending.outbox import Outbox
-from newsletter.state.lock import only_run
+from newsletter.state.sqlite.lock import only_run
 from newsletter.state.state import State
 from newsletter.subscribers.suppressions import Suppressions
 

@@ -15,8 +15,8 @@ from newsletter.models import Keyword
 from newsletter.moments import iso
 from newsletter.phrases import counted
 from newsletter.sources.window import SWEEP
-from newsletter.state.lock import holder
 from newsletter.state.runs import PastRun
+from newsletter.state.sqlite.lock import holder
 from newsletter.state.state import State
 
 SHOWN_RUNS = 5

@@ -1,12 +1,11 @@
 """What came back: the mails that were read, and the bounces among them; it judges none of them."""
 
-import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from newsletter.models import Bounce, Mailing
 from newsletter.moments import iso, moment_of
-from newsletter.state.database import Database, json_text
+from newsletter.state.engines import Connection, Database, json_text
 
 
 class BounceBook:
@@ -20,7 +19,7 @@ class BounceBook:
         return dict(
             self._database.rows(
                 "select mail, kind from mails_read where mailbox = ?"
-                " and mail in (select value from json_each(?))",
+                " and mail in (select value from json_each(?, '$'))",
                 mailbox,
                 json_text(mails),
             )
@@ -33,7 +32,8 @@ class BounceBook:
         with self._database.transaction() as db:
             db.executemany(
                 "insert into mails_read values (?, ?, ?, ?)"
-                " on conflict do update set kind = excluded.kind, noted = excluded.noted",
+                " on conflict (mailbox, mail)"
+                " do update set kind = excluded.kind, noted = excluded.noted",
                 [(mailbox, mail, kind, iso(now)) for mail, kind in kinds.items()],
             )
             _note_bounces(db, bounces, now)
@@ -75,7 +75,7 @@ class BounceBook:
         return [
             Bounce(address=address, issue=issue, kind=kind, text=reply)
             for address, issue, kind, reply in self._database.rows(
-                "select address, issue, kind, reply from bounces where not judged"
+                "select address, issue, kind, reply from bounces where judged = 0"
                 " order by issue, address"
             )
         ]
@@ -147,7 +147,7 @@ class BounceBook:
         ]
 
 
-def _note_bounces(db: sqlite3.Connection, bounces: Iterable[Bounce], now: datetime) -> None:
+def _note_bounces(db: Connection, bounces: Iterable[Bounce], now: datetime) -> None:
     for each in bounces:
         found = db.execute(
             "select number from issues"
@@ -157,7 +157,8 @@ def _note_bounces(db: sqlite3.Connection, bounces: Iterable[Bounce], now: dateti
         ).fetchone()
         db.execute(
             "insert into bounces (address, issue, kind, reply, noted) values (?, ?, ?, ?, ?)"
-            " on conflict do update set kind = excluded.kind, reply = excluded.reply, judged = 0"
-            " where excluded.kind = 'dead' and kind <> 'dead'",
+            " on conflict (address, issue) do update"
+            " set kind = excluded.kind, reply = excluded.reply, judged = 0"
+            " where excluded.kind = 'dead' and bounces.kind <> 'dead'",
             (each.address, *(found or (0,)), each.kind, each.text, iso(now)),
         )

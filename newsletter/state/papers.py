@@ -1,15 +1,15 @@
 """The papers the state knows, and those of which it knows no more than the id."""
 
 import json
-import sqlite3
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 
 from newsletter.models import Day, Keyword, Kind, Link, News, Paper
 from newsletter.moments import iso, moment_of
-from newsletter.state.database import Database, json_text
+from newsletter.state.engines import Connection, Database, json_text
 
+_NO_LIMIT = 2**62
 _ENOUGH = 10  # runs that asked in vain; an index may be broken for days
 
 
@@ -35,7 +35,7 @@ class PaperBook:
         rows = self._database.rows(
             "select data from papers as each"
             " where version = (select max(version) from papers where id = each.id)"
-            " order by json_extract(data, '$.submitted') desc, id limit ?",
+            " order by data ->> 'submitted' desc, id limit ?",
             limit,
         )
         return [paper_from(data) for (data,) in rows]
@@ -43,7 +43,8 @@ class PaperBook:
     def by_id(self, ids: Collection[str]) -> dict[str, Paper]:
         """Return those of some papers whose data are there, in their highest version, by id."""
         rows = self._database.rows(
-            "select data from papers where id in (select value from json_each(?)) order by version",
+            "select data from papers where id in (select value from json_each(?, '$'))"
+            " order by version",
             json_text(list(ids)),
         )
         return {paper.id: paper for (data,) in rows for paper in [paper_from(data)]}
@@ -139,7 +140,7 @@ class PaperBook:
             " union all select paper, version from past where keyword = ?)"
             " group by paper) as newest"
             " join papers on id = paper and papers.version = newest.version"
-            " order by data ->> '$.updated' desc, id desc limit ?",
+            " order by data ->> 'updated' desc, id desc limit ?",
             keyword,
             keyword,
             limit,
@@ -234,12 +235,13 @@ class PaperBook:
             keep(db, papers)
             db.executemany(
                 "insert into past values (?, ?, ?, ?, ?) on conflict (keyword, paper)"
-                " do update set version = max(version, excluded.version)",
+                " do update set version = excluded.version where past.version < excluded.version",
                 [(keyword.name, p.id, p.version, iso(p.submitted), iso(now)) for p in papers],
             )
             if whole:
                 db.execute(
-                    "insert or replace into looked_up values (?, ?, ?)",
+                    "insert into looked_up values (?, ?, ?) on conflict (keyword, month)"
+                    " do update set definition = excluded.definition",
                     (keyword.name, month, json_text(asdict(keyword))),
                 )
 
@@ -271,7 +273,7 @@ class PaperBook:
         return [name for (name,) in rows]
 
     def contents(
-        self, *, month: str = "", keyword: str | None = None, limit: int = -1
+        self, *, month: str = "", keyword: str | None = None, limit: int = _NO_LIMIT
     ) -> list[tuple[int, date, int]]:
         """Return number, date and number of papers of issues, newest first.
 
@@ -281,7 +283,8 @@ class PaperBook:
             "select number, date, count(distinct paper) as papers"
             " from issues left join announced on issue = number and keyword = coalesce(?, keyword)"
             " where substr(date, 1, length(?)) = ?"
-            " group by number having papers or ? is null order by number desc limit ?",
+            " group by number having count(distinct paper) > 0 or cast(? as text) is null"
+            " order by number desc limit ?",
             keyword,
             month,
             month,
@@ -327,10 +330,10 @@ class PaperBook:
         return moment_of(moment) if moment else None
 
 
-def keep(db: sqlite3.Connection, papers: Collection[Paper]) -> None:
+def keep(db: Connection, papers: Collection[Paper]) -> None:
     """Write down papers; one that is there in the same version stays as it is."""
     db.executemany(
-        "insert or ignore into papers values (?, ?, ?)",
+        "insert into papers values (?, ?, ?) on conflict do nothing",
         ((each.id, each.version, _text(each)) for each in papers),
     )
     db.executemany("delete from lacking where paper = ?", ((each.id,) for each in papers))
@@ -351,20 +354,20 @@ def _text(paper: Paper) -> str:
     )
 
 
-def note_announced(db: sqlite3.Connection, news: News, day: Day, *, issue: int | None) -> None:
+def note_announced(db: Connection, news: News, day: Day, *, issue: int | None) -> None:
     """Note what a keyword's answer made known: recorded, left out, announced by `issue`."""
     name = news.keyword.name
     excluded = [each.paper for each in news.excluded]
     keep(db, [*news.recorded, *excluded, *(each.paper for each in news.announcements)])
     db.executemany(
-        "insert or ignore into announced (keyword, paper, version, submitted, kind, recorded)"
-        " values (?, ?, ?, ?, 'baseline', ?)",
+        "insert into announced (keyword, paper, version, submitted, kind, recorded)"
+        " values (?, ?, ?, ?, 'baseline', ?) on conflict do nothing",
         [(name, p.id, p.version, iso(p.submitted), iso(day.now)) for p in news.recorded],
     )
     db.executemany(
-        "insert or ignore into announced"
+        "insert into announced"
         " (keyword, paper, version, submitted, kind, recorded, excluded_by)"
-        " values (?, ?, ?, ?, 'left-out', ?, ?)",
+        " values (?, ?, ?, ?, 'left-out', ?, ?) on conflict do nothing",
         [
             (name, p.id, p.version, iso(p.submitted), iso(day.now), each.by)
             for p, each in zip(excluded, news.excluded, strict=True)

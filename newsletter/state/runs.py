@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from newsletter.moments import iso, moment_of
-from newsletter.state.database import Database, json_text
+from newsletter.state.engines import Database, json_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +61,7 @@ class History:
         """Note that the operator was told of some troubles."""
         with self._database.transaction() as db:
             db.executemany(
-                "insert into alerts values (?, ?) on conflict do update set told = excluded.told",
+                "insert into alerts values (?, ?)"
+                " on conflict (trouble) do update set told = excluded.told",
                 [(each, iso(now)) for each in troubles],
             )

@@ -5,7 +5,6 @@ have a book each.
 """
 
 import json
-import sqlite3
 from collections.abc import Collection, Iterable
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
@@ -26,13 +25,13 @@ from newsletter.models import (
     Trail,
 )
 from newsletter.moments import iso, moment_of
-from newsletter.state import verify
-from newsletter.state.ahead import Ahead
 from newsletter.state.bounces import BounceBook
-from newsletter.state.database import Database, json_text
-from newsletter.state.deliveries import Deliveries, owe
+from newsletter.state.engines import Book, Claim, Connection, Database, json_text
 from newsletter.state.papers import PaperBook, note_announced, paper_from
 from newsletter.state.runs import History
+from newsletter.state.sqlite.ahead import Ahead
+from newsletter.state.sqlite.database import Database as SqliteDatabase
+from newsletter.state.sqlite.deliveries import Deliveries
 
 KEPT_DELIVERIES = timedelta(days=90)
 KEPT_RUNS = timedelta(days=365)
@@ -44,26 +43,28 @@ class State:
     Methods, and theirs, raise StateError when the file cannot be read or written.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, deliveries: Book) -> None:
         self.database = database
-        self.deliveries = Deliveries(database)
+        self.deliveries = deliveries
         self.bounces = BounceBook(database)
         self.history = History(database)
         self.papers = PaperBook(database)
 
-    @classmethod
-    def open(cls, path: Path) -> Self:
+    @staticmethod
+    def open(path: Path) -> "FileState":
         """Open the state file, creating it where there is none; see `Database.open`."""
-        return cls(Database.open(path))
+        return FileState.on(SqliteDatabase.open(path))
 
-    @classmethod
-    def blank(cls) -> Self:
+    @staticmethod
+    def blank() -> "FileState":
         """Return a state that remembers nothing, as before the first run."""
-        return cls(Database.blank())
+        return FileState.on(SqliteDatabase.blank())
 
-    def snapshot(self) -> "State":
+    def snapshot(self) -> "FileState":
         """Return a copy, gone when it is closed: what happens to it changes nothing on disk."""
-        return State(self.database.snapshot())
+        copy = SqliteDatabase.blank()
+        self.database.copy_into(copy)
+        return FileState.on(copy)
 
     def __enter__(self) -> Self:
         return self
@@ -103,7 +104,7 @@ class State:
         return dict(
             self.database.rows(
                 "select paper, max(version) from announced where keyword = ?"
-                " and paper in (select value from json_each(?)) group by paper",
+                " and paper in (select value from json_each(?, '$')) group by paper",
                 name,
                 json_text([*among]),
             )
@@ -172,7 +173,7 @@ class State:
                 ],
             )
             _note_day(db, day, readers, issue=issue.number)
-            owe(db, issue.number, owed, opened=day.now)
+            self.deliveries.owe(db, issue.number, owed, opened=day.now)
 
     def note(self, day: Day, readers: Iterable[Reader]) -> None:
         """Commit a day with nothing to publish: baselines, and that the source answered."""
@@ -189,7 +190,7 @@ class State:
     def last_weekly(self) -> date | None:
         """Return the date of the last issue that weekly subscribers got, None before one."""
         for (day,) in self.database.rows(
-            "select date from issues where weekly order by number desc limit 1"
+            "select date from issues where weekly = 1 order by number desc limit 1"
         ):
             return date.fromisoformat(day)
         return None
@@ -263,12 +264,9 @@ class State:
 
     def claim(
         self, *, issue: int | None = None, late: bool | None = None, hold_unknown: bool = False
-    ) -> Ahead:
-        """Claim for one delivery run what was taken up, or what `Deliveries.pages` says of it.
-
-        What `hold_unknown` holds back is not claimed.
-        """
-        return Ahead(self.deliveries, issue=issue, late=late, hold_unknown=hold_unknown)
+    ) -> Claim:
+        """Claim for one delivery run what was taken up, or some of it: see `Book.claim`."""
+        return self.deliveries.claim(issue=issue, late=late, hold_unknown=hold_unknown)
 
     # People
 
@@ -294,55 +292,50 @@ class State:
         with self.database.transaction() as db:
             db.execute("delete from readers where lower(address) = lower(?)", (address,))
             db.execute("delete from bounces where lower(address) = lower(?)", (address,))
-            db.execute(
-                "update deliveries set status = 'suppressed', changed = ?"
-                " where id in (select id from outstanding where lower(recipient) = lower(?))",
-                (iso(now), address),
-            )
-            changed = db.execute(
-                "update deliveries set recipient = ?, reply = '' where lower(recipient) = lower(?)",
-                (alias, address),
-            )
-        return changed.rowcount
+            return self.deliveries.forget(db, address, alias=alias, now=now)
 
     # The whole
 
     def problems(self) -> list[str]:
-        """Return whatever in the file does not fit together; empty if it is sound."""
-        with self.database.guarded() as db:
-            return verify.problems(db) + verify.unreadable(db, keyword=_keyword, paper=paper_from)
+        """Return whatever in the state does not fit together; empty if it is sound."""
+        return self.database.problems(keyword=_keyword, paper=paper_from)
 
     def prune(self, *, now: datetime) -> None:
         """Turn the ended deliveries of issues older than 90 days into totals; drop runs of a year.
 
         What was announced stays, and so does what is outstanding.
         """
-        before = iso(now - KEPT_DELIVERIES)
         with self.database.transaction() as db:
-            db.execute(
-                "insert into totals select issue, status, count(*) from ended"
-                " where issue in (select number from issues where opened < ?)"
-                " group by issue, status"
-                " on conflict do update set deliveries = deliveries + excluded.deliveries",
-                (before,),
-            )
-            db.execute(
-                "delete from deliveries where id in (select id from ended"
-                " where issue in (select number from issues where opened < ?))",
-                (before,),
-            )
+            self.deliveries.prune(db, before=now - KEPT_DELIVERIES)
             db.execute("delete from runs where finished < ?", (iso(now - KEPT_RUNS),))
 
 
-def _note_day(
-    db: sqlite3.Connection, day: Day, readers: Iterable[Reader], *, issue: int | None
-) -> None:
+class FileState(State):
+    """The state in an SQLite file."""
+
+    database: SqliteDatabase
+    deliveries: Deliveries
+
+    @classmethod
+    def on(cls, database: SqliteDatabase) -> Self:
+        """Return the state in an open file."""
+        return cls(database, Deliveries(database))
+
+    def claim(
+        self, *, issue: int | None = None, late: bool | None = None, hold_unknown: bool = False
+    ) -> Ahead:
+        """Claim what was taken up, or some of it, and note intents ahead: see `Ahead`."""
+        return self.deliveries.claim(issue=issue, late=late, hold_unknown=hold_unknown)
+
+
+def _note_day(db: Connection, day: Day, readers: Iterable[Reader], *, issue: int | None) -> None:
     for each in day.news:
         if each.outcome != "unknown":
             _note_answer(db, each, day, issue=issue)
     db.executemany(
         "insert into held values (?, ?)"
-        " on conflict do update set since = min(since, excluded.since)",
+        " on conflict (keyword) do update set since = excluded.since"
+        " where excluded.since < held.since",
         [(name, iso(day.now)) for name in day.held],
     )
     db.execute("delete from readers")
@@ -352,14 +345,16 @@ def _note_day(
     )
 
 
-def _note_answer(db: sqlite3.Connection, news: News, day: Day, *, issue: int | None) -> None:
+def _note_answer(db: Connection, news: News, day: Day, *, issue: int | None) -> None:
     name = news.keyword.name
     db.execute(
         "insert into keywords values (:name, :definition, :start, :now, :now)"
         " on conflict (name) do update set definition = :definition,"
-        " since = min(since, :start), last_good = :now,"
+        " since = case when keywords.since < :start then keywords.since else :start end,"
+        " last_good = :now,"
         # A clock that was put back must not wait for what it wrote when it was ahead.
-        " last_sweep = iif(:swept, :now, min(last_sweep, :now))",
+        " last_sweep = case when :swept or keywords.last_sweep > :now then :now"
+        " else keywords.last_sweep end",
         {
             "name": name,
             "definition": json_text(asdict(news.keyword)),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from newsletter.state.lock import only_run
+from newsletter.state.sqlite.lock import only_run
 from tests.making.commands import DAY_ONE, DAY_TWO, Command, Ended, rewrite, unprivileged
 
 

@@ -12,7 +12,8 @@ from newsletter.job.daily import frequencies_due, weekly_served
 from newsletter.job.report import as_json, summary
 from newsletter.models import Fetched, Issue, Keyword, Memory, Outcome, Reader, Scope, Subscriber
 from newsletter.sending.smtp import Server, SmtpTransport
-from newsletter.state.state import State
+from newsletter.state.sqlite.database import Database
+from newsletter.state.state import FileState
 from newsletter.subscribers.suppressions import Suppressions
 from tests.making.mailing import Picky, Refusing
 from tests.making.newsroom import Newsroom, ToldSource
@@ -200,13 +201,13 @@ def test_everyone_gets_their_keywords_only(room: Newsroom) -> None:
 
 
 def test_an_issue_is_read_once_for_all_its_editions(room: Newsroom) -> None:
-    class Counting(State):
+    class Counting(FileState):
         def issues(self, after: int, upto: int) -> list[Issue]:
             read.append((after, upto))
             return super().issues(after, upto)
 
     read: list[tuple[int, int]] = []
-    room.open_state = Counting.open
+    room.open_state = lambda path: Counting.on(Database.open(path))
     room.told.papers = {"mri": (paper("2611.00001"),), "pet": (paper("2611.00002"),)}
     choices = [("mri",), ("pet",), ("mri", "pet"), ("pet", "mri")]
     room.subscribers = [
@@ -260,7 +261,7 @@ def test_weekly_subscribers_get_the_week_on_the_next_run_after_monday(room: News
 
 
 def test_the_readers_of_before_and_each_memory_are_read_once(room: Newsroom) -> None:
-    class Counting(State):
+    class Counting(FileState):
         def readers(self) -> dict[str, Reader]:
             read.append("readers")
             return super().readers()
@@ -270,7 +271,7 @@ def test_the_readers_of_before_and_each_memory_are_read_once(room: Newsroom) -> 
             return super().memory(keyword, among=among)
 
     read: list[str] = []
-    room.open_state = Counting.open
+    room.open_state = lambda path: Counting.on(Database.open(path))
     room.told.papers = {"mri": (paper("2611.00001"),)}
     assert room.run().deliveries.accepted == 1
     assert read == ["readers", "mri", "pet"]

@@ -159,8 +159,9 @@ class Office:
         outcome = Outcome(status="accepted", code=250)
         if refused:
             outcome = Outcome(status="rejected", code=int(refused[:3]), text=refused[4:])
-        ids = [each.id for each in self.state.claim()]
-        self.state.deliveries.commit(dict.fromkeys(ids, outcome), [], now=opened)
+        with self.state.claim() as claim:
+            ids = [each.id for each in claim]
+            claim.commit(dict.fromkeys(ids, outcome), [], now=opened)
         return self.number
 
     def returns(self) -> Returns:

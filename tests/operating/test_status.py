@@ -9,7 +9,7 @@ import pytest
 from newsletter.errors import StateError, TransportError
 from newsletter.models import Keyword, Ledger, Outgoing
 from newsletter.operating.status import age, current, issue_lines, lines, pace_remarks
-from newsletter.state.lock import only_run
+from newsletter.state.sqlite.lock import only_run
 from newsletter.state.state import State
 from tests.making.mailing import Refusing
 from tests.making.newsroom import Newsroom

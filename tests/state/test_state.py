@@ -20,8 +20,8 @@ from newsletter.models import (
     Owed,
     Reader,
 )
-from newsletter.state.database import Database
-from newsletter.state.lock import only_run
+from newsletter.state.sqlite.database import Database
+from newsletter.state.sqlite.lock import only_run
 from newsletter.state.state import State
 from tests.making.papers import NOW, paper
 
@@ -30,7 +30,7 @@ ACCEPTED = Outcome(status="accepted", code=250, text="queued as 1")
 DAY = timedelta(days=1)
 HOLD = """
 import pathlib, sys
-from newsletter.state.lock import only_run
+from newsletter.state.sqlite.lock import only_run
 with only_run(pathlib.Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

@@ -11,9 +11,9 @@ import pytest
 
 from newsletter.errors import StateError
 from newsletter.operating.status import issue_lines
-from newsletter.state.database import Database
-from newsletter.state.lock import only_run
-from newsletter.state.state import State
+from newsletter.state.sqlite.database import Database
+from newsletter.state.sqlite.lock import only_run
+from newsletter.state.state import FileState, State
 from tests.making.commands import DAY_ONE, DAY_TWO, Command
 from tests.making.newsroom import Newsroom
 from tests.making.papers import DAY, NOW, paper
@@ -54,7 +54,7 @@ def columns(state_file: Path, table: str) -> list[str]:
 
 
 def test_an_older_schema_is_copied_and_then_brought_up_to_date(room: Newsroom) -> None:
-    with State(NextDatabase.open(path(room))) as state:
+    with FileState.on(NextDatabase.open(path(room))) as state:
         assert state.newest_issue() == 1
     assert "mood" in columns(path(room), "issues")
     (backup,) = room.folder.glob("state.sqlite3.backup-v2-*")

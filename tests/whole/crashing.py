@@ -17,10 +17,10 @@ from typing import Any
 from newsletter.errors import LockedError
 from newsletter.models import Day, Fetched, Issue, Outcome, Owed, Reader, Scope, Subscriber
 from newsletter.sending.smtp import Conduct, Server, SmtpTransport
-from newsletter.state.database import Database
-from newsletter.state.deliveries import Deliveries
-from newsletter.state.lock import only_run
 from newsletter.state.runs import History
+from newsletter.state.sqlite.database import Database
+from newsletter.state.sqlite.deliveries import Deliveries
+from newsletter.state.sqlite.lock import only_run
 from newsletter.state.state import State
 from tests.making.newsroom import Newsroom, ToldSource
 from tests.making.papers import NOW, paper
@@ -71,8 +71,7 @@ class DyingSource(ToldSource):
 
 class DyingState(State):
     def __init__(self, database: Database, fuse: Fuse) -> None:
-        super().__init__(database)
-        self.deliveries = DyingDeliveries(database, fuse)
+        super().__init__(database, DyingDeliveries(database, fuse))
         self.history = DyingHistory(database, fuse)
         self._fuse = fuse
 

@@ -9,7 +9,9 @@ from typing import Any
 
 from newsletter.models import FINAL, Delivery, DeliveryStatus, Outcome, Owed, Tally
 from newsletter.moments import iso
-from newsletter.state.database import Database, json_text
+from newsletter.state.engines import json_text
+from newsletter.state.sqlite.ahead import Ahead
+from newsletter.state.sqlite.database import Database
 
 
 class Deliveries:
@@ -65,6 +67,12 @@ class Deliveries:
                 "select id from outstanding join issues on number = issue where opened < ?)",
                 (iso(now), iso(now - max_age)),
             )
+
+    def claim(
+        self, *, issue: int | None = None, late: bool | None = None, hold_unknown: bool = False
+    ) -> Ahead:
+        """Claim for one delivery run what was taken up, or what `pages` says of it."""
+        return Ahead(self, issue=issue, late=late, hold_unknown=hold_unknown)
 
     def awaiting(self) -> list[str]:
         """Return everybody who is owed something."""
@@ -233,28 +241,56 @@ class Deliveries:
             self._database.rows("select status, deliveries from totals where issue = ?", issue)
         )
 
-
-def owe(db: sqlite3.Connection, issue: int, owed: Iterable[Owed], *, opened: datetime) -> None:
-    """Note what an issue owes, in the transaction that publishes it."""
-    changed = iso(opened)
-    db.executemany(
-        "insert into deliveries"
-        " (issue, after, recipient, keywords, format, frequency, abstracts, changed)"
-        " values (?, ?, ?, ?, ?, ?, ?, ?)",
-        (
+    def owe(
+        self, db: sqlite3.Connection, issue: int, owed: Iterable[Owed], *, opened: datetime
+    ) -> None:
+        """Note what an issue owes, in the transaction that publishes it."""
+        changed = iso(opened)
+        db.executemany(
+            "insert into deliveries"
+            " (issue, after, recipient, keywords, format, frequency, abstracts, changed)"
+            " values (?, ?, ?, ?, ?, ?, ?, ?)",
             (
-                issue,
-                each.after,
-                each.recipient,
-                json_text(each.keywords),
-                each.format,
-                each.frequency,
-                each.abstracts or "",
-                changed,
-            )
-            for each in owed
-        ),
-    )
+                (
+                    issue,
+                    each.after,
+                    each.recipient,
+                    json_text(each.keywords),
+                    each.format,
+                    each.frequency,
+                    each.abstracts or "",
+                    changed,
+                )
+                for each in owed
+            ),
+        )
+
+    def forget(self, db: sqlite3.Connection, address: str, *, alias: str, now: datetime) -> int:
+        """Put `alias` in the place of an address; what is outstanding is suppressed."""
+        db.execute(
+            "update deliveries set status = 'suppressed', changed = ?"
+            " where id in (select id from outstanding where lower(recipient) = lower(?))",
+            (iso(now), address),
+        )
+        return db.execute(
+            "update deliveries set recipient = ?, reply = '' where lower(recipient) = lower(?)",
+            (alias, address),
+        ).rowcount
+
+    def prune(self, db: sqlite3.Connection, *, before: datetime) -> None:
+        """Turn the ended deliveries of issues opened before into totals."""
+        db.execute(
+            "insert into totals select issue, status, count(*) from ended"
+            " where issue in (select number from issues where opened < ?)"
+            " group by issue, status"
+            " on conflict do update set deliveries = deliveries + excluded.deliveries",
+            (iso(before),),
+        )
+        db.execute(
+            "delete from deliveries where id in (select id from ended"
+            " where issue in (select number from issues where opened < ?))",
+            (iso(before),),
+        )
 
 
 # What this process works on, in the order of sending; dies with the connection.

@@ -10,12 +10,47 @@ share has to lease them.
 from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from itertools import islice
-from typing import Self
+from typing import Protocol, Self
 
 from newsletter.models import Delivery, DeliveryStatus, Outcome
-from newsletter.state.deliveries import Deliveries
 
 _REACH = 64  # how many intents are noted ahead
+
+
+class Noting(Protocol):
+    """What a claim asks of the book."""
+
+    @property
+    def hurried(self) -> bool:
+        """Whether intents follow each other so fast that the disk holds them up."""
+        ...
+
+    def pages(
+        self, *, issue: int | None, late: bool | None, hold_unknown: bool
+    ) -> Iterator[list[Delivery]]:
+        """Yield what was taken up, some at a time."""
+        ...
+
+    def commit(
+        self,
+        outcomes: Mapping[int, Outcome],
+        intents: Collection[int],
+        *,
+        now: datetime,
+        never_left: Collection[int],
+    ) -> None:
+        """Note outcomes and intents."""
+        ...
+
+    def take_back(self, intents: Mapping[int, DeliveryStatus]) -> None:
+        """Give those that never left the status they had."""
+        ...
+
+    def failed_to_compose(
+        self, delivery: int, reason: str, *, now: datetime, never_left: bool
+    ) -> int:
+        """Count a failure."""
+        ...
 
 
 class Ahead:
@@ -26,7 +61,7 @@ class Ahead:
     """
 
     def __init__(
-        self, book: Deliveries, *, issue: int | None, late: bool | None, hold_unknown: bool
+        self, book: "Noting", *, issue: int | None, late: bool | None, hold_unknown: bool
     ) -> None:
         self._book = book
         self._issue = issue
@@ -79,6 +114,15 @@ class Ahead:
         for delivery in touched:
             self._noted.pop(delivery, None)
         return frozenset(intents)
+
+    def holds(self, _delivery: int) -> bool:
+        """Return True: nobody else writes to this ledger while the run has it."""
+        return True
+
+    @property
+    def pause(self) -> float | None:
+        """None: what there is to claim, this run has claimed."""
+        return None
 
     def failed_to_compose(self, delivery: int, reason: str, *, now: datetime) -> int:
         """Count that a message could not be composed; return how often that happened."""

@@ -1,10 +1,9 @@
 """The SQLite file: create, open, check, migrate, lock, copy; it knows no papers and no people."""
 
-import json
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from importlib import resources
@@ -17,6 +16,7 @@ from typing import Any, ClassVar, Self
 from newsletter.errors import PERMISSION, StateError, exit_code_of
 from newsletter.files import sync_folder
 from newsletter.moments import stamp
+from newsletter.state.sqlite import verify
 
 CHECK_EVERY = 7 * 86400  # seconds
 
@@ -26,7 +26,7 @@ _MAGIC = b"SQLite format 3\x00"
 
 
 def _script(name: str) -> str:
-    return resources.files("newsletter.state").joinpath(name).read_text("utf-8")
+    return resources.files("newsletter.state.sqlite").joinpath(name).read_text("utf-8")
 
 
 class Database:
@@ -81,12 +81,10 @@ class Database:
         database._connection.executescript(_schema())
         return database
 
-    def snapshot(self) -> "Database":
-        """Return a copy, gone when it is closed: what happens to it changes nothing on disk."""
-        copy = _temporary()
+    def copy_into(self, blank: "Database") -> None:
+        """Put everything that is in here into a blank one."""
         with self.guarded() as db:
-            db.backup(copy)
-        return Database(self.path, copy)
+            db.backup(blank._connection)
 
     def close(self) -> None:
         """Close the file; whatever was committed stays."""
@@ -145,6 +143,13 @@ class Database:
                 yield self._connection
             except sqlite3.Error as error:
                 raise cannot(self.path, "cannot be read or written", error) from error
+
+    def problems(
+        self, *, keyword: Callable[[str], object], paper: Callable[[str], object]
+    ) -> list[str]:
+        """Return whatever in the file does not fit together; empty if it is sound."""
+        with self.guarded() as db:
+            return verify.problems(db) + verify.unreadable(db, keyword=keyword, paper=paper)
 
     def backup(self, target: Path) -> None:
         """Copy the whole file into `target`, which must not exist yet."""
@@ -214,11 +219,6 @@ class Database:
                 if copied:
                     copied.unlink(missing_ok=True)
                 raise
-
-
-def json_text(value: object) -> str:
-    """Return a value as JSON, as it stands in a column."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _free(name: str) -> Path:

@@ -1,0 +1,210 @@
+"""What the state asks of the database that keeps it. There are two: `sqlite` and `postgres`.
+
+The questions of the books are written in what both understand: `?` and `:name` for values, texts
+of JSON, and `json_each(value, '$.path')`.
+"""
+
+import json
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+from newsletter.models import Delivery, DeliveryStatus, Outcome, Owed, Tally
+
+Values = Sequence[object] | Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where the state is: in a file, or on a server where there is a `url`.
+
+    One database holds the ledgers of many newsletters, told apart by their ids. Senders of one
+    `pool` share one rate.
+    """
+
+    file: Path
+    url: str = ""
+    password: str = field(default="", repr=False)
+    newsletter: str = ""
+    lease_seconds: float = 60.0
+    pool: str = "default"
+    per_minute: float = 0.0
+
+
+class Answer(Protocol):
+    """What a statement brought."""
+
+    @property
+    def rowcount(self) -> int:
+        """How many rows were changed."""
+        ...
+
+    def fetchone(self) -> Any:  # noqa: ANN401 - a row, or None
+        """Return the next row."""
+        ...
+
+    def fetchall(self) -> list[Any]:
+        """Return all rows."""
+        ...
+
+
+class Connection(Protocol):
+    """An open transaction."""
+
+    def execute(self, sql: str, values: Any = (), /) -> Answer:  # noqa: ANN401
+        """Carry out one statement."""
+        ...
+
+    def executemany(self, sql: str, values: Iterable[Any], /) -> object:
+        """Carry out a statement for each of the values."""
+        ...
+
+
+class Database(Protocol):
+    """An open database. Methods raise StateError when it cannot be read or written."""
+
+    @property
+    def path(self) -> Path | str:
+        """Where it is, as people know it."""
+        ...
+
+    def rows(self, sql: str, *values: object) -> list[Any]:
+        """Return all rows that answer a question."""
+        ...
+
+    def transaction(self, *, lazy: bool = False) -> AbstractContextManager[Connection]:
+        """Commit, durably unless `lazy`, what is done in the context; after an error nothing."""
+        ...
+
+    def problems(
+        self, *, keyword: Callable[[str], object], paper: Callable[[str], object]
+    ) -> list[str]:
+        """Return whatever does not fit together, or cannot be read by these; empty if sound."""
+        ...
+
+    def copy_into(self, blank: Any, /) -> None:  # noqa: ANN401 - one of SQLite
+        """Put everything that is in here into a blank database of SQLite."""
+        ...
+
+    def close(self) -> None:
+        """Close it; whatever was committed stays."""
+        ...
+
+
+class Claim(Protocol):
+    """What one delivery run may send of all that is owed, given back when the context ends.
+
+    That is the question that each database answers in its own way.
+    """
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *error: object) -> None: ...
+
+    def __iter__(self) -> Iterator[Delivery]:
+        """Yield what is claimed, those that share an edition together, each once.
+
+        Outcomes may be committed meanwhile.
+        """
+        ...
+
+    def commit(
+        self, outcomes: Mapping[int, Outcome], intents: Collection[int], *, now: datetime
+    ) -> frozenset[int]:
+        """Note outcomes, and what is about to leave; return those of `intents` that are granted.
+
+        When this returns no kill can undo it.
+        """
+        ...
+
+    def holds(self, delivery: int) -> bool:
+        """Return whether what was granted still may leave: asked right before the final dot."""
+        ...
+
+    def failed_to_compose(self, delivery: int, reason: str, *, now: datetime) -> int:
+        """Count that a message could not be composed; return how often that happened."""
+        ...
+
+    @property
+    def pause(self) -> float | None:
+        """In how many seconds there may be more to claim in this run; None where there is none."""
+        ...
+
+
+class Book(Protocol):
+    """What is owed to whom, and what became of it."""
+
+    def owe(self, db: Any, issue: int, owed: Iterable[Owed], *, opened: datetime) -> None:  # noqa: ANN401
+        """Note what an issue owes, in the transaction that publishes it."""
+        ...
+
+    def take_up(self, *, now: datetime, max_age: timedelta) -> None:
+        """Begin to work on everything that is outstanding; the tally counts it from here on."""
+        ...
+
+    def claim(
+        self, *, issue: int | None = None, late: bool | None = None, hold_unknown: bool = False
+    ) -> Claim:
+        """Claim for one delivery run what was taken up.
+
+        With `issue` what belongs to it. Without those that were refused lately if `late` is False;
+        with all of them beside what belongs to the issue, which may be none, if it is True. What
+        `hold_unknown` holds back is not claimed.
+        """
+        ...
+
+    def awaiting(self) -> list[str]:
+        """Return everybody who is owed something."""
+        ...
+
+    def withdraw(self, recipients: Iterable[str], reason: str, *, now: datetime) -> None:
+        """Suppress what is owed to some recipients."""
+        ...
+
+    def tally(self) -> Tally:
+        """Count by status the deliveries that were taken up since the state was opened."""
+        ...
+
+    def rejections(self) -> list[tuple[str, int, str]]:
+        """Return what servers refused lately as (address, issue, reply)."""
+        ...
+
+    def accepted_since(self, moment: datetime, *, upto: datetime) -> int:
+        """Count what servers accepted in a span, for a rate that holds across runs."""
+        ...
+
+    def expired_since(self, moment: datetime) -> int:
+        """Count the deliveries that expired after `moment`."""
+        ...
+
+    def waiting(self) -> list[tuple[int, DeliveryStatus, str, int]]:
+        """Return what is outstanding as (issue, status, last reply, how many)."""
+        ...
+
+    def of_issue(self, issue: int) -> list[tuple[str, DeliveryStatus, int, str]]:
+        """Return the deliveries of an issue as (recipient, status, attempts, reply)."""
+        ...
+
+    def to_address(self, address: str, *, limit: int = 10) -> list[tuple[int, str, str, str]]:
+        """Return the last deliveries to an address as (issue, date, status, reply)."""
+        ...
+
+    def totals(self, issue: int) -> dict[DeliveryStatus, int]:
+        """Return how many deliveries of an issue were turned into totals, by status."""
+        ...
+
+    def forget(self, db: Any, address: str, *, alias: str, now: datetime) -> int:  # noqa: ANN401
+        """Put `alias` in the place of an address, in a transaction; return in how many."""
+        ...
+
+    def prune(self, db: Any, *, before: datetime) -> None:  # noqa: ANN401
+        """Turn the ended deliveries of issues opened before into totals, in a transaction."""
+        ...
+
+
+def json_text(value: object) -> str:
+    """Return a value as JSON, as it stands in a column."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
