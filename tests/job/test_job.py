@@ -13,7 +13,7 @@ from newsletter.job.report import as_json, summary
 from newsletter.models import Fetched, Issue, Keyword, Memory, Outcome, Reader, Scope, Subscriber
 from newsletter.sending.smtp import Server, SmtpTransport
 from newsletter.state.sqlite.database import Database
-from newsletter.state.state import FileState
+from newsletter.state.state import FileState, State
 from newsletter.subscribers.suppressions import Suppressions
 from tests.making.mailing import Picky, Refusing
 from tests.making.newsroom import Newsroom, ToldSource
