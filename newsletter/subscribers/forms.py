@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 
 from newsletter.errors import SubscribersError
+from newsletter.subscribers.listfile import header_name
 from newsletter.subscribers.reading import name_key
 
 # Google Forms in a few languages, and what people call these questions.
@@ -23,7 +24,7 @@ def columns_for(headers: Sequence[str], given: Mapping[str, str]) -> list[str]:
     `given` has headers by column, for those that nobody can guess. Raises SubscribersError where
     there is no such header, or no column of addresses.
     """
-    wanted = {column: header.strip().lower() for column, header in given.items()}
+    wanted = {column: header_name(header) for column, header in given.items()}
     found = ", ".join(repr(each[:40]) for each in headers)
     missing = [header for header in wanted.values() if header not in headers]
     if missing:

@@ -22,6 +22,7 @@ from newsletter.errors import SubscribersError
 _MAX_LINES = 20
 _MAX_LINE = 1 << 22
 _BOM = "\ufeff"
+_MARKS = ",;\t"
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z")
 
 # At the beginning of a cell, and behind whatever else a spreadsheet may take for a separator.
@@ -64,9 +65,11 @@ class ListFile:
         self._handed_back: deque[str] = deque()
         self.line = 0
         self.preamble, header = self._up_to_header()
-        self.delimiter = max(",;\t", key=lambda mark: len(split(header, mark) or ()))
+        self.delimiter = max(
+            _MARKS, key=lambda mark: (_is_whole(header, mark), len(split(header, mark) or ()))
+        )
         self.columns = tuple(
-            named([value(cell).lower() for cell in split(header, self.delimiter) or [header]])
+            named([header_name(value(cell)) for cell in split(header, self.delimiter) or [header]])
         )
         self.line_end = header[len(header.rstrip("\r\n")) :] or "\n"
         self._check_columns()
@@ -131,14 +134,27 @@ class ListFile:
     def _up_to_header(self) -> tuple[str, str]:
         preamble = ""
         while line := self._next_line():
-            preamble += line
             header = line.removeprefix(_BOM)
             # Excel tells itself the delimiter by a first line `sep=;`.
             if header.strip() and not header.lower().startswith(("#", "sep=")):
-                return preamble, header
+                rest = self._rest_of_header(header)
+                return preamble + line + rest, header + rest
+            preamble += line
         raise SubscribersError(
             [f"{self._path.name}: empty; its first row must name the columns, at least: email"]
         )
+
+    def _rest_of_header(self, header: str) -> str:
+        """Return the further lines of a header with line breaks in quotes, as forms write them."""
+        lines: list[str] = []
+        while '"' in header and len(lines) < _MAX_LINES:
+            if any(_is_whole(header + "".join(lines), mark) for mark in _MARKS):
+                return "".join(lines)
+            lines.append(self._next_line())
+        # A quote that is not closed: what follows is rows.
+        self._handed_back.extendleft(reversed(lines))
+        self.line -= sum(map(bool, lines))
+        return ""
 
     def _check_columns(self) -> None:
         where = f"{self._path.name}:{self.line}"
@@ -164,6 +180,11 @@ def opened(
         raise SubscribersError([f"{path}: no such file; `newsletter init` writes one"]) from e
     with file:
         yield ListFile(path, file, named)
+
+
+def header_name(text: str) -> str:
+    """Return what a header is compared by: in lower case, on one line."""
+    return " ".join(text.lower().split())
 
 
 def lines_of(text: str) -> list[str]:
@@ -221,6 +242,12 @@ def written(text: str, delimiter: str) -> str:
     text = guarded(text)
     plain = not {'"', "\r", "\n", delimiter} & set(text) and not text.startswith("#")
     return text if plain else '"' + text.replace('"', '""') + '"'
+
+
+def _is_whole(header: str, delimiter: str) -> bool:
+    """Return whether every quote in a header opens or closes a cell."""
+    cells = split(header, delimiter)
+    return cells is not None and all('"' not in cell or cell.strip()[0] == '"' for cell in cells)
 
 
 @cache

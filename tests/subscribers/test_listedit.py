@@ -304,6 +304,16 @@ def test_the_answers_of_a_form_are_a_list(file: Path) -> None:
     assert found.skipped == 0
 
 
+@pytest.mark.parametrize("given", ["Which topics? (choose  any)", "Which topics?\r\n(choose any)"])
+def test_a_question_may_have_line_breaks(file: Path, given: str) -> None:
+    form = FORM.replace("Which topics?", "Which topics?\r\n(choose any)")
+    found = imported(file, form, headers={"keywords": given})
+    assert found.added == ("fay@example.org", "gil@example.org")
+    assert found.unchanged == ("Bob@example.org",)
+    assert (row_of(file, "fay@example.org") or {})["keywords"] == "mri; diffusion for PET"
+    assert "more.csv:5: keywords: unknown keyword 'x-ray'" in found.problems[1]
+
+
 def test_the_usual_questions_need_no_explanation(file: Path) -> None:
     found = imported(file, FORM.replace("Which topics?", "Topics"))
     assert (row_of(file, "fay@example.org") or {})["keywords"] == "mri; diffusion for PET"

@@ -282,6 +282,7 @@ def test_spellings_of_one_address_are_merged_with_a_warning(file: Path) -> None:
         (b"\n# nothing\n\n", "empty"),
         (b"ada@example.org\n", "subscribers.csv:1: no column is named 'email'"),
         (b"# x\ne-mail,name\nada@example.org,\n", "subscribers.csv:2: no column is named 'email'"),
+        (b'email,"name\na@example.org,A\n', "subscribers.csv:1: no column is named 'email'"),
         (b"email,Email\n", "subscribers.csv:1: several columns are named 'email'"),
         ("email,name\nada@example.org,Jürgen\n".encode("latin-1"), "subscribers.csv:2: not UTF-8"),
         ("email\nada@example.org\n".encode("utf-16-le"), "no column is named 'email'"),
@@ -295,6 +296,22 @@ def test_a_file_that_cannot_be_read_is_not_trusted_even_if_accepted(
     with pytest.raises(SubscribersError, match=reason) as caught:
         listed(file, content, accept=True)
     assert caught.value.exit_code == 65
+
+
+@pytest.mark.parametrize(
+    ("header", "rows"),
+    [
+        (b'email,"name\nas in the\nregister",keywords\n', 3),
+        (b'email;"topics, or\nsubjects";name\n', 3),
+        (b'email,what is 12" wide\n', 3),  # no quote that opens a cell
+    ],
+)
+def test_a_header_may_have_line_breaks_in_quotes(file: Path, header: bytes, rows: int) -> None:
+    mark = b";" if b";" in header else b","
+    people = [b"ada@example.org", b"bob@example.org", b"cy@example.org"]
+    found = listed(file, header + b"".join(each + mark + b"\n" for each in people))
+    assert [each.email.encode() for each in found.subscribers] == people
+    assert found.rows == rows
 
 
 def test_the_line_of_a_wrong_byte_is_found_in_a_long_file(file: Path) -> None:
