@@ -86,6 +86,26 @@ def test_a_grey_list_delays_those_on_it_and_nobody_else(
     assert "waiting" not in caplog.text
 
 
+def test_a_grey_list_costs_no_more_than_a_mailbox_that_is_busy(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    figures = {}
+    for reply in ("450 4.2.0 later", "451 4.7.1 Try again later"):
+        caplog.clear()
+        script = {f"RCPT reader{each}@example.org": [reply] for each in range(1, 11)}
+        with SmtpServer(script=script) as server:
+            books = send(messages(200), server, connections=4)
+        assert len(books.having("accepted")) == 200
+        tried = len(server.verbs("RCPT"))
+        figures[reply] = (tried, server.connections, caplog.text.count("waiting"))
+        print(f"\n10 of 200 {reply!r}: %d RCPT, %d connections, %d waits" % figures[reply])
+    for mails, connections, waits in figures.values():
+        # A connection is renewed for the errors on it, whatever their number.
+        assert (mails, waits) == (210, 0)
+        assert connections <= 4 * 1.5
+
+
 def test_everybody_waits_for_a_server_that_puts_everybody_off(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
