@@ -191,6 +191,25 @@ def test_a_day_is_committed_whole_or_not_at_all(path: Path) -> None:
         assert state.memory(MRI).announced == {}
 
 
+def test_what_is_owed_is_taken_up_without_a_walk_through_all_that_ever_was(path: Path) -> None:
+    with State.open(path) as state:
+        asked: list[str] = []
+        with state.database.transaction() as db:
+            db.set_trace_callback(asked.append)
+        state.deliveries.take_up(now=NOW, max_age=DAY)
+        db.set_trace_callback(None)
+        plans = [
+            (sql, step)
+            for sql in asked
+            if sql.startswith(("insert", "update", "delete"))
+            for *_, step in db.execute(f"explain query plan {sql}")
+        ]
+    assert len(plans) > 5
+    assert [
+        sql for sql, step in plans if step.startswith("SCAN deliveries") and "INDEX" not in step
+    ] == []
+
+
 def test_who_was_refused_lately_comes_late(path: Path) -> None:
     refusal = Outcome(status="deferred", code=550, text="5.7.1 no")
     recipients = tuple(f"r{n}@example.org" for n in range(4))

@@ -107,3 +107,6 @@ create table looked_up (
     definition text not null,
     primary key (keyword, month)
 ) strict, without rowid;
+
+create index refused_lately on deliveries (recipient)
+    where code >= 500 and status in ('deferred', 'rejected');
