@@ -8,6 +8,7 @@ Time is that of the processor, so that a busy machine does not blur it.
 """
 
 import argparse
+import gc
 import random
 import re
 import time
@@ -61,11 +62,15 @@ def main() -> None:
 
 def ours(different: Sequence[Edition], subscribers: int) -> float:
     """Return seconds a message, everything included: templates, papers, headers, bytes."""
+    gc.collect()
+    gc.freeze()  # a run makes its editions one after the other, and never has them all
     start = time.process_time()
     renderer = Renderer(MASTHEAD, templates=None)
     composer = Composer(MASTHEAD, now=NOW, token=lambda address: address[:40].ljust(40, "x"))
-    rendered = [renderer.render(each) for each in different]
     for number in range(subscribers):
+        place = number * len(different) // subscribers
+        if place != (number - 1) * len(different) // subscribers:
+            rendered = renderer.render(different[place])
         delivery = Delivery(
             id=number,
             issue=1,
@@ -74,7 +79,7 @@ def ours(different: Sequence[Edition], subscribers: int) -> float:
             keywords=KEYWORDS,
             format="html",
         )
-        outgoing = composer.outgoing(delivery, rendered[number * len(rendered) // subscribers])
+        outgoing = composer.outgoing(delivery, rendered)
         b"".join(outgoing.message)
     return (time.process_time() - start) / subscribers
 

@@ -17,7 +17,6 @@ from newsletter.models import (
     Issue,
     Keyword,
     News,
-    Order,
 )
 from newsletter.prose import prose
 
@@ -79,18 +78,6 @@ def edition_for(
         best_first=tuple(sorted(places, key=places.__getitem__)),
         first=issues[0].date if weekly else None,
         abstracts=abstracts,
-    )
-
-
-def by_closeness(edition: Edition, order: Order) -> Edition:
-    """Return an edition of which the papers, and the space that they get, are in an order."""
-    place = {id_: number for number, id_ in enumerate(order.ids)}
-    return replace(
-        edition,
-        digests=tuple(_ordered(each, place) for each in edition.digests),
-        best_first=order.ids,
-        closest=order.closest,
-        yours=order.yours,
     )
 
 

@@ -12,14 +12,14 @@ from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from newsletter.errors import RenderError, SubscribersError
-from newsletter.issues.issue import by_closeness, edition_for
+from newsletter.issues.issue import edition_for
 from newsletter.mails.message import Composer
 from newsletter.mails.render import Renderer
+from newsletter.mails.template import Layout
 from newsletter.models import (
     FINAL,
     Abstracts,
     Delivery,
-    Edition,
     Issue,
     Outcome,
     Outgoing,
@@ -62,7 +62,7 @@ class Press:
         self._orders = orders
         # Deliveries come sorted by issues, then by keywords, so a handful is enough.
         self._issues = lru_cache(maxsize=1)(issues)
-        self._edition = lru_cache(maxsize=8)(self._compiled)
+        self._layout = lru_cache(maxsize=8)(self._laid_out)
         self._rendered = lru_cache(maxsize=8)(self._render)
 
     @cached_property
@@ -92,11 +92,11 @@ class Press:
             delivery.abstracts or self._abstracts,
         )
         if self._orders:
-            edition = self._edition(*choice)
             issues = self._issues(delivery.after, delivery.issue)
-            order = self._orders.order(delivery, issues, edition.best_first)
+            layout = self._layout(*choice)
+            order = self._orders.order(delivery, issues, layout.where)
             if order:
-                return self._renderer.render(by_closeness(edition, order), smallest=smallest)
+                return self._renderer.render(layout, order=order, smallest=smallest)
         return self._rendered(choice, smallest=smallest)
 
     def _smallest(self, delivery: Delivery) -> Outgoing | None:
@@ -108,18 +108,19 @@ class Press:
             return None
 
     def _render(self, choice: tuple[Any, ...], *, smallest: bool) -> Rendered:
-        return self._renderer.render(self._edition(*choice), smallest=smallest)
+        return self._renderer.render(self._layout(*choice), smallest=smallest)
 
-    def _compiled(
+    def _laid_out(
         self,
         issue: int,
         after: int,
         keywords: tuple[str, ...],
         weekly: bool,  # noqa: FBT001 (a cache knows its arguments by their places)
         abstracts: Abstracts,
-    ) -> Edition:
+    ) -> Layout:
         issues = self._issues(after, issue)
-        return edition_for(issues, keywords, weekly=weekly, abstracts=abstracts)
+        edition = edition_for(issues, keywords, weekly=weekly, abstracts=abstracts)
+        return self._renderer.laid_out(edition)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

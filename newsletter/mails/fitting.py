@@ -1,8 +1,8 @@
 """What fits: papers into the bytes that Gmail shows, words into the columns of a text."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
 
 from newsletter.mails.views import Heading, View
 from newsletter.models import Edition
@@ -10,6 +10,9 @@ from newsletter.models import Edition
 COLUMNS = 72
 
 _FEW = 3  # so few papers, and each has its whole abstract
+
+# What is said to one reader alone takes its place. Nothing that comes from outside has it.
+REASON = "\x02reason\x03"
 
 # From the title and its first author to the whole abstract; `entry` has links and no abstract.
 Form = Literal["least", "line", "entry", "excerpt", "full"]
@@ -31,25 +34,51 @@ class Both(NamedTuple):
     text: str
 
 
+NOTHING = Both("", "")
+
+
+class OnDemand(dict[Any, Any]):
+    """A dictionary that makes what it does not have yet, and keeps it."""
+
+    def __init__(self, make: Callable[[Any], Any]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, key: Any) -> Any:  # noqa: ANN401 (whatever is made)
+        value = self[key] = self._make(key)
+        return value
+
+
 class Shapes:
-    """A paper as HTML or as text, in every form that was ever asked for."""
+    """A paper as HTML or as text, in every form that was ever asked for.
 
-    def __init__(self, fill: Callable[[Form], str]) -> None:
-        self._fill = fill
-        self._made: dict[Form, str] = {}
-        self._sizes: dict[Form, int] = {}
+    `fill` makes a form, with what is said before the paper to one reader alone. `made` has the
+    forms in which nothing is, the same string each time; `sizes` their bytes; `around` what stands
+    before it and behind it where something is, and how many bytes that takes without it.
+    """
 
-    def made(self, form: Form) -> str:
-        """Return the paper in a form, the same string each time."""
-        if form not in self._made:
-            self._made[form] = self._fill(form)
-        return self._made[form]
+    __slots__ = ("around", "made", "sizes")
 
-    def size(self, form: Form) -> int:
-        """Return the bytes of a form."""
-        if form not in self._sizes:
-            self._sizes[form] = size_of(self.made(form))
-        return self._sizes[form]
+    def __init__(self, fill: Callable[[Form, str], str]) -> None:
+        def around(form: Form) -> Around:
+            before, _, after = fill(form, REASON).partition(REASON)
+            return Around(before, after, size_of(before) + size_of(after))
+
+        self.made: Mapping[Form, str] = OnDemand(lambda form: fill(form, ""))
+        self.sizes: Mapping[Form, int] = OnDemand(lambda form: size_of(self.made[form]))
+        self.around: Mapping[Form, Around] = OnDemand(around)
+
+
+class Around(NamedTuple):
+    """A paper in two pieces; the second is empty where a template does not say why."""
+
+    before: str
+    after: str
+    size: int
+
+    def saying(self, reason: str) -> Sequence[str]:
+        """Return the paper with what is said in it."""
+        return (self.before, reason, self.after) if self.after else (self.before,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -62,18 +91,21 @@ class Card:
     text: Shapes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Section:
     """A digest: papers that stand there, those that stand elsewhere, and what cannot be shown.
 
-    `reasons` are what is said before a paper to this reader alone.
+    `head` stands above its papers; below them stands `rest` with the titles of what stands
+    elsewhere, or `brief` with their number.
     """
 
     heading: Heading
-    cards: list[tuple[str, Card]]
-    also: list[tuple[str, Card]]
-    failed: list[str]
-    reasons: dict[str, Both] = field(default_factory=dict)
+    head: Both
+    cards: Sequence[tuple[str, Card]]
+    also: Sequence[Card] = ()
+    failed: Sequence[str] = ()
+    rest: Both = NOTHING
+    brief: Both = NOTHING
 
 
 class Placed(NamedTuple):
@@ -85,32 +117,50 @@ class Placed(NamedTuple):
     place: int
 
 
+class Page(NamedTuple):
+    """What stands in a mail: `papers` are those of all sections, best first.
+
+    `reasons` are what is said of papers to one reader alone; `headings` are those of the
+    sections as all readers have them.
+    """
+
+    sections: Sequence[Section]
+    papers: Sequence[Placed]
+    reasons: Mapping[str, Both]
+    headings: tuple[Heading, ...]
+
+    def sizes(
+        self, part: Literal["html", "text"], forms: Iterable[Form]
+    ) -> Sequence[Mapping[Form, int]]:
+        """Return the bytes of each paper in some forms, with what is said of it."""
+        html = part == "html"
+        if not self.reasons:
+            return [each.card.html.sizes if html else each.card.text.sizes for each in self.papers]
+        found: list[Mapping[Form, int]] = []
+        for id_, card, _, _ in self.papers:
+            shapes = card.html if html else card.text
+            if said := self.reasons.get(id_):
+                more = size_of(said.html if html else said.text)
+                found.append({form: shapes.around[form].size + more for form in forms})
+            else:
+                found.append(shapes.sizes)
+        return found
+
+
 def in_order(sections: Sequence[Section], best_first: Sequence[str]) -> list[Placed]:
     """Return the papers of all sections, best first; unless that is known, as they stand."""
-    order = {id_: place for place, id_ in enumerate(best_first)}
-    papers = [
-        Placed(id_, card, section, place)
+    papers = {
+        id_: Placed(id_, card, section, place)
         for section, each in enumerate(sections)
         for place, (id_, card) in enumerate(each.cards)
-    ]
-    return sorted(papers, key=lambda paper: order.get(paper.id, len(order)))
-
-
-def joined(
-    sections: Sequence[Section], papers: Sequence[Placed]
-) -> tuple[list[Section], list[Placed]]:
-    """Return the papers of all digests as those of one, the best first."""
-    name = f"The papers of {len(sections)} keywords"
-    total = len(papers)
-    whole = Section(
-        heading=Heading(name, "all", news=f"{total}", total=total, papers=total),
-        cards=[(each.id, each.card) for each in papers],
-        also=[],
-        failed=[id_ for section in sections for id_ in section.failed],
-        reasons={id_: said for section in sections for id_, said in section.reasons.items()},
-    )
-    placed = [each._replace(section=0, place=place) for place, each in enumerate(papers)]
-    return [whole], placed
+    }
+    if not best_first:
+        return list(papers.values())
+    first = [papers[id_] for id_ in best_first if id_ in papers]
+    if len(first) < len(papers):
+        known = set(best_first)
+        first += [each for id_, each in papers.items() if id_ not in known]
+    return first
 
 
 def turns(papers: Sequence[Placed]) -> list[int]:
@@ -119,26 +169,30 @@ def turns(papers: Sequence[Placed]) -> list[int]:
 
 
 def fitted(
-    papers: Sequence[Shapes], room: int, wanted: Form, *, turns: Sequence[int]
+    sizes: Sequence[Mapping[Form, int]], room: int, wanted: Form, *, turns: Sequence[int]
 ) -> list[Form | None]:
     """Choose how each paper is shown, so that all of it fits into `room` bytes; None: not at all.
 
-    `papers` come best first. First each gets its line, where not all do in the order of `turns`
-    (places in `papers`); what is left goes to the best for more, step by step.
+    `sizes` are those of the papers, best first. First each gets its line, where not all do in the
+    order of `turns` (places in `sizes`); what is left goes to the best for more, step by step.
     """
-    now = [paper.size(wanted) for paper in papers]
-    if sum(now) <= room:
-        return [wanted] * len(papers)
+    if sum([each[wanted] for each in sizes]) <= room:
+        return [wanted] * len(sizes)
     least, *further = LADDERS[wanted]
-    now = [paper.size(least) for paper in papers]
-    forms: list[Form | None] = [None] * len(papers)
-    for place in turns:
-        if now[place] <= room:
-            forms[place] = least
-            room -= now[place]
+    now = [each[least] for each in sizes]
+    forms: list[Form | None] = [None] * len(sizes)
+    if sum(now) <= room:
+        forms = [least] * len(sizes)
+        room -= sum(now)
+    else:
+        for place in turns:
+            if now[place] <= room:
+                forms[place] = least
+                room -= now[place]
     for form in further:
-        for place, size in enumerate([paper.size(form) for paper in papers]):
-            if forms[place] and size - now[place] <= room:
+        for place, each in enumerate(sizes):
+            size = each[form]
+            if size - now[place] <= room and forms[place]:
                 forms[place] = form
                 room -= size - now[place]
                 now[place] = size
@@ -147,7 +201,7 @@ def fitted(
 
 def size_of(piece: str) -> int:
     """Return the bytes of a piece."""
-    return len(piece.encode())
+    return len(piece) if piece.isascii() else len(piece.encode())
 
 
 def wrapped(text: str) -> str:
@@ -183,11 +237,15 @@ def wanted(edition: Edition, papers: int, *, smallest: bool) -> Form:
     return "full" if edition.abstracts == "full" or papers <= _FEW else "excerpt"
 
 
-def values(paper: View, form: Form) -> dict[str, object]:
-    """Return what the block `paper` shows in a form: of comment and abstract all, or a part."""
+def values(paper: View, form: Form, reason: str) -> dict[str, object]:
+    """Return what the block `paper` shows in a form: of comment and abstract all, or a part.
+
+    `reason` is why the paper is close to what the reader wrote.
+    """
     whole, part = form == "full", form == "excerpt"
     return {
         "paper": paper,
+        "reason": reason,
         "comment": paper.comment if whole else paper.short_comment,
         "abstract": paper.abstract if whole else paper.excerpt if part else (),
     }

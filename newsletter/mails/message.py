@@ -6,7 +6,7 @@ made for each recipient is To, Message-ID, List-Unsubscribe and the unsubscribe 
 
 import re
 from binascii import b2a_qp
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from email.header import Header
 from email.utils import format_datetime, formataddr, parseaddr
@@ -26,12 +26,15 @@ from newsletter.subscribers.joining import KEEP
 # part can hold this (RFC 2045 6.7).
 _BOUNDARY = "=_edition"
 
-_SLOT = re.compile(f"({UNSUBSCRIBE}|{PREFERENCES})")
+_SLOTS = (UNSUBSCRIBE, PREFERENCES)
+_SLOT = re.compile(f"({'|'.join(_SLOTS)})")
 
 _MARK = "TOKEN" * 8  # in the place of a token, in what is made once
 
 # Outlook and some browsers cut links of more than 2,000 characters.
 _LONGEST_BODY = 1_700
+
+_LONG = 3_000  # characters: the head of the HTML, with its style sheet
 
 _ATOM = r'[^\s"(),.:;<>@\[\\\]]+'  # RFC 5322 3.2.3; any script: RFC 6532
 _ADDRESS = re.compile(rf"{_ATOM}(\.{_ATOM})*@([a-z0-9-]+\.)*[a-z0-9-]+")
@@ -155,13 +158,14 @@ class Composer:
             ]
         )
 
-    def _body(self, delivery: Delivery, rendered: Rendered, token: str) -> Iterable[bytes]:
+    def _body(self, delivery: Delivery, rendered: Rendered, token: str) -> list[bytes]:
         encoded = _quoted(token)
-        yield from _joined(rendered.text, [encoded.join(around) for around in self._in_text])
+        body = _joined(rendered.text, [encoded.join(around) for around in self._in_text])
         if delivery.format == "html":
-            yield _BETWEEN
-            yield from _joined(rendered.html, [encoded.join(around) for around in self._in_html])
-            yield _END
+            body.append(_BETWEEN)
+            body += _joined(rendered.html, [encoded.join(around) for around in self._in_html])
+            body.append(_END)
+        return body
 
     def _unsubscribe_link(self, token: str) -> str:
         base = self._masthead.base_url
@@ -253,24 +257,46 @@ def _digest(*parts: str) -> str:
     return sha256("\0".join(parts).encode()).hexdigest()
 
 
-def _joined(pieces: tuple[str, ...], slots: Sequence[bytes]) -> Iterator[bytes]:
-    return (part if isinstance(part, bytes) else slots[part] for part in _encoded(pieces))
+def _joined(pieces: tuple[str, ...], slots: Sequence[bytes]) -> list[bytes]:
+    whole, places = _encoded(pieces)
+    parts = list(whole)
+    for place, slot in places:
+        parts[place] = slots[slot]
+    return parts
 
 
 # Deliveries come sorted by edition, so that few are at work at a time.
 @lru_cache(maxsize=16)
-def _encoded(pieces: tuple[str, ...]) -> tuple[bytes | int, ...]:
-    """Return the pieces in quoted-printable, whole lines each, the number of a slot where it is."""
-    return tuple(chain.from_iterable(map(_cut, pieces)))
+def _encoded(pieces: tuple[str, ...]) -> tuple[tuple[bytes, ...], tuple[tuple[int, int], ...]]:
+    """Return the pieces in quoted-printable, whole lines each, and where which slot is."""
+    parts = tuple(chain.from_iterable(map(_cut, pieces)))
+    if b"" not in parts:
+        return parts, ()
+    slots = iter(chain.from_iterable(_SLOT.findall(piece) for piece in pieces if "\x02" in piece))
+    return parts, tuple((n, _SLOTS.index(next(slots))) for n, part in enumerate(parts) if not part)
 
 
 # The cards of a day, each of some 3 KB, and what stands between them.
 @lru_cache(maxsize=4096)
-def _cut(piece: str) -> tuple[bytes | int, ...]:
-    slots = (UNSUBSCRIBE, PREFERENCES)
-    parts = _SLOT.split(piece) if "\x02" in piece else [piece]
-    cut = [slots.index(part) if part in slots else _quoted(part) for part in parts]
-    return tuple(part for part in cut if part != b"")
+def _cut(piece: str) -> tuple[bytes, ...]:
+    """Return a piece in quoted-printable; nothing stands in the place of a slot."""
+    if "\x02" not in piece:
+        return (_by_line(piece),) if piece else ()
+    parts = _SLOT.split(piece)
+    return tuple(b"" if part in _SLOTS else _by_line(part) for part in parts if part)
+
+
+def _by_line(text: str) -> bytes:
+    """Return the text in quoted-printable; of a long one most lines are in other mails, too."""
+    if len(text) < _LONG:
+        return _quoted(text)
+    *lines, last = text.split("\n")
+    return b"".join([*map(_line, lines), _quoted(last)])
+
+
+@lru_cache(maxsize=1024)
+def _line(text: str) -> bytes:
+    return _quoted(f"{text}\n")
 
 
 def _around(link: str) -> list[bytes]:

@@ -5,10 +5,10 @@ that show it in the same way, and the same string stands in all of them.
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC, tzinfo
-from itertools import accumulate
+from datetime import UTC, date, datetime, tzinfo
+from operator import is_
 from pathlib import Path
 
 from newsletter.addresses import bare
@@ -19,23 +19,28 @@ from newsletter.mails.fitting import (
     Both,
     Card,
     Form,
-    Placed,
+    Page,
     Section,
     Shapes,
     block,
-    fitted,
     in_order,
-    joined,
-    place,
-    size_of,
-    turns,
     values,
     wanted,
     wrapped,
 )
-from newsletter.mails.template import Templates
-from newsletter.mails.views import Heading, View, heading, matched, specimen, view
-from newsletter.models import Announcement, Digest, Edition, Keyword, Masthead, Rendered
+from newsletter.mails.printing import Printing
+from newsletter.mails.template import Layout, Templates, escaped
+from newsletter.mails.views import Heading, View, heading, specimen, view
+from newsletter.models import (
+    Announcement,
+    Digest,
+    Edition,
+    Keyword,
+    Masthead,
+    Order,
+    Paper,
+    Rendered,
+)
 from newsletter.phrases import counted
 from newsletter.prose import plain
 
@@ -43,17 +48,9 @@ from newsletter.prose import plain
 UNSUBSCRIBE = "\x02unsubscribe\x03"
 PREFERENCES = "\x02preferences\x03"
 
-# Gmail cuts a mail at about 102 KB of HTML, and what goes is the foot with the unsubscribe link.
-LIMIT = 90_000
-TEXT_LIMIT = 240_000
-
-_LINKS = 3_000  # bytes of the limit that are kept for the personal links
-_HEADS = 6_000  # bytes: where the headings take more, they are set smaller
-_TITLES = 40  # so many papers, and their titles stand before them all
-_BEST = 8  # of more papers the first of all keywords
-_AROUND = 1_500  # bytes around the papers of all keywords together
-_COUNT = 250  # bytes for the line that counts what a digest left out
 _PREHEADER = 140  # characters that an inbox shows behind a subject
+_PERSONAL = ("subject", "preheader", "keywords")  # what opening and closing say to few alone
+_PAPERS = 20_000  # that are known by where they are in memory
 logger = logging.getLogger(__name__)
 
 
@@ -81,318 +78,215 @@ class Renderer:
         self._preferences = PREFERENCES if masthead.base_url or masthead.changeable else ""
         self._bibtex, self._timezone, self._subject = bibtex, timezone, subject
         opened = Templates(templates)
-        self._html, self._text = opened.html, opened.text
-        self._shared, self._fixed, self._both = opened.shared, opened.fixed, opened.both
-        self._cards: dict[object, Card | None] = {}
+        self._html, self._text, self._both = opened.html, opened.text, opened.both
+        self._mould, self._printing = opened.mould, Printing(opened)
+        self._cards: dict[Paper, dict[object, Card | None]] = {}
+        # By where papers are in memory: to hash them whole takes longer than all else.
+        self._papers: dict[int, tuple[Paper, dict[object, Card | None]]] = {}
+        self._numbers: dict[Keyword, int] = {}
+        self._keywords: list[Keyword] = []
         self._try_out()
 
     def _try_out(self) -> None:
         """Fill every block once, so that a fault is found before the day that needs the block."""
-        card, head = self._filled(specimen()), Heading("x", "x", news="x", total=1, papers=1)
-        section = Section(heading=head, cards=[("x", card)], also=[("x", card)], failed=["x"])
+        card = self._filled(specimen())
         for form in LADDERS["full"]:
-            card.html.made(form)
-            card.text.made(form)
-        for small in (False, True):
-            self._head(section, small=small)
-            self._rest(section, named=small, left_out=1, frame={"number": 1, "page": "x"})
-        tuple(self._titles([section, section]))
-        self._html.piece("index", index=[head, head])
-        self._shared("reason", reason="x")
-        self._html.piece("small_papers")
-        self._html.piece("small_papers_end")
-        self._more(1, [], frame={"number": 1, "page": "x"})
+            for shapes in (card.html, card.text):
+                _ = shapes.made[form], shapes.around[form]
+        self._printing.try_out(card)
 
-    def render(self, edition: Edition, *, smallest: bool = False) -> Rendered:
+    def render(
+        self, edition: Edition | Layout, *, order: Order | None = None, smallest: bool = False
+    ) -> Rendered:
         """Return the edition as HTML of at most 90 KB, and as text, in which no paper is missing.
 
+        An edition that many have is laid out once, see `laid_out`; `order` is that of one of them.
         With `smallest` papers are titles and nothing else. A paper that cannot be shown costs one
         line. Raises RenderError for a template's fault, and when none of several papers can be
         shown: that is no paper's fault.
         """
-        edition = replace(edition, digests=tuple(map(self._local, edition.digests)))
+        layout = edition if isinstance(edition, Layout) else self.laid_out(edition)
+        page = self._personal(layout, order) if order else layout.page
+        form = wanted(layout.edition, len(page.papers), smallest=smallest)
+        titles = [each.card.view.short_title for each in page.papers[:6]]
+        personal = {
+            "subject": layout.subject(titles[0] if titles else ""),
+            "preheader": wording.shortened(" · ".join(titles[1:]), _PREHEADER),
+            "keywords": layout.keywords,
+        }
+        titled = not smallest and len(page.papers) > 1
+        listed = self._printing.titles(page.sections) if titled else []
+        frame = (layout.opening.html(personal), layout.closing.html(personal))
+        in_text = (layout.opening.text(personal), layout.closing.text(personal))
+        return Rendered(
+            date=layout.edition.date,
+            subject=personal["subject"],
+            html=tuple(self._printing.html(page, form, layout.frame, frame, listed)),
+            text=tuple(self._printing.text(page, form, in_text, listed)),
+        )
+
+    def laid_out(self, edition: Edition) -> Layout:
+        """Return what all who have an edition share. Raises RenderError."""
+        edition = self._local(edition)
         sections = self._sections(edition)
         papers = in_order(sections, edition.best_first)
-        if not papers and sum(len(each.failed) for each in sections) > 1:
+        page = Page(sections, papers, {}, tuple(each.heading for each in sections))
+        if not page.papers and sum(len(each.failed) for each in sections) > 1:
             reason = "none of the papers can be shown; the log says why, paper by paper"
             raise RenderError("edition.html", reason)
-        titles = [each.card.view.short_title for each in papers]
-        form = wanted(edition, len(papers), smallest=smallest)
-        names = [each.keyword.name for each in edition.digests]
-        subject = wording.subject(
-            self._subject, edition, newsletter=self._title, best=titles[0] if titles else ""
-        )
         frame = {
             "title": self._title,
-            "subject": subject,
-            "preheader": wording.shortened(" · ".join(titles[1:6]), _PREHEADER),
             "when": wording.when(edition),
             "number": edition.issue,
             "page": self._issue_url(edition.issue),
             "count": wording.count(edition),
-            "sources": list(dict.fromkeys(plain(each.source) for each in edition.digests)),
-            "notes": wording.notes(edition),
+            "sources": tuple(dict.fromkeys(plain(each.source) for each in edition.digests)),
+            "notes": tuple(wording.notes(edition)),
             "quiet": wording.quiet(edition),
-            "keywords": wording.listed(names) if names else "",
             "owner": self._owner,
             "preferences": self._preferences,
             "unsubscribe": UNSUBSCRIBE,
         }
-        titled = not smallest and len(papers) > 1
-        return Rendered(
-            date=edition.date,
-            subject=subject,
-            html=tuple(self._as_html(sections, papers, form, frame, titled=titled)),
-            text=tuple(self._as_text(sections, papers, form, frame, titled=titled)),
+        names = [each.keyword.name for each in edition.digests]
+        return Layout(
+            edition=edition,
+            page=page,
+            frame=frame,
+            opening=self._mould("opening", _PERSONAL, **frame),
+            closing=self._mould("closing", _PERSONAL, **frame),
+            subject=wording.subjects(self._subject, edition, newsletter=self._title),
+            keywords=wording.listed(names) if names else "",
+            where={each.id: each for each in papers},
         )
 
-    def _local(self, digest: Digest) -> Digest:
-        return replace(digest, since=digest.since and digest.since.astimezone(self._timezone))
+    def _local(self, edition: Edition) -> Edition:
+        """Return an edition with the times that it has as they are where the newsletter is."""
+        digests = tuple(map(self._local_digest, edition.digests))
+        # Moments of two zones are equal.
+        as_they_are = all(map(is_, digests, edition.digests))
+        return edition if as_they_are else replace(edition, digests=digests)
+
+    def _local_digest(self, digest: Digest) -> Digest:
+        since = digest.since and digest.since.astimezone(self._timezone)
+        if not since or since.date() == digest.since.date():  # type: ignore[union-attr]
+            return digest  # of a time nothing else is shown
+        return replace(digest, since=since)
 
     def _sections(self, edition: Edition) -> list[Section]:
         """Return the digests with papers; a paper stands under one of them, others refer to it."""
-        keywords = matched(edition)
-        shown: dict[str, Card | None] = {}
-        sections = []
-        closest = self._closest(edition)
-        for digest in edition.digests:
-            name = digest.keyword.name
-            section = Section(heading=heading(digest, edition), cards=[], also=[], failed=[])
+        numbers = [self._number_of(each.keyword) for each in edition.digests]
+        matched: dict[str, tuple[int, ...]] = {}
+        for number, digest in zip(numbers, edition.digests, strict=True):
+            alone = (number,)
             for each in digest.announcements:
                 id_ = each.paper.id
-                own = edition.shown_in[id_] == name
-                if own and id_ not in shown:
-                    shown[id_] = self._card(each, digest, edition, keywords[id_])
-                card = shown.get(id_)
-                if card and own and id_ in closest.reasons:
-                    closest.cards.append((id_, card))
-                    section.also.append((id_, card))
-                elif card:
-                    (section.cards if own else section.also).append((id_, card))
-                    if own and id_ in edition.yours:
-                        section.reasons[id_] = self._shared("reason", reason=wording.YOURS)
-                elif own:
-                    section.failed.append(each.paper.local_id)
-            if section.cards or section.also or section.failed:
-                sections.append(section)
-        if not closest.cards:
-            return sections
-        place = {each.id: number for number, each in enumerate(edition.closest)}
-        closest.cards.sort(key=lambda each: place[each[0]])
-        return [closest, *sections]
+                matched[id_] = matched[id_] + alone if id_ in matched else alone
+        shown: dict[str, Card | None] = {}
+        sections = []
+        for number, digest in zip(numbers, edition.digests, strict=True):
+            name = digest.keyword.name
+            # `is_late` looks at the days, and nothing else does.
+            under = (number, digest.since, edition.date)
+            cards, also, failed = [], [], []
+            for each in digest.announcements:
+                id_ = each.paper.id
+                if edition.shown_in[id_] != name:
+                    if other := shown.get(id_):
+                        also.append(other)
+                    continue
+                card = self._card(each, digest, matched[id_], under)
+                shown[id_] = card
+                if card:
+                    cards.append((id_, card))
+                else:
+                    failed.append(each.paper.local_id)
+            if cards or also or failed:
+                head = heading(digest, len(cards) + len(failed))
+                sections.append(self._printing.section(head, cards, also, failed))
+        return sections
 
-    def _closest(self, edition: Edition) -> Section:
-        """Return the section of what is closest to a reader's own papers, still without cards."""
-        number = len(edition.closest)
-        said = counted(number, "paper")
-        return Section(
-            heading=Heading(wording.CLOSEST, "closest", news=said, total=number, papers=number),
-            cards=[],
-            also=[],
-            failed=[],
-            reasons={
-                each.id: self._both("reason", reason=wording.close_to(each))
-                for each in edition.closest
-            },
-        )
+    def _number_of(self, keyword: Keyword) -> int:
+        number = self._numbers.setdefault(keyword, len(self._numbers))
+        if number == len(self._keywords):
+            self._keywords.append(keyword)
+        return number
 
     def _card(
         self,
         announcement: Announcement,
         digest: Digest,
-        edition: Edition,
-        keywords: Sequence[Keyword],
+        matched: tuple[int, ...],
+        under: tuple[int, datetime | None, date],
     ) -> Card | None:
-        """Return the card of a paper, None if there is no showing it."""
-        # `is_late` looks at the days, and nothing else does.
-        days = (digest.since, edition.date)
-        key = (announcement, tuple(keywords), digest.keyword.name, days)
-        if key not in self._cards:
-            try:
-                seen = view(announcement, digest, edition.date, keywords, bibtex=self._bibtex)
-            except OSError:
-                raise  # no paper's fault
-            except Exception as e:  # noqa: BLE001 (one bad paper costs a line, not the mail)
-                logger.warning("paper %r cannot be shown: %r", announcement.paper.id, e)
-                self._cards[key] = None
-            else:
-                self._cards[key] = self._filled(seen)
-        return self._cards[key]
+        """Return the card of a paper, None if there is no showing it.
+
+        `matched` are the keywords that announce it, `under` the one that it stands under, and when.
+        """
+        paper = announcement.paper
+        of = self._papers.get(id(paper))
+        if of is None or of[0] is not paper:
+            if len(self._papers) >= _PAPERS:
+                self._papers.clear()
+            cards = self._cards.setdefault(paper, {})
+            of = self._papers[id(paper)] = (paper, cards)
+        key = (announcement.kind, announcement.replaces, matched, under)
+        if key not in of[1]:
+            of[1][key] = self._made(announcement, digest, matched, under[2])
+        return of[1][key]
+
+    def _made(
+        self, announcement: Announcement, digest: Digest, matched: tuple[int, ...], day: date
+    ) -> Card | None:
+        keywords = [self._keywords[each] for each in matched]
+        try:
+            seen = view(announcement, digest, day, keywords, bibtex=self._bibtex)
+        except OSError:
+            raise  # no paper's fault
+        except Exception as e:  # noqa: BLE001 (one bad paper costs a line, not the mail)
+            logger.warning("paper %r cannot be shown: %r", announcement.paper.id, e)
+            return None
+        return self._filled(seen)
 
     def _filled(self, paper: View) -> Card:
+        def html(form: Form, reason: str) -> str:
+            return self._html.piece(block(form), **values(paper, form, reason))
+
+        def text(form: Form, reason: str) -> str:
+            return wrapped(self._text.piece(block(form), **values(paper, form, reason)))
+
         return Card(
-            view=paper,
-            item=self._both("item", paper=paper),
-            html=Shapes(lambda form: self._html.piece(block(form), **values(paper, form))),
-            text=Shapes(lambda form: wrapped(self._text.piece(block(form), **values(paper, form)))),
+            view=paper, item=self._both("item", paper=paper), html=Shapes(html), text=Shapes(text)
         )
 
-    def _as_html(
-        self,
-        sections: Sequence[Section],
-        papers: Sequence[Placed],
-        form: Form,
-        frame: dict[str, object],
-        *,
-        titled: bool,
-    ) -> Iterator[str]:
-        """Yield the HTML: what is always there, then papers as there is room for them.
-
-        Headings get half of it, and are set smaller or left out before a paper is. Of what there is
-        still no room for, the digests count it.
-        """
-        few = len(papers) <= _TITLES
-        titles = self._titles(sections) if few else self._best(papers[:_BEST])
-        contents = [each.html for each in titles] if titled else []
-        opening = self._html.piece("opening", **frame)
-        closing = self._html.piece("closing", **frame)
-        room = LIMIT - _LINKS - size_of(opening) - size_of(closing)
-        if sum(map(size_of, contents)) > room // 4:
-            contents = []
-        small = sum(size_of(self._head(each).html) for each in sections) > _HEADS
-        if len(sections) > 1 and not (few or small):
-            index = [each.heading for each in sections]
-            contents.append(self._html.piece("index", index=index))
-        room -= sum(map(size_of, contents))
-
-        least = sum(each.card.html.size("least") for each in papers)
-        fixed = [self._around(each, small=small) for each in sections]
-        if least + sum(fixed) > room >= least + _AROUND:
-            sections, papers = joined(sections, papers)
-            fixed = [_AROUND + sum(size_of(each.html) for each in sections[0].reasons.values())]
-            small = False
-        kept = sum(taken <= room // 2 for taken in accumulate(fixed))
-        dropped = [each.heading.name for each in sections[kept:]]
-        room -= sum(fixed[:kept])
-        papers = [each for each in papers if each.section < kept]
-        if dropped or least > room:
-            room -= kept * (_COUNT + size_of(str(frame["page"])))
-            room -= size_of(self._more(99_999, dropped, frame=frame))
-
-        shapes = [each.card.html for each in papers]
-        chosen = fitted(shapes, room, form, turns=turns(papers))
-        room -= sum(shape.size(form) for shape, form in zip(shapes, chosen, strict=True) if form)
-        forms = {each.id: form for each, form in zip(papers, chosen, strict=True)}
-
-        begin, end = ("small_papers", "small_papers_end") if small else ("papers", "papers_end")
-        yield opening
-        yield from contents
-        for section in sections[:kept]:
-            yield self._head(section, small=small).html
-            if section.cards:
-                yield from self._listed(section, forms, begin, end)
-            left_out = sum(not forms[id_] for id_, _ in section.cards)
-            brief = self._rest(section, left_out=left_out, frame=frame).html
-            whole = self._rest(section, left_out=left_out, named=True, frame=frame).html
-            if size_of(whole) - size_of(brief) <= room:
-                room -= size_of(whole) - size_of(brief)
-                yield whole
+    def _personal(self, layout: Layout, order: Order) -> Page:
+        """Return the papers of an edition as one reader gets them: the closest before all."""
+        where, former = layout.where, layout.page.sections
+        first = [(id_, where[id_].card) for each in order.closest if (id_ := each.id) in where]
+        moved = {id_ for id_, _ in first}
+        cards: list[list[tuple[str, Card]]] = [[] for _ in former]
+        for id_ in order.ids:
+            if id_ in where and id_ not in moved:
+                at = where[id_]
+                cards[at.section].append((id_, at.card))
+        sections = []
+        if first:
+            said = counted(len(first), "paper")
+            head = Heading(wording.CLOSEST, "closest", said, len(first), len(first))
+            sections.append(self._printing.section(head, first, (), ()))
+        for each, own in zip(former, cards, strict=True):
+            less = len(each.cards) - len(own)
+            if less:
+                head = each.heading._replace(news=wording.above(each.heading.news, less))
+                sections.append(self._printing.section(head, own, each.also, each.failed))
             else:
-                yield brief
-        if dropped:
-            number = sum(len(each.cards) for each in sections[kept:])
-            yield self._more(number, dropped, frame=frame)
-        yield closing
-
-    def _as_text(
-        self,
-        sections: Sequence[Section],
-        papers: Sequence[Placed],
-        form: Form,
-        frame: dict[str, object],
-        *,
-        titled: bool,
-    ) -> Iterator[str]:
-        """Yield the text: no paper is missing, but of very many each says less."""
-        contents = [each.text for each in self._titles(sections)] if titled else []
-        shapes = [each.card.text for each in papers]
-        room = TEXT_LIMIT - sum(map(size_of, contents))
-        chosen = fitted(shapes, room, form, turns=turns(papers))
-        forms = {each.id: form or "least" for each, form in zip(papers, chosen, strict=True)}
-        yield wrapped(self._text.piece("opening", **frame))
-        yield from contents
-        for section in sections:
-            yield self._head(section).text
-            for id_, card in section.cards:
-                if id_ in section.reasons:
-                    yield section.reasons[id_].text
-                yield card.text.made(forms[id_])
-            yield self._rest(section, named=True).text
-        yield wrapped(self._text.piece("closing", **frame))
-
-    def _listed(
-        self, section: Section, forms: Mapping[str, Form | None], begin: str, end: str
-    ) -> Iterator[str]:
-        """Yield the papers of a section as a list, which what is said to one reader interrupts."""
-        before, after = self._fixed(begin), self._fixed(end)
-        is_open = False
-        for id_, card in section.cards:
-            form = forms[id_]
-            if not form:
-                continue
-            said = section.reasons.get(id_)
-            if is_open and said:
-                yield after
-                is_open = False
-            if said:
-                yield said.html
-            if not is_open:
-                yield before
-                is_open = True
-            yield card.html.made(form)
-        if is_open:
-            yield after
-
-    def _titles(self, sections: Sequence[Section]) -> Iterator[Both]:
-        """Yield the titles of all papers under their keywords."""
-        for section in sections:
-            if section.cards:
-                yield self._shared("group", name=section.heading.name if len(sections) > 1 else "")
-                yield from self._items(card for _, card in section.cards)
-
-    def _best(self, papers: Sequence[Placed]) -> Iterator[Both]:
-        """Yield the titles of the papers that come first among very many."""
-        yield self._shared("group", name=f"The best {len(papers)}")
-        yield from self._items(each.card for each in papers)
-
-    def _items(self, cards: Iterable[Card]) -> Iterator[Both]:
-        yield self._shared("papers")
-        yield from (card.item for card in cards)
-        yield self._shared("papers_end")
-
-    def _around(self, section: Section, *, small: bool) -> int:
-        """Return the bytes that a digest takes without its papers."""
-        brackets = 2 * size_of(self._fixed("papers"))
-        head, rest = self._head(section, small=small), self._rest(section)
-        said = sum(size_of(each.html) + brackets for each in section.reasons.values())
-        return size_of(head.html) + size_of(rest.html) + (brackets if section.cards else 0) + said
-
-    def _head(self, section: Section, *, small: bool = False) -> Both:
-        return self._shared("digest", digest=section.heading, small=small)
-
-    def _rest(
-        self,
-        section: Section,
-        *,
-        named: bool = False,
-        left_out: int = 0,
-        frame: Mapping[str, object] | None = None,
-    ) -> Both:
-        """Return what stands below the papers of a digest; `named` are those of other keywords.
-
-        `frame` says where the papers are that were left out.
-        """
-        return self._shared(
-            "rest",
-            also=tuple(card.view for _, card in section.also) if named else (),
-            here_too=wording.here_too(len(section.also)) if section.also and not named else "",
-            more=wording.more(left_out) if left_out else "",
-            **place(frame if left_out else None),
-            failed=wording.not_shown(section.failed) if section.failed else "",
-        )
-
-    def _more(self, number: int, names: Sequence[str], *, frame: Mapping[str, object]) -> str:
-        return self._html.piece("more", more=wording.more(number, names), **place(frame))
+                sections.append(replace(each, cards=own))
+        said_of = {each.id: wording.close_to(each) for each in (*order.closest, *order.further)}
+        said_of |= dict.fromkeys(order.yours, wording.YOURS)
+        reasons = {
+            id_: Both(escaped(each), wrapped(each)) for id_, each in said_of.items() if id_ in where
+        }
+        index = (*(each.heading for each in sections[:1] if first), *layout.page.headings)
+        return Page(sections, in_order(sections, order.ids), reasons, index)
 
 
 def filled(pieces: Iterable[str], unsubscribe: str, preferences: str = "") -> str:

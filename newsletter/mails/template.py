@@ -6,14 +6,19 @@ Styles are written into the elements of the template itself, once, and never int
 import io
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from traceback import walk_tb
 
 from newsletter.errors import RenderError
-from newsletter.mails.fitting import Both, wrapped
+from newsletter.mails.fitting import Both, Page, Placed, wrapped
+from newsletter.models import Edition
 
 _PIECES = 4096  # that are kept to be used again
+_MOULDS = 64
+# Texts by which a template shows whether it does more than show them.
+_PROBES = ("", "x", "<&'\">", "A title of many words. " * 20)
 _DOCTYPE = "<!DOCTYPE html>"
 _EXPRESSION = r"\{\{.*?\}\}"
 _STATEMENT = r"\{%.*?%\}"
@@ -126,6 +131,78 @@ def _blank(found: re.Match[str]) -> str:
     return "\n" * found[0].count("\n")
 
 
+class Mould:
+    """A block that was filled but for some texts, each of which stands in it as it is.
+
+    A template may do with a text what it likes; one that does more than show it is filled anew
+    each time.
+    """
+
+    def __init__(
+        self,
+        fill: Callable[[Mapping[str, str]], str],
+        slots: Sequence[str],
+        change: Callable[[str], str],
+    ) -> None:
+        self._fill, self._change = fill, change
+        marked = fill({each: f"\x02{each}\x03" for each in slots})
+        self._parts = re.split(f"\x02({'|'.join(slots)})\x03", marked)
+        self._is_whole = all(
+            self._cast(texts) == fill(texts)
+            for probe in _PROBES
+            for texts in [dict.fromkeys(slots, probe)]
+        )
+
+    def filled(self, texts: Mapping[str, str]) -> str:
+        """Return the block with these texts."""
+        return self._cast(texts) if self._is_whole else self._fill(texts)
+
+    def _cast(self, texts: Mapping[str, str]) -> str:
+        parts = self._parts.copy()
+        parts[1::2] = [self._change(texts[each]) for each in parts[1::2]]
+        return "".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Moulds:
+    """A block of both parts that lacks some texts."""
+
+    _html: Mould
+    _text: Mould
+
+    def html(self, texts: Mapping[str, str]) -> str:
+        """Return it as HTML."""
+        return self._html.filled(texts)
+
+    def text(self, texts: Mapping[str, str]) -> str:
+        """Return it as text."""
+        return wrapped(self._text.filled(texts))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Layout:
+    """What all who have an edition share; `where` its papers stand, by id.
+
+    `opening` and `closing` lack the subject and what else few share, `subject` the best title.
+    """
+
+    edition: Edition
+    page: Page
+    frame: Mapping[str, object]
+    opening: Moulds
+    closing: Moulds
+    subject: Callable[[str], str]
+    keywords: str
+    where: Mapping[str, Placed]
+
+
+def escaped(text: str) -> str:
+    """Return a text as it stands in HTML."""
+    import markupsafe
+
+    return str(markupsafe.escape(text))
+
+
 class Templates:
     """The templates of both parts; a piece that many editions have is made once.
 
@@ -138,14 +215,13 @@ class Templates:
         self.text = Blocks("edition.txt", folders)
         self._pieces: dict[object, Both] = {}
         self._brackets: dict[str, str] = {}
+        self._moulds: dict[object, Moulds] = {}
 
     def shared(self, block: str, **values: object) -> Both:
         """Return a block that many editions have, made once for equal values."""
         key = (block, *values.values())
         if key not in self._pieces:
-            if len(self._pieces) >= _PIECES:  # what one reader alone has is in here, too
-                self._pieces.clear()
-            self._pieces[key] = self.both(block, **values)
+            self._keep(key, self.both(block, **values))
         return self._pieces[key]
 
     def fixed(self, block: str) -> str:
@@ -153,6 +229,34 @@ class Templates:
         if block not in self._brackets:
             self._brackets[block] = self.html.piece(block)
         return self._brackets[block]
+
+    def listing(self, block: str, **values: object) -> str:
+        """Return a block that the HTML alone has, made once for equal values."""
+        key = ("html", block, *values.values())
+        if key not in self._pieces:
+            self._keep(key, Both(self.html.piece(block, **values), ""))
+        return self._pieces[key].html
+
+    def mould(self, block: str, slots: Sequence[str], **values: object) -> "Moulds":
+        """Return a block of both parts that lacks the texts of some names, made once."""
+        key = (block, *slots, *values.values())
+        if key not in self._moulds:
+            if len(self._moulds) >= _MOULDS:
+                self._moulds.clear()
+
+            def html(texts: Mapping[str, str]) -> str:
+                return self.html.piece(block, **values, **texts)
+
+            def text(texts: Mapping[str, str]) -> str:
+                return self.text.piece(block, **values, **texts)
+
+            self._moulds[key] = Moulds(Mould(html, slots, escaped), Mould(text, slots, str))
+        return self._moulds[key]
+
+    def _keep(self, key: object, piece: Both) -> None:
+        if len(self._pieces) >= _PIECES:  # what one reader alone has is in here, too
+            self._pieces.clear()
+        self._pieces[key] = piece
 
     def both(self, block: str, **values: object) -> Both:
         """Return a block of both parts, filled."""

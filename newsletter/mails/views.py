@@ -1,25 +1,33 @@
 """What the templates see of a paper and of a keyword: values that are ready to be shown."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from hashlib import sha256
 from itertools import chain
-from re import compile as pattern
 from typing import NamedTuple
 
 from newsletter.keywords.matching import called, marks
 from newsletter.mails import wording
-from newsletter.mails.excerpts import excerpt
 from newsletter.mails.links import addresses, mended, offers
-from newsletter.models import Announcement, Digest, Edition, Keyword, Link
+from newsletter.models import Announcement, Digest, Keyword, Link
 from newsletter.prose import plain, prose
 
-_ADDRESS = pattern(r"https://(?!\S*/\.\.?/)[!-~]+")
+_ADDRESS = re.compile(r"https://(?!\S*/\.\.?/)[!-~]+")
 _TITLE = 250  # characters of a title where space is short: arXiv's longest have some 240
 _COMMENT = 200
 _MARKED = 20_000  # of an abstract; arXiv takes none of more than 1,920
+_EXCERPT = 320  # characters
+
+_END = re.compile(r"[.!?][\"”’')\]]*\s+(?=[\"“‘'(\[]*[^\W_])")
+# What has a full stop and ends no sentence; a letter alone is an initial.
+_GOES_ON = re.compile(
+    r"(?:^|[\s(\[])(?:[^\W\d_]|e\.g|i\.e|cf|vs|al|etc|resp|approx|ca|fig|figs|eq|eqs|sec|ref|refs"
+    r"|no|dr|prof|st|w\.r\.t|a\.k\.a|viz)\.[\"”’')\]]*\s+$",
+    re.IGNORECASE,
+)
 
 
 class Run(NamedTuple):
@@ -116,7 +124,7 @@ def view(
         first_author=wording.first_author(paper.authors),
         comment=_runs(comment, ()),
         short_comment=_cut_runs(comment, (), 0, _word_end(comment, _COMMENT)),
-        excerpt=_cut_runs(abstract, spans, *excerpt(abstract, found[0][0] if found else 0)),
+        excerpt=_cut_runs(abstract, spans, *_excerpt(abstract, found[0][0] if found else 0)),
         abstract=_runs(abstract, spans),
     )
 
@@ -188,18 +196,64 @@ def _marked(text: str, spans: Iterable[tuple[int, int]], begin: int, end: int) -
     yield Run(text[done:end])
 
 
+def _excerpt(text: str, at: int = 0) -> tuple[int, int]:
+    """Return where the excerpt of a text begins and ends: at most 320 characters around `at`.
+
+    It is the sentence there and the next, where both fit; else that sentence; else as many words of
+    it as fit.
+    """
+    sentences = _sentences(text)
+    place = next(i for i, (_, end) in enumerate(sentences) if at < end or end == len(text))
+    start, end = sentences[place]
+    if end - start > _EXCERPT:
+        return _words(text, start, end, at)
+    if place + 1 < len(sentences) and sentences[place + 1][1] - start <= _EXCERPT:
+        end = sentences[place + 1][1]
+    return start, end
+
+
+def _sentences(text: str) -> Sequence[tuple[int, int]]:
+    """Return where the sentences of a text begin and end, without the blanks between them."""
+    sentences: list[tuple[int, int]] = []
+    start = 0
+    for match in _END.finditer(text):
+        following = text[match.end() : match.end() + 2].lstrip("\"“‘'([")
+        if following[:1].islower() or _GOES_ON.search(text[max(0, match.end() - 12) : match.end()]):
+            continue
+        sentences.append((start, match.end() - (len(match[0]) - len(match[0].rstrip()))))
+        start = match.end()
+    return [*sentences, (start, len(text))]
+
+
+def _words(text: str, start: int, end: int, at: int) -> tuple[int, int]:
+    """Return whole words of a sentence that is too long, with room on both sides of `at`."""
+    if at - start > _EXCERPT * 2 // 3:
+        start = _word_start(text, at - _EXCERPT // 3, at)
+    last = min(end, start + _EXCERPT - 2)  # an ellipsis may stand at either side
+    if last < end:
+        cut = text.rfind(" ", start, last + 1)
+        last = cut if cut > max(start, at) else last
+    return start, last
+
+
+def _word_start(text: str, at: int, latest: int) -> int:
+    blank = text.find(" ", at, latest)
+    return blank + 1 if blank >= 0 else at
+
+
 def _word_end(text: str, limit: int) -> int:
     if len(text) <= limit:
         return len(text)
     return max(text.rfind(" ", 0, limit + 1), 0) or limit
 
 
-def heading(digest: Digest, edition: Edition) -> Heading:
-    """Return what stands above the papers of a keyword."""
-    name = digest.keyword.name
-    own = sum(edition.shown_in[each.paper.id] == name for each in digest.announcements)
+def heading(digest: Digest, own: int) -> Heading:
+    """Return what stands above the papers of a keyword, of which so many stand there."""
     return Heading(
-        *name_of(name), news=wording.news(digest), total=len(digest.announcements), papers=own
+        *name_of(digest.keyword.name),
+        news=wording.news(digest),
+        total=len(digest.announcements),
+        papers=own,
     )
 
 
@@ -208,12 +262,3 @@ def name_of(name: str) -> Name:
     """Return a keyword as it is shown, and the anchor of its section."""
     name = plain(name)
     return Name(name, f"k{sha256(name.encode()).hexdigest()[:8]}")
-
-
-def matched(edition: Edition) -> dict[str, list[Keyword]]:
-    """Map each paper of an edition to the keywords it is announced for."""
-    found: dict[str, list[Keyword]] = {}
-    for digest in edition.digests:
-        for announcement in digest.announcements:
-            found.setdefault(announcement.paper.id, []).append(digest.keyword)
-    return found

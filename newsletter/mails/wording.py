@@ -1,7 +1,7 @@
 """Say in words what a mail says of papers and keywords. Pure; every text is plain, on one line."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 
 from newsletter.models import Announcement, Closeness, Digest, Edition, Paper
@@ -62,25 +62,35 @@ def subject(template: str, edition: Edition, *, newsletter: str, best: str) -> s
     the keyword of an edition of one. In a template `{newsletter}`, `{news}`, `{title}`,
     `{keyword}`, `{when}` and `{issue}` are filled in.
     """
+    return subjects(template, edition, newsletter=newsletter)(best)
+
+
+def subjects(template: str, edition: Edition, *, newsletter: str) -> Callable[[str], str]:
+    """Return what makes the `subject` of an edition from the title of its best paper."""
     digests = edition.digests
     keyword = shortened(plain(digests[0].keyword.name), 60) if len(digests) == 1 else ""
-    lead = ", ".join(
-        filter(None, [when(edition) if edition.first else "", keyword, _brief(edition)])
-    )
-    if not template:
+    brief = _brief(edition)
+    week = when(edition) if edition.first else ""
+    lead = ", ".join(filter(None, [week, keyword, brief]))
+
+    def usual(best: str) -> str:
         if not best:
             return f"{lead}, {short_day(edition.date)} {edition.date.year}"
         return f"{lead}: {shortened(best, max(40, _SUBJECT - len(lead)))}"
-    values = {
-        "newsletter": plain(newsletter),
-        "news": _brief(edition),
-        "title": shortened(best, _SUBJECT),
-        "keyword": keyword,
-        "when": when(edition),
-        "issue": str(edition.issue),
-    }
-    filled = re.sub(r"\{(\w+)\}", lambda found: values[found[1]], template)
-    return shortened(plain(filled), 190)
+
+    def wished(best: str) -> str:
+        values = {
+            "newsletter": plain(newsletter),
+            "news": brief,
+            "title": shortened(best, _SUBJECT),
+            "keyword": keyword,
+            "when": when(edition),
+            "issue": str(edition.issue),
+        }
+        filled = re.sub(r"\{(\w+)\}", lambda found: values[found[1]], template)
+        return shortened(plain(filled), 190)
+
+    return wished if template else usual
 
 
 def unknown_fields(template: str) -> list[str]:
@@ -120,20 +130,27 @@ def count(edition: Edition) -> str:
 
 
 def _counts(edition: Edition) -> tuple[int, int]:
-    kinds: dict[str, str] = {}
-    for digest in edition.digests:
-        for each in digest.announcements:
-            kinds.setdefault(each.paper.id, each.kind)
-    new = sum(kind == "new" for kind in kinds.values())
+    # What is said of a paper first holds.
+    kinds = {
+        each.paper.id: each.kind
+        for digest in reversed(edition.digests)
+        for each in reversed(digest.announcements)
+    }
+    new = [*kinds.values()].count("new")
     return new, len(kinds) - new
 
 
 def news(digest: Digest) -> str:
     """Return how much a digest announces, "4 new, 1 replaced, 2 left out by survey"."""
-    new = sum(each.kind == "new" for each in digest.announcements)
+    new = [each.kind for each in digest.announcements].count("new")
     counts = {"new": new, "replaced": len(digest.announcements) - new}
     words = [f"{number} {word}" for word, number in counts.items() if number]
     return ", ".join(filter(None, [*words, left_out(digest)]))
+
+
+def above(news: str, number: int) -> str:
+    """Return how much a digest announces of which so many papers stand before all keywords."""
+    return f"{news}, {number} of them above"
 
 
 def left_out(digest: Digest) -> str:

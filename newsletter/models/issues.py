@@ -7,7 +7,6 @@ from typing import Literal, TypeAlias
 
 from newsletter.models.papers import Keyword, Paper
 from newsletter.models.people import Abstracts
-from newsletter.models.profiles import Closeness
 
 Kind = Literal["new", "replacement"]
 
@@ -95,8 +94,7 @@ class Edition:
 
     `shown_in` maps the id of a paper to the keyword under which it appears in full; under its other
     keywords it is only named. `best_first` has the ids in the order in which they get space.
-    `closest` are those that stand before all keywords, and why; `yours` are in the reader's own
-    profile. `first` is the first day that a weekly edition covers, None for a daily one;
+    `first` is the first day that a weekly edition covers, None for a daily one;
     `abstracts` says how much is shown of each. Subscribers with the same keywords and wishes share
     one edition.
     """
@@ -106,8 +104,6 @@ class Edition:
     digests: tuple[Digest, ...]
     shown_in: Mapping[str, str]
     best_first: tuple[str, ...] = ()
-    closest: tuple[Closeness, ...] = ()
-    yours: frozenset[str] = frozenset()
     first: _Date | None = None
     abstracts: Abstracts = "excerpt"
 

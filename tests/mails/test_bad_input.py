@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from lxml import html as lxml_html
 
-from newsletter.mails.render import LIMIT, Renderer, filled
+from newsletter.mails.printing import LIMIT
+from newsletter.mails.render import Renderer, filled
 from newsletter.models import Edition, Rendered
 from tests.making.editions import MASTHEAD, awkward, edition, many, news
 from tests.making.papers import paper

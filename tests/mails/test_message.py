@@ -22,7 +22,8 @@ from hypothesis import strategies as st
 
 from newsletter.addresses import address
 from newsletter.mails.message import Composer
-from newsletter.mails.render import LIMIT, UNSUBSCRIBE, Renderer, filled
+from newsletter.mails.printing import LIMIT
+from newsletter.mails.render import UNSUBSCRIBE, Renderer, filled
 from newsletter.models import Delivery, Masthead, Outgoing, Rendered
 from newsletter.prose import plain
 from newsletter.subscribers.joining import KEEP

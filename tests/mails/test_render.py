@@ -18,9 +18,9 @@ from lxml import html as lxml_html
 from premailer import Premailer
 
 from newsletter.errors import RenderError
-from newsletter.issues.issue import by_closeness
 from newsletter.mails.fitting import Shapes, fitted, wrapped
-from newsletter.mails.render import LIMIT, UNSUBSCRIBE, Renderer, filled
+from newsletter.mails.printing import LIMIT
+from newsletter.mails.render import UNSUBSCRIBE, Renderer, filled
 from newsletter.models import Announcement, Closeness, Edition, Keyword, Order, Rendered
 from tests.making.editions import HOSTILE, MASTHEAD, edition, hostile, many, news, rich
 from tests.making.papers import paper
@@ -181,7 +181,9 @@ def test_the_smallest_form_of_an_edition_has_titles_only(renderer: Renderer) -> 
 
 def shapes(sizes: Sequence[int]) -> Shapes:
     """Return a paper of these sizes, from the smallest form to the largest."""
-    return Shapes(lambda form: "x" * sizes[("least", "line", "excerpt", "full").index(form)])
+    return Shapes(
+        lambda form, _reason: "x" * sizes[("least", "line", "excerpt", "full").index(form)]
+    )
 
 
 FORMS = {"0": "least", "1": "line", "2": "excerpt", "3": "full", "-": None}
@@ -206,12 +208,12 @@ FORMS = {"0": "least", "1": "line", "2": "excerpt", "3": "full", "-": None}
 )
 def test_papers_are_fitted(papers: str, room: int, forms: str) -> None:
     kinds = {"a": shapes((2, 3, 6, 10)), "b": shapes((2, 3, 60, 99))}
-    found = fitted([kinds[each] for each in papers], room, "full", turns=range(len(papers)))
+    found = fitted([kinds[each].sizes for each in papers], room, "full", turns=range(len(papers)))
     assert found == [FORMS[each] for each in forms]
 
 
 def test_who_gets_a_line_goes_by_turns() -> None:
-    papers = [shapes((2, 3, 6, 10))] * 3
+    papers = [shapes((2, 3, 6, 10)).sizes] * 3
     assert fitted(papers, 4, "full", turns=[2, 0, 1]) == ["least", None, "least"]
 
 
@@ -220,9 +222,9 @@ def test_who_gets_a_line_goes_by_turns() -> None:
     st.integers(0, 5_000),
 )
 def test_whatever_is_fitted_takes_no_more_than_the_room(sizes: Any, room: int) -> None:
-    papers = [shapes(each) for each in sizes]
+    papers = [shapes(each).sizes for each in sizes]
     forms = fitted(papers, room, "full", turns=range(len(papers)))
-    assert sum(p.size(form) for p, form in zip(papers, forms, strict=True) if form) <= room
+    assert sum(p[form] for p, form in zip(papers, forms, strict=True) if form) <= room
 
 
 def test_papers_keep_the_order_of_their_digest(renderer: Renderer) -> None:
@@ -709,37 +711,54 @@ def test_bibtex_is_linked_when_it_is_wanted(renderer: Renderer) -> None:
 # What is said to one reader alone
 
 
-def by_closeness_of(papers: int, *, closest: int, yours: int = 0) -> Edition:
-    """Return an edition in reversed order: its last papers are closest, its first the reader's."""
+def closeness(number: int, id_: str) -> Closeness:
+    return Closeness(id=id_, own=f"Own <paper> {number}", words=("PET", "graph"))
+
+
+def personal(
+    renderer: Renderer, papers: int, *, closest: int, further: int = 0, yours: int = 0
+) -> tuple[Rendered, list[str]]:
+    """Return an edition in reversed order: its last papers are closest, its first the reader's.
+
+    Behind it come the ids of its papers in that order.
+    """
     found = edition(news("graph", many(papers)), news("mri", many(papers)[:2]))
     ids = list(found.shown_in)[::-1]
-    reasons = [
-        Closeness(id=id_, own=f"Own <paper> {number}", words=("PET", "graph"))
-        for number, id_ in enumerate(ids[:closest])
-    ]
-    order = Order(ids=tuple(ids), closest=tuple(reasons), yours=frozenset(ids[len(ids) - yours :]))
-    return by_closeness(found, order)
+    reasons = [closeness(number, id_) for number, id_ in enumerate(ids)]
+    order = Order(
+        ids=tuple(ids),
+        closest=tuple(reasons[:closest]),
+        further=tuple(reasons[closest : closest + further]),
+        yours=frozenset(ids[len(ids) - yours :]),
+    )
+    return renderer.render(found, order=order), [each.partition(":")[2] for each in ids]
 
 
 def test_what_is_closest_stands_first_once_and_says_why(renderer: Renderer) -> None:
-    wanted = by_closeness_of(8, closest=3)
-    rendered = renderer.render(wanted)
+    rendered, ids = personal(renderer, 8, closest=3)
     text = filled(rendered.text, LINK, PREFERENCES_LINK)
     headings = [each.text_content() for each in page(rendered).findall(".//h2")]
-    assert headings[0].startswith("Closest to your work")
+    assert headings[:2] == ["Closest to your work 3 papers", "graph 8 new, 3 of them above"]
     shown = entries(rendered)
     assert len(shown) == len(set(shown)) == 8
-    assert [link.rpartition("/")[2] for link in shown[:3]] == [
-        each.id.partition(":")[2] for each in wanted.closest
-    ]
-    reasons = [each.text_content() for each in page(rendered).xpath("//p[@class='r']")]
+    assert [link.rpartition("/")[2] for link in shown] == ids
+    reasons = [each.text_content() for each in page(rendered).xpath("//li/p[@class='r']")]
     assert reasons == [f"Close to your “Own <paper> {n}”: PET, graph" for n in range(3)]
     assert all(reason in " ".join(text.split()) for reason in reasons)
-    assert "Also here: " in text
+
+
+def test_what_is_close_says_why_where_it_stands(renderer: Renderer) -> None:
+    rendered, ids = personal(renderer, 8, closest=3, further=2)
+    text = filled(rendered.text, LINK, PREFERENCES_LINK)
+    for number, id_ in enumerate(ids[:5]):
+        [entry] = page(rendered).xpath(f"//li[h3/a[contains(@href, '{id_}')]]")
+        assert f"Close to your “Own <paper> {number}”: PET, graph" in entry.text_content()
+        assert f"“Own <paper> {number}”" in text
+    assert said(rendered).count("Close to your “") == 5
 
 
 def test_own_papers_are_labelled(renderer: Renderer) -> None:
-    rendered = renderer.render(by_closeness_of(8, closest=0, yours=2))
+    rendered, _ = personal(renderer, 8, closest=0, yours=2)
     assert said(rendered).count("Your paper") == 2
     assert filled(rendered.text, LINK, PREFERENCES_LINK).count("Your paper") == 2
     assert "Closest to your work" not in said(rendered)
@@ -747,15 +766,26 @@ def test_own_papers_are_labelled(renderer: Renderer) -> None:
 
 @pytest.mark.parametrize("papers", [1, 5, 30, 500])
 def test_what_is_personal_is_within_the_limit_too(renderer: Renderer, papers: int) -> None:
-    rendered = renderer.render(by_closeness_of(papers, closest=5, yours=1))
+    rendered, _ = personal(renderer, papers, closest=5, further=10, yours=1)
     assert len(filled(rendered.html, LINK, PREFERENCES_LINK).encode()) <= LIMIT
     assert not page(rendered).xpath("//ul[not(li)]")
 
 
 def test_the_papers_themselves_are_the_same_strings_for_all_readers(renderer: Renderer) -> None:
-    one = renderer.render(by_closeness_of(30, closest=5))
-    other = renderer.render(by_closeness_of(30, closest=2, yours=3))
+    one, _ = personal(renderer, 30, closest=5)
+    other, _ = personal(renderer, 30, closest=2, yours=3)
     shared = {id(piece) for piece in one.html} & {id(piece) for piece in other.html}
     assert sum(len(piece) for piece in other.html if id(piece) in shared) > 0.5 * sum(
         map(len, other.html)
     )
+
+
+def test_a_template_may_do_with_a_subject_what_it_likes(tmp_path: Path) -> None:
+    shipped = (Path(__file__).parents[2] / "templates" / "edition.html").read_text("utf-8")
+    own = shipped.replace("<title>{{ subject }}", "<title>{{ subject|upper|truncate(12, true) }}")
+    (tmp_path / "edition.html").write_text(own, "utf-8")
+    renderer = Renderer(MASTHEAD, templates=tmp_path)
+    for title in ("A <b> & a long title of many words", "Short"):
+        rendered = renderer.render(edition(news("graph", [paper(title=title)])))
+        [shown] = page(rendered).xpath("//title/text()")
+        assert shown == rendered.subject.upper()[:9] + "..."

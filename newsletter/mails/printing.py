@@ -1,0 +1,288 @@
+"""Put papers into the two parts of a mail: what is always there, then as much as there is room for.
+
+It is told what stands where, and in which order; it decides how much is shown of each.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
+from typing import NamedTuple
+
+from newsletter.mails import wording
+from newsletter.mails.fitting import (
+    LADDERS,
+    Both,
+    Card,
+    Form,
+    Page,
+    Placed,
+    Section,
+    fitted,
+    place,
+    size_of,
+    turns,
+)
+from newsletter.mails.template import Templates
+from newsletter.mails.views import Heading
+
+# Gmail cuts a mail at about 102 KB of HTML, and what goes is the foot with the unsubscribe link.
+LIMIT = 90_000
+TEXT_LIMIT = 240_000
+
+_LINKS = 3_000  # bytes of the limit that are kept for the personal links
+_HEADS = 6_000  # bytes: where the headings take more, they are set smaller
+_TITLES = 40  # so many papers, and their titles stand before them all
+_BEST = 8  # of more papers the first of all keywords
+_AROUND = 1_500  # bytes around the papers of all keywords together
+_NUMBER = 5  # digits at most of the papers that a mail leaves out
+_COUNT = 250  # bytes for the line that counts what a digest left out
+
+
+class _Fit(NamedTuple):
+    """What there is room for: sections, and in which form each paper; how much room is left.
+
+    With `small` headings are set smaller; `dropped` are sections for which there is none.
+    """
+
+    sections: Sequence[Section]
+    forms: Mapping[str, Form | None]
+    room: int
+    small: bool
+    dropped: Sequence[Section]
+
+
+class Printing:
+    """Prints mails with some templates; a paper is the same string in all of them."""
+
+    def __init__(self, templates: Templates) -> None:
+        self._html = templates.html
+        self._shared, self._fixed = templates.shared, templates.fixed
+        self._listing = templates.listing
+
+    def try_out(self, card: Card) -> None:
+        """Fill every block that is not a paper's. Raises RenderError where one cannot be used."""
+        head = Heading("x", "x", news="x", total=1, papers=1)
+        frame = {"number": 1, "page": "x"}
+        for small in (False, True):
+            self._shared("digest", digest=head, small=small)
+            self._rest([card], ["x"], named=small, left_out=1, frame=frame)
+        self.titles([Section(heading=head, head=card.item, cards=[("x", card)])] * 2)
+        self._html.piece("index", index=[head, head])
+        self._fixed("small_papers")
+        self._fixed("small_papers_end")
+        self._more([], frame)
+
+    def section(
+        self,
+        heading: Heading,
+        cards: Sequence[tuple[str, Card]],
+        also: Sequence[Card] = (),
+        failed: Sequence[str] = (),
+    ) -> Section:
+        """Return a section with all that stands around its papers."""
+        return Section(
+            heading=heading,
+            head=self._shared("digest", digest=heading, small=False),
+            cards=cards,
+            also=also,
+            failed=failed,
+            rest=self._rest(also, failed, named=True),
+            brief=self._rest(also, failed),
+        )
+
+    def titles(self, sections: Sequence[Section]) -> list[Both]:
+        """Return the titles of all papers under their keywords."""
+        several = len(sections) > 1
+        found: list[Both] = []
+        for section in sections:
+            if section.cards:
+                name = section.heading.name if several else ""
+                found.append(self._shared("group", name=name))
+                found += self._items(card for _, card in section.cards)
+        return found
+
+    def html(
+        self,
+        page: Page,
+        form: Form,
+        frame: Mapping[str, object],
+        around: tuple[str, str],
+        titles: Sequence[Both],
+    ) -> Iterator[str]:
+        """Yield the HTML `around` which something stands: titles, then as many papers as fit.
+
+        `form` is how each paper is shown where there is room for that; `frame` says where the
+        others are. Of what there is no room for, the digests count it.
+        """
+        opening, closing = around
+        room = LIMIT - _LINKS - size_of(opening) - size_of(closing)
+        small = sum([size_of(each.head.html) for each in page.sections]) > _HEADS
+        contents = self._contents(page, titles, room // 4, small=small)
+        room -= sum(map(size_of, contents))
+        fit = self._fit(page, form, frame, room, small=small)
+        room = fit.room
+        yield opening
+        yield from contents
+        for section in fit.sections:
+            yield self._head(section, small=fit.small).html
+            shown = [(id_, card, it) for id_, card in section.cards if (it := fit.forms[id_])]
+            if shown:
+                yield from self._listed(shown, page.reasons, small=fit.small)
+            brief, whole = section.brief.html, section.rest.html
+            if left_out := len(section.cards) - len(shown):
+                brief, whole = (
+                    self._rest(
+                        section.also, section.failed, named=named, left_out=left_out, frame=frame
+                    ).html
+                    for named in (False, True)
+                )
+            more = size_of(whole) - size_of(brief)
+            yield whole if more <= room else brief
+            room -= more if more <= room else 0
+        if fit.dropped:
+            yield self._more(fit.dropped, frame)
+        yield closing
+
+    def text(
+        self, page: Page, form: Form, around: tuple[str, str], titles: Sequence[Both]
+    ) -> list[str]:
+        """Return the text: no paper is missing, but of very many each says less."""
+        opening, closing = around
+        contents = [each.text for each in titles]
+        room = TEXT_LIMIT - sum(map(size_of, contents))
+        forms = _forms(page.papers, page.sizes("text", LADDERS[form]), room, form)
+        pieces = [opening, *contents]
+        for section in page.sections:
+            pieces.append(section.head.text)
+            for id_, card in section.cards:
+                shown = forms[id_] or "least"
+                if id_ in page.reasons:
+                    pieces += card.text.around[shown].saying(page.reasons[id_].text)
+                else:
+                    pieces.append(card.text.made[shown])
+            pieces.append(section.rest.text)
+        pieces.append(closing)
+        return pieces
+
+    def _contents(self, page: Page, titles: Sequence[Both], room: int, *, small: bool) -> list[str]:
+        """Return what stands before all papers: their titles, or the best and the keywords."""
+        few = len(page.papers) <= _TITLES
+        contents = [each.html for each in titles]
+        if titles and not few:
+            contents = [each.html for each in self._best(page.papers[:_BEST])]
+        if sum(map(size_of, contents)) > room:
+            contents = []
+        if len(page.sections) > 1 and not (few or small):
+            contents.append(self._listing("index", index=page.headings))
+        return contents
+
+    def _fit(
+        self, page: Page, form: Form, frame: Mapping[str, object], room: int, *, small: bool
+    ) -> _Fit:
+        """Choose what there is room for.
+
+        Headings get half of it, and are set smaller or left out before a paper is.
+        """
+        sections, papers = page.sections, page.papers
+        sizes = page.sizes("html", LADDERS[form])
+        least = sum([each["least"] for each in sizes])
+        fixed = [self._around(each, small=small) for each in sections]
+        if least + sum(fixed) > room >= least + _AROUND:
+            sections, papers = self._joined(page)
+            fixed, small = [_AROUND], False
+        kept = sum(taken <= room // 2 for taken in accumulate(fixed))
+        dropped = sections[kept:]
+        room -= sum(fixed[:kept])
+        if dropped:
+            pairs = zip(papers, sizes, strict=True)
+            sizes = [size for each, size in pairs if each.section < kept]
+            papers = [each for each in papers if each.section < kept]
+        if dropped or least > room:
+            room -= kept * (_COUNT + size_of(str(frame["page"])))
+            room -= size_of(self._more(dropped, frame)) + _NUMBER
+        forms = _forms(papers, sizes, room, form)
+        taken = zip(sizes, forms.values(), strict=True)
+        room -= sum([size[form] for size, form in taken if form])
+        return _Fit(sections[:kept], forms, room, small, dropped)
+
+    def _joined(self, page: Page) -> tuple[list[Section], list[Placed]]:
+        """Return the papers of all digests as those of one, the best first."""
+        total = len(page.papers)
+        name = f"The papers of {len(page.sections)} keywords"
+        head = Heading(name, "all", news=f"{total}", total=total, papers=total)
+        cards = [(each.id, each.card) for each in page.papers]
+        failed = [id_ for section in page.sections for id_ in section.failed]
+        placed = [each._replace(section=0, place=n) for n, each in enumerate(page.papers)]
+        return [self.section(head, cards, failed=failed)], placed
+
+    def _listed(
+        self,
+        shown: Iterable[tuple[str, Card, Form]],
+        reasons: Mapping[str, Both],
+        *,
+        small: bool,
+    ) -> Iterator[str]:
+        """Yield papers as a list."""
+        yield self._fixed("small_papers" if small else "papers")
+        for id_, card, form in shown:
+            if id_ in reasons:
+                yield from card.html.around[form].saying(reasons[id_].html)
+            else:
+                yield card.html.made[form]
+        yield self._fixed("small_papers_end" if small else "papers_end")
+
+    def _best(self, papers: Sequence[Placed]) -> list[Both]:
+        """Return the titles of the papers that come first among very many."""
+        group = self._shared("group", name=f"The best {len(papers)}")
+        return [group, *self._items(each.card for each in papers)]
+
+    def _items(self, cards: Iterable[Card]) -> list[Both]:
+        items = [card.item for card in cards]
+        return [self._shared("papers"), *items, self._shared("papers_end")]
+
+    def _around(self, section: Section, *, small: bool) -> int:
+        """Return the bytes that a digest takes without its papers."""
+        head = self._head(section, small=small)
+        brackets = 2 * size_of(self._fixed("papers")) if section.cards else 0
+        return size_of(head.html) + size_of(section.brief.html) + brackets
+
+    def _head(self, section: Section, *, small: bool) -> Both:
+        if small:
+            return self._shared("digest", digest=section.heading, small=True)
+        return section.head
+
+    def _rest(
+        self,
+        also: Sequence[Card],
+        failed: Sequence[str],
+        *,
+        named: bool = False,
+        left_out: int = 0,
+        frame: Mapping[str, object] | None = None,
+    ) -> Both:
+        """Return what stands below the papers of a digest; `named` are those of other keywords.
+
+        `frame` says where the papers are that were left out.
+        """
+        return self._shared(
+            "rest",
+            also=tuple([card.view for card in also]) if named else (),
+            here_too=wording.here_too(len(also)) if also and not named else "",
+            more=wording.more(left_out) if left_out else "",
+            **place(frame if left_out else None),
+            failed=wording.not_shown(failed) if failed else "",
+        )
+
+    def _more(self, dropped: Sequence[Section], frame: Mapping[str, object]) -> str:
+        """Return the line that counts the papers of keywords for which there was no room."""
+        number = sum(len(each.cards) for each in dropped)
+        names = [each.heading.name for each in dropped]
+        return self._html.piece("more", more=wording.more(number, names), **place(frame))
+
+
+def _forms(
+    papers: Sequence[Placed], sizes: Sequence[Mapping[Form, int]], room: int, form: Form
+) -> dict[str, Form | None]:
+    """Return in which form there is room for each paper."""
+    least = sum([each["least"] for each in sizes])
+    chosen = fitted(sizes, room, form, turns=turns(papers) if least > room else ())
+    return {each.id: form for each, form in zip(papers, chosen, strict=True)}
