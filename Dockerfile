@@ -6,7 +6,7 @@ WORKDIR /src
 RUN python -m venv /opt/newsletter
 COPY requirements.lock ./
 RUN /opt/newsletter/bin/pip install --no-cache-dir --require-hashes --requirement requirements.lock
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml hatch_build.py README.md LICENSE ./
 COPY newsletter newsletter
 COPY templates templates
 RUN /opt/newsletter/bin/pip install --no-cache-dir --no-deps . \

@@ -20,4 +20,4 @@ prose, refusals, tex.
 docs/architecture.md has the picture, and what a kill at each step leaves.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -26,6 +26,7 @@ from newsletter.commands.options import (
     Json,
     Now,
     chosen,
+    completing,
     loaded_config,
     log,
     moment,
@@ -50,7 +51,7 @@ app = typer.Typer(
     name="newsletter",
     help="A daily arXiv digest by mail.",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=completing(),
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # drawing boxes around the help takes twice as long as the rest of it
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -32,6 +33,16 @@ class Chosen:
     config: Path | None
     log_format: LogFormat
     verbose: bool
+
+
+def completing() -> bool:
+    """Return whether completion for shells is set up: where it is asked for, at work, or in a help.
+
+    It takes tens of milliseconds, which no other start is to pay.
+    """
+    words = {"--install-completion", "--show-completion", "--help", "-h"}
+    at_work = {"_NEWSLETTER_COMPLETE", "_ARXIV_NEWSLETTER_COMPLETE"}
+    return not sys.argv[1:] or not words.isdisjoint(sys.argv) or not at_work.isdisjoint(os.environ)
 
 
 def chosen(context: typer.Context) -> Chosen:

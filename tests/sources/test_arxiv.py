@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 import pytest
 import requests
 
+from newsletter import __version__
 from newsletter.errors import SourceError
 from newsletter.exchange import Session
 from newsletter.keywords.stemming import line
@@ -527,7 +528,7 @@ def test_requests_are_spaced_and_signed(world: World) -> None:
     world.fetch(scope(QUIET, known={}))
     assert world.replica.violations == []
     agents = {request.asked.user_agent for request in world.replica.requests}
-    assert agents == {"arxiv-newsletter/0.1.0 (+mailto:owner@example.org)"}
+    assert agents == {f"arxiv-newsletter/{__version__} (+mailto:owner@example.org)"}
 
 
 def test_waits_grow_and_follow_retry_after(world: World) -> None:
