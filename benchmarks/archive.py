@@ -1,7 +1,8 @@
 """How long the archive takes: all of it, one more issue, no news; and how large its search is.
 
-`python benchmarks/archive.py [ISSUES] [PAPERS]` makes a state of so many issues (1,000) of so many
-papers (50) from real metadata, where that is beside the checkout, else from made-up words.
+`python -m benchmarks.archive [ISSUES] [PAPERS]` makes a state of so many issues (1,000) of so many
+papers (50) from real metadata, where that is beside the checkout, else from made-up words; and one
+of a quarter of the issues, to see whether memory grows. Each is written by a process of its own.
 """
 
 import resource
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import cycle, islice
+from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from zoneinfo import ZoneInfo
@@ -30,21 +32,33 @@ BEGAN = datetime(2022, 1, 3, 10, tzinfo=UTC)
 
 
 def main(issues: int = 1000, papers: int = 50) -> None:
+    for number in (issues // 4, issues):
+        with TemporaryDirectory() as folder:
+            path, target = Path(folder) / "state.sqlite3", Path(folder) / "archive"
+            fill(path, range(number), papers)
+            apart(f"rebuild of {number} issues of {papers} papers", path, target)
+            apart("again, nothing is new", path, target)
+            fill(path, range(number, number + 1), papers)
+            apart("one more issue", path, target)
+            size = sum(each.stat().st_size for each in (target / "search").iterdir())
+            found = (number + 1) * papers
+            print(f"search index: {size / found * 10_000 / 1e6:.2f} MB for 10,000 papers")
+
+
+def fill(path: Path, numbers: range, papers: int) -> None:
     stream = texts()
-    with TemporaryDirectory() as folder:
-        path, target = Path(folder) / "state.sqlite3", Path(folder) / "archive"
-        with State.open(path) as state:
-            for number in range(1, issues + 1):
-                publish(state, number, list(islice(stream, papers)))
-        with State.open(path) as state:
-            timed(f"rebuild of {issues} issues of {papers} papers", state, target)
-            print(f"  peak memory {peak():.0f} MB")
-            timed("again, nothing is new", state, target)
-            publish(state, issues + 1, list(islice(stream, papers)))
-            timed("one more issue", state, target)
-        parts = [each.stat().st_size for each in (target / "search").iterdir()]
-        found = issues * papers + papers
-        print(f"search index: {sum(parts) / found * 10_000 / 1e6:.2f} MB for 10,000 papers")
+    with State.open(path) as state:
+        for _ in range(numbers.start * papers):
+            next(stream)
+        for number in numbers:
+            publish(state, number + 1, list(islice(stream, papers)))
+
+
+def apart(what: str, path: Path, target: Path) -> None:
+    """Write in a process of its own, so that what it needs is not what others needed."""
+    process = get_context("spawn").Process(target=timed, args=(what, path, target))
+    process.start()
+    process.join()
 
 
 def texts() -> Iterator[Paper]:
@@ -75,7 +89,7 @@ def publish(state: State, number: int, papers: list[Paper]) -> None:
     state.publish(compile_issue(number, now.date(), news), day, [], [], weekly=False)
 
 
-def timed(what: str, state: State, target: Path) -> None:
+def timed(what: str, path: Path, target: Path) -> None:
     imprint = Imprint(
         id="benchmark",
         title="Benchmark",
@@ -83,10 +97,15 @@ def timed(what: str, state: State, target: Path) -> None:
         timezone=ZoneInfo("UTC"),
         max_papers=100,
     )
-    began, worked = time.perf_counter(), time.process_time()
-    written = write(state, target, imprint)
-    wall, own = time.perf_counter() - began, time.process_time() - worked
-    print(f"{what}: {wall:.2f} s ({own:.2f} s of the processor), {len(written)} files")
+    with State.open(path) as state:
+        before = peak()
+        began, worked = time.perf_counter(), time.process_time()
+        written = write(state, target, imprint)
+        wall, own = time.perf_counter() - began, time.process_time() - worked
+    print(
+        f"{what}: {wall:.2f} s ({own:.2f} s of the processor), {len(written)} files,"
+        f" peak memory {peak():.0f} MB ({before:.0f} before)"
+    )
 
 
 def peak() -> float:

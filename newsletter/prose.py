@@ -27,6 +27,8 @@ def printable(text: str) -> bool:
 
 def plain(text: str) -> str:
     """Return the text on one line, without controls that could change what stands around it."""
+    if text.isprintable() and "  " not in text:  # as most are
+        return text.strip(" ")
     return _SPACES.sub(" ", _UNSEEN.sub("", text)).strip(" ")
 
 
@@ -50,10 +52,14 @@ def shown(text: str) -> str:
 
 def prose(text: str) -> str:
     """Return a title, name, comment or abstract as people read it: plain, its TeX as Unicode."""
-    return _long_prose(text) if len(text) > _LONG else plain(readable(text))
+    return (_long_prose if len(text) > _LONG else _short_prose)(text)
 
 
-# Mails, pages, feeds and search say the same of a paper, and it is abstracts that take long.
-@lru_cache(maxsize=4096)
-def _long_prose(text: str) -> str:
+def _prose(text: str) -> str:
     return plain(readable(text))
+
+
+# Mails, pages, feeds and search say the same of a paper, its names most often. What is long takes
+# most of the time and most of the memory.
+_short_prose = lru_cache(maxsize=16_384)(_prose)
+_long_prose = lru_cache(maxsize=4096)(_prose)

@@ -66,10 +66,16 @@ class _Reader:
         """Read up to the lexeme at `end`."""
         pieces = [""]
         while self.at < end:
-            if math and self.lexemes[self.at] in _INFIX and self.depth < _MAX_DEPTH:
+            lexeme = self.lexemes[self.at]
+            if lexeme.isalnum() or (lexeme == " " and not self.rows):  # most are nothing else
+                self.at += 1
+                piece = lexeme
+            elif math and lexeme in _INFIX and self.depth < _MAX_DEPTH:
                 return self.infix("".join(pieces), end)
-            piece = self.piece(pieces[-1], math=math)
-            if _is_ascii_letter(piece[:1]) and _ENDS_IN_MACRO.search(pieces[-1]):
+            else:
+                piece = self.piece(pieces[-1], math=math)
+            before = pieces[-1]
+            if "\\" in before and _is_ascii_letter(piece[:1]) and _ENDS_IN_MACRO.search(before):
                 pieces.append(" ")  # `{\em our \ours}is`: what is unwrapped must not make `\oursis`
             if piece:
                 pieces.append(piece)

@@ -3,13 +3,14 @@
 import re
 import unicodedata
 from collections.abc import Sequence
-from urllib.parse import urlencode
+from urllib.parse import quote_plus
 
 from newsletter.archive.folder import MARK
 from newsletter.models import Paper
 from newsletter.prose import plain, prose
 from newsletter.sources.arxiv.identity import version_url
 
+_UNQUOTED = re.compile(r"[\w.~ -]*", re.ASCII)  # names, mostly
 _PARTICLES = {
     "da",
     "de",
@@ -50,7 +51,11 @@ def coins(paper: Paper) -> str:
     ]
     if paper.doi:
         fields.append(("rft_id", f"info:doi/{plain(paper.doi)}"))
-    return urlencode(fields)
+    return "&".join(f"{name}={_quoted(text)}" for name, text in fields)
+
+
+def _quoted(text: str) -> str:
+    return text.replace(" ", "+") if _UNQUOTED.fullmatch(text) else quote_plus(text)
 
 
 def _entry(paper: Paper) -> str:

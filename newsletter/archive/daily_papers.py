@@ -13,6 +13,8 @@ from newsletter.sources.arxiv.identity import version_url
 
 _FOLDED = 20  # characters of a comment from which on it is folded
 _BEGINNING = 5
+# arXiv takes abstracts of 1,920 characters; what is much longer would only make the page so.
+_LONGEST = {"title": 600, "abstract": 4000, "comment": 1000}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,15 +69,19 @@ def markdown(title: str, paragraphs: Sequence[str], tables: Sequence[Table]) -> 
 
 
 def _row(paper: Paper) -> Row:
-    comment = prose(paper.comment)
+    comment = _cut("comment", prose(paper.comment))
     return Row(
-        title=prose(paper.title) or paper.local_id,
+        title=_cut("title", prose(paper.title)) or paper.local_id,
         url=version_url(paper),
         date=paper.updated.date().isoformat(),
-        abstract=prose(paper.abstract),
+        abstract=_cut("abstract", prose(paper.abstract)),
         comment=comment,
         short=f"{comment[:_BEGINNING]}..." if len(comment) > _FOLDED else "",
     )
+
+
+def _cut(what: str, text: str) -> str:
+    return text if len(text) <= _LONGEST[what] else f"{text[: _LONGEST[what] - 1]}…"
 
 
 def _markdown_row(row: Row) -> str:

@@ -113,17 +113,15 @@ def json_feed(feed: Feed) -> str:
     return json.dumps(made, ensure_ascii=False) + "\n"
 
 
-def opml(title: str, feeds: Sequence[Feed]) -> str:
-    """Return the list of some feeds, as readers of feeds import it (OPML 2.0)."""
+def opml(title: str, feeds: Mapping[str, str], *, base_url: str) -> str:
+    """Return a list of feeds, titles by name, as readers of feeds import it (OPML 2.0)."""
     root = ET.Element("opml", version="2.0")
     ET.SubElement(ET.SubElement(root, "head"), "title").text = title
     body = ET.SubElement(root, "body")
-    for each in feeds:
-        file = f"feeds/{each.name}.atom"
-        address = each.url(file) if each.base_url else file
-        ET.SubElement(
-            body, "outline", type="rss", text=each.title, title=each.title, xmlUrl=address
-        )
+    for name, text in feeds.items():
+        file = f"feeds/{name}.atom"
+        address = f"{base_url}/{file}" if base_url else file
+        ET.SubElement(body, "outline", type="rss", text=text, title=text, xmlUrl=address)
     ET.indent(root)
     return f"{ET.tostring(root, 'unicode', xml_declaration=True)}\n<!-- {MARK} -->\n"
 

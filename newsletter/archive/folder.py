@@ -1,24 +1,44 @@
 """Put files into the archive's folder, each all at once; it touches nothing that is not ours."""
 
+import json
 import os
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from newsletter.errors import ArchiveError
-from newsletter.files import locked, sync_folder
+from newsletter.errors import ArchiveError, LockedError
+from newsletter.files import LOCK_PATIENCE, locked, sync_folder
 
 MARK = "arxiv-newsletter"  # stands in every file of ours
 
+_RECORD = ".arxiv-newsletter.json"
 _DRAFTS = ".arxiv-newsletter.new"
 _MANY = 200  # files that are synced one by one; of more, the whole system is
 _MOST = 40  # characters of a keyword that stand in a file name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What the folder is up to date with: it is written last, so that a kill is made up for.
+
+    `pages` changes when the same papers would make other pages. `keywords` and `years` have a mark
+    of what is known for each, `mark` of what is known at all. `parts` tells for each part of the
+    search index which papers are in it.
+    """
+
+    pages: str
+    mark: str
+    issue: int
+    keywords: dict[str, str]
+    years: dict[str, str]
+    parts: dict[str, str]
 
 
 class Folder:
@@ -49,6 +69,19 @@ class Folder:
         with suppress(OSError):
             self._clear()
 
+    def record(self, pages: str) -> Record | None:
+        """Return what was noted last, None where there is nothing, or other pages were made."""
+        try:
+            fields = json.loads((self.path / _RECORD).read_bytes())
+            found = Record(**{name: fields[name] for name in Record.__slots__})
+        except (FileNotFoundError, ValueError, TypeError, KeyError):
+            return None
+        return found if found.pages == pages else None
+
+    def note(self, record: Record) -> None:
+        """Note what the folder is up to date with."""
+        self.put(_RECORD, json.dumps({"written by": MARK} | asdict(record)) + "\n")
+
     def put(self, name: str, text: str) -> None:
         """Write a file unless it says so already; somebody else's is left alone, and named."""
         assert MARK in text, name  # noqa: S101 - else we would take it for somebody else's
@@ -76,6 +109,13 @@ class Folder:
         draft.replace(path)
         self.written.append(name)
 
+    def drop_others(self, room: str, names: Container[str]) -> None:
+        """Remove from a room the files of ours that are none of `names`; nothing leads to them."""
+        for path in (self.path / room).glob("*"):
+            name = f"{room}/{path.name}"
+            if name not in names and path.is_file() and MARK.encode() in path.read_bytes():
+                path.unlink()
+
     def settle(self) -> None:
         """Make what was put survive a power cut."""
         if len(self.written) > _MANY:
@@ -96,13 +136,18 @@ class Folder:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Folder]:
-    """Open the folder for one writer at a time. Raises ArchiveError for whatever was in the way."""
+def opened(path: Path, *, patience: float = LOCK_PATIENCE) -> Iterator[Folder]:
+    """Open the folder for one writer at a time. Raises ArchiveError for whatever was in the way.
+
+    Who has it now is waited for, for so many seconds.
+    """
     try:
         path.mkdir(parents=True, exist_ok=True)
-        with locked(path / MARK), Folder(path) as folder:
+        with locked(path / MARK, patience=patience), Folder(path) as folder:
             yield folder
             folder.settle()
+    except LockedError as error:
+        raise ArchiveError([str(error)]) from error
     except OSError as error:
         where = error.filename or path
         reason = error.strerror or error

@@ -10,7 +10,8 @@ import re
 import unicodedata
 import zlib
 from base64 import b85encode
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from newsletter.archive.folder import MARK
 from newsletter.archive.pages import shipped
@@ -18,23 +19,55 @@ from newsletter.models import Paper
 from newsletter.prose import plain, prose
 from newsletter.sources.arxiv.identity import version_url
 
-SIZE = 1000  # papers in a part, at most: the last one of a year is written anew with every issue
+SIZE = 1000  # papers in a part
+PIECE = 100  # papers in a part of those that do not fill one yet: the last is written anew
 
 _COMMON = 20
+_ACCENTS = re.compile("[\u0300-\u036f]")
+_WORD = re.compile(r"[^\W_]+")
 
 
-def part(papers: Sequence[Paper], issues: Mapping[str, int]) -> str:
+def shares(year: str, count: int) -> dict[str, slice]:
+    """Return the parts that so many papers of a year are in, by the names of their files.
+
+    What is full is never written again: a thousand that are complete take the place of their
+    hundreds under a name of their own, so that nobody sees a paper twice meanwhile.
+    """
+    full = count - count % SIZE
+    found = {
+        f"search/{year}-{first // SIZE + 1}.js": slice(first, first + SIZE)
+        for first in range(0, full, SIZE)
+    }
+    for number, first in enumerate(range(full, count, PIECE), 1):
+        name = f"search/{year}-{full // SIZE + 1}-{number}.js"
+        found[name] = slice(first, min(first + PIECE, count))
+    return found
+
+
+def year(name: str) -> str:
+    """Return the year of a part, by the name of its file."""
+    return name.removeprefix("search/").partition("-")[0]
+
+
+def place(name: str) -> list[int]:
+    """Return where a part stands among the others: later ones have newer papers."""
+    return [int(each) for each in re.findall(r"\d+", name)]
+
+
+def part(known: Sequence[tuple[Paper, int | None]]) -> str:
     """Return a part as a script, which a page can load from a folder, too.
 
-    `issues` has the issues of those that were announced, by id.
+    Each paper comes with the issue that announced it, None where none did. Of a paper that is there
+    in several versions, in whatever parts, the page shows the last.
     """
+    papers = [each for each, _ in known]
     titles = [prose(each.title) or plain(each.local_id) for each in papers]
     postings = _postings([prose(each.abstract) for each in papers], titles)
     made = {
         "titles": _packed("\n".join(titles).encode()),
         "authors": _packed("\n".join(", ".join(map(prose, e.authors)) for e in papers).encode()),
         "urls": _packed("\n".join(map(version_url, papers)).encode()),
-        "issues": _packed("\n".join(str(issues.get(e.id, "")) for e in papers).encode()),
+        "issues": _packed("\n".join(str(issue or "") for _, issue in known).encode()),
         "words": _packed("\n".join(postings).encode()),
         "postings": _packed(b"".join(map(_gaps, postings.values()))),
     }
@@ -48,11 +81,16 @@ def scripts() -> list[str]:
 
 def words(text: str) -> list[str]:
     """Return the words of a text as search.js has them: without accents, plurals and case."""
-    letters = unicodedata.normalize("NFKD", text)
-    bare = re.sub("[\u0300-\u036f]", "", letters).lower()
-    return [_stem(word) for word in re.findall(r"[^\W_]+", bare)]
+    return [_stem(word) for word in _bare(text)]
 
 
+def _bare(text: str) -> list[str]:
+    if not text.isascii():
+        text = _ACCENTS.sub("", unicodedata.normalize("NFKD", text))
+    return _WORD.findall(text.lower())
+
+
+@lru_cache(maxsize=65_536)  # a part has half a million words, and they are always the same
 def _stem(word: str) -> str:
     return word[:-1] if len(word) > 3 and word[-1] == "s" != word[-2] else word
 
@@ -61,11 +99,17 @@ def _postings(abstracts: Sequence[str], titles: Sequence[str]) -> dict[str, list
     """Return the telling words of the abstracts, with the papers whose titles lack them."""
     found: dict[str, list[int]] = {}
     for number, (abstract, title) in enumerate(zip(abstracts, titles, strict=True)):
-        for word in set(words(abstract)).difference(words(title)):
-            if len(word) > 1:
-                found.setdefault(word, []).append(number)
+        for word in set(map(_stem, _bare(abstract))).difference(words(title)):
+            if word in found:
+                found[word].append(number)
+            else:
+                found[word] = [number]
     most = max(len(abstracts) // _COMMON, 20)
-    return {word: papers for word, papers in sorted(found.items()) if len(papers) <= most}
+    return {
+        word: papers
+        for word, papers in sorted(found.items())
+        if len(papers) <= most and len(word) > 1
+    }
 
 
 def _gaps(numbers: Iterable[int]) -> bytes:

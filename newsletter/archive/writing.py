@@ -1,9 +1,7 @@
 """Write the archive from the state: what is new in it since last time, or all of it."""
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from dataclasses import fields as dataclass_fields
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -11,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from newsletter import __version__
 from newsletter.archive import bibliography, daily_papers, feeds, folder, issues, search
-from newsletter.archive.folder import MARK, Folder, file_name
+from newsletter.archive.folder import Folder, Record, file_name
 from newsletter.archive.pages import page, templates
 from newsletter.config.loading import Config
 from newsletter.errors import ConfigError, StateError
@@ -21,13 +19,13 @@ from newsletter.prose import plain
 from newsletter.sources.arxiv import identity
 from newsletter.state.state import State
 
-_RECORD = ".arxiv-newsletter.json"
 _NEWEST = 30  # issues on the first page
 _LISTED = 100  # issues on the page of a keyword
 _ARXIV_BEGAN = datetime(1991, 8, 14, tzinfo=UTC)
 _RUNS = 60  # how far back days without an answer are looked for
 _FEED_DAYS = 30
 _FEED_ENTRIES = 500
+_MAILS_WAIT = 2.0  # seconds for somebody else who writes the archive now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,55 +128,51 @@ def write(
     makes up for it.
     """
     with folder.opened(target) as opened:
-        before = None if rebuild else _Record.of(opened, imprint)
-        newest, unknown = state.newest_issue(), unanswered or {}
-        record = _Record(
-            pages=_pages(imprint),
-            mark=f"{state.papers.mark()} {feeds.subtitle(unknown)}",
-            issue=newest,
-            parts=before.parts if before else {},
-        )
-        if before != record:
-            # A state from a backup may have fewer issues than the folder.
-            after = before.issue if before and before.issue <= newest else 0
-            writer = _Writer(opened, state, imprint, unknown)
-            record = replace(record, parts=writer.write(after=after, parts=record.parts))
+        before = None if rebuild else opened.record(_pages(imprint))
+        record = _record(state, imprint, unanswered or {})
+        if before is None or replace(record, parts=before.parts) != before:
+            writer = _Writer(opened, state, imprint, unanswered or {})
+            record = replace(record, parts=writer.write(record, before))
             if not opened.problems:
                 opened.settle()
-                opened.put(_RECORD, record.text())
+                opened.note(record)
+                opened.drop_others("search", record.parts)
     return opened.written
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Record:
-    """What the folder is up to date with: it is written last, so that a kill is made up for.
+def write_issue(state: State, target: Path, imprint: Imprint, number: int) -> None:
+    """Write the page of one issue and its bibliography, so that mails can lead there.
 
-    `parts` tells for each part of the search index which papers are in it.
+    All else is left to `write`, which makes up for what fails here, too. Raises ArchiveError.
     """
+    with folder.opened(target, patience=_MAILS_WAIT) as opened:
+        _Writer(opened, state, imprint, {}).write_issues(number - 1, number)
 
-    pages: str
-    mark: str
-    issue: int
-    parts: dict[str, str]
 
-    @classmethod
-    def of(cls, target: Folder, imprint: Imprint) -> "_Record | None":
-        """Return what the last call wrote, None where all is to be written."""
-        try:
-            fields = json.loads((target.path / _RECORD).read_bytes())
-            found = cls(**{each.name: fields[each.name] for each in dataclass_fields(cls)})
-        except (FileNotFoundError, ValueError, TypeError, KeyError):
-            return None
-        return found if found.pages == _pages(imprint) else None
-
-    def text(self) -> str:
-        """Return the record as it stands in its file."""
-        return json.dumps({"written by": MARK} | asdict(self)) + "\n"
+def _record(state: State, imprint: Imprint, unanswered: Mapping[str, date]) -> Record:
+    """Return the record of a folder that is up to date, but for the parts of its index."""
+    return Record(
+        pages=_pages(imprint),
+        mark=feeds.subtitle(unanswered),
+        issue=state.newest_issue(),
+        keywords={
+            name: f"{state.shelf.mark_of(name)} {unanswered.get(name, '')}"
+            for name in _names(state, imprint)
+        },
+        years=state.shelf.years(),
+        parts={},
+    )
 
 
 def _pages(imprint: Imprint) -> str:
     """Return a text that changes when the same papers would make other pages."""
     return sha256(f"{imprint} {templates()} {__version__}".encode()).hexdigest()[:16]
+
+
+def _names(state: State, imprint: Imprint) -> list[str]:
+    """Return the keywords that have a page: those of the configuration first."""
+    configured = [each.name for each in imprint.keywords]
+    return [*configured, *(name for name in state.shelf.keywords() if name not in configured)]
 
 
 class _Writer:
@@ -189,34 +183,38 @@ class _Writer:
     ) -> None:
         self._target = target
         self._state = state
-        self._book = state.papers
+        self._shelf = state.shelf
         self._imprint = imprint
         self._unanswered = unanswered
-        self._sources = " and ".join(self._book.sources() or [identity.SOURCE])
-        configured = [each.name for each in imprint.keywords]
-        former = [name for name in self._book.keywords() if name not in configured]
-        self._names = [*configured, *former]
-        self._newest = {name: self._book.newest(name, imprint.max_papers) for name in self._names}
+        self._sources = " and ".join(self._shelf.sources() or [identity.SOURCE])
+        self._names = _names(state, imprint)
+        self._known: dict[str, list[Paper]] = {}
 
-    def write(self, *, after: int, parts: Mapping[str, str]) -> dict[str, str]:
-        """Write the pages of the issues after one, and what every piece of news touches.
+    def write(self, record: Record, before: Record | None) -> dict[str, str]:
+        """Write what is not as it was `before`, and return the parts of the search index."""
+        # A state from a backup may have fewer issues than the folder.
+        after = before.issue if before and before.issue <= record.issue else 0
+        for month in sorted(self.write_issues(after, record.issue)):
+            self._write_month(month)
+        changed = _beyond(record.keywords, before.keywords if before else {})
+        for name in changed:
+            self._write_keyword(name)
+        years = _beyond(record.years, before.years if before else {})
+        parts = self._write_search(years, before.parts if before else {})
+        self._write_feeds(changed)
+        if changed:
+            self._write_daily_papers()
+        self._write_index()
+        return parts
 
-        `parts` has the parts of the search index that are there; returns those that are now.
-        """
+    def write_issues(self, after: int, upto: int) -> set[str]:
+        """Write the pages of some issues, one at a time, and return the months they are of."""
         months = set()
-        for number in range(after + 1, self._state.newest_issue() + 1):
+        for number in range(after + 1, upto + 1):
             for issue in self._state.issues(number - 1, number):
                 self._write_issue(issue)
                 months.add(f"{issue.date:%Y-%m}")
-        for month in sorted(months):
-            self._write_month(month)
-        for name in self._names:
-            self._write_keyword(name)
-        written = self._write_search(parts)
-        self._write_feeds()
-        self._write_daily_papers()
-        self._write_index()
-        return written
+        return months
 
     def _write_issue(self, issue: Issue) -> None:
         day, papers = issues.day_words(issue.date), issues.papers_of(issue)
@@ -237,11 +235,11 @@ class _Writer:
             f"months/{month}.html",
             title=f"{plain(self._imprint.title)}, {name}",
             month=name,
-            issues=issues.lines(self._book.contents(month=month)),
+            issues=issues.lines(self._shelf.contents(month=month)),
         )
 
     def _write_keyword(self, name: str) -> None:
-        papers, file = self._newest[name], file_name(name)
+        papers, file = self._newest(name), file_name(name)
         self._write_bibliography(f"keywords/{file}", papers)
         self._put(
             f"keywords/{file}.html",
@@ -250,8 +248,8 @@ class _Writer:
             name=plain(name),
             file=file,
             most=self._imprint.max_papers,
-            papers=issues.known(papers, self._book.announced_in(name, papers)),
-            issues=issues.lines(self._book.contents(keyword=name, limit=_LISTED)),
+            papers=issues.known(papers, self._shelf.announced_in(name, papers)),
+            issues=issues.lines(self._shelf.contents(keyword=name, limit=_LISTED)),
         )
 
     def _write_bibliography(self, name: str, papers: Sequence[Paper]) -> None:
@@ -259,47 +257,50 @@ class _Writer:
             self._target.put(f"{name}.bib", bibliography.bibtex(papers))
             self._target.put(f"{name}.ris", bibliography.ris(papers))
 
-    def _write_search(self, parts: Mapping[str, str]) -> dict[str, str]:
-        """Write the parts whose papers are others than before, and the page that names them all."""
-        found = {}
-        for year, papers in self._book.years().items():
-            for number, first in enumerate(range(0, len(papers), search.SIZE), 1):
-                share = papers[first : first + search.SIZE]
-                name = f"search/{year}-{number}.js"
-                found[name] = sha256(repr(share).encode()).hexdigest()[:16]
-                if parts.get(name) != found[name]:
-                    shown = self._book.versions(share)
-                    self._target.put(name, search.part(shown, self._book.first_issues(share)))
+    def _write_search(self, years: Sequence[str], before: Mapping[str, str]) -> dict[str, str]:
+        """Write the parts of some years that have other papers than before; return all there are.
+
+        The page that names them all comes last.
+        """
+        found = {name: papers for name, papers in before.items() if search.year(name) not in years}
+        for year in years:
+            papers = self._shelf.of_year(year)
+            for name, share in search.shares(year, len(papers)).items():
+                found[name] = sha256(repr(papers[share]).encode()).hexdigest()[:16]
+                if before.get(name) != found[name]:
+                    self._target.put(name, search.part(self._shelf.shown(papers[share])))
         self._put(
             "search.html",
             title=f"{plain(self._imprint.title)}, search",
-            parts=" ".join(reversed(found)),
+            parts=" ".join(sorted(found, key=search.place, reverse=True)),
             scripts=search.scripts(),
         )
         return found
 
-    def _write_feeds(self) -> None:
-        made = [self._feed("all", None), *(self._feed(file_name(e), e) for e in self._names)]
-        for each in made:
-            self._target.put(f"feeds/{each.name}.atom", feeds.atom(each))
-            self._target.put(f"feeds/{each.name}.json", feeds.json_feed(each))
-        self._target.put("feeds.opml", feeds.opml(self._imprint.title, made))
+    def _write_feeds(self, changed: Sequence[str]) -> None:
+        for name in [None, *changed]:
+            made = self._feed(name)
+            self._target.put(f"feeds/{made.name}.atom", feeds.atom(made))
+            self._target.put(f"feeds/{made.name}.json", feeds.json_feed(made))
+        listed = {_feed_name(name): self._feed_title(name) for name in [None, *self._names]}
+        opml = feeds.opml(self._imprint.title, listed, base_url=self._imprint.base_url)
+        self._target.put("feeds.opml", opml)
 
-    def _feed(self, file: str, keyword: str | None) -> feeds.Feed:
+    def _feed(self, keyword: str | None) -> feeds.Feed:
         """Return the feed of a keyword, or of all."""
         news = [
             feeds.News(paper=paper, announced=moment, keywords=names)
-            for paper, moment, names in self._book.recent(
+            for paper, moment, names in self._shelf.recent(
                 keyword=keyword, days=_FEED_DAYS, limit=_FEED_ENTRIES
             )
         ]
-        updated = news[0].announced if news else self._book.began() or _ARXIV_BEGAN
+        updated = news[0].announced if news else self._shelf.began() or _ARXIV_BEGAN
         unknown = {name: day for name, day in self._unanswered.items() if keyword in {None, name}}
-        title = plain(self._imprint.title)
+        file = _feed_name(keyword)
         return feeds.Feed(
             newsletter=self._imprint.id,
             name=file,
-            title=f"{title}: {plain(keyword)}" if keyword else title,
+            title=self._feed_title(keyword),
             page=f"keywords/{file}.html" if keyword else "index.html",
             base_url=self._imprint.base_url,
             subtitle=feeds.subtitle(unknown),
@@ -307,15 +308,19 @@ class _Writer:
             news=news,
         )
 
+    def _feed_title(self, keyword: str | None) -> str:
+        title = plain(self._imprint.title)
+        return f"{title}: {plain(keyword)}" if keyword else title
+
     def _write_daily_papers(self) -> None:
-        imprint, updated = self._imprint, self._book.last_recorded()
+        imprint, updated = self._imprint, self._shelf.last_recorded()
         if updated is None:
             return
         about = daily_papers.about(
             most=imprint.max_papers, updated=updated.astimezone(imprint.timezone).date()
         )
         tables = [
-            daily_papers.table(each.name, self._newest[each.name], anchor=file_name(each.name))
+            daily_papers.table(each.name, self._newest(each.name), anchor=file_name(each.name))
             for each in imprint.keywords
         ]
         self._target.put("README.md", daily_papers.markdown(imprint.title, about, tables))
@@ -325,13 +330,18 @@ class _Writer:
         self._put(
             "index.html",
             title=f"{plain(self._imprint.title)}, past issues",
-            issues=issues.lines(self._book.contents(limit=_NEWEST)),
+            issues=issues.lines(self._shelf.contents(limit=_NEWEST)),
             months=[
                 {"month": month, "name": _month_words(month), "count": counted(number, "issue")}
-                for month, number in self._book.months()
+                for month, number in self._shelf.months()
             ],
             keywords=[{"file": file_name(name), "name": plain(name)} for name in self._names],
         )
+
+    def _newest(self, keyword: str) -> list[Paper]:
+        if keyword not in self._known:
+            self._known[keyword] = self._shelf.newest(keyword, self._imprint.max_papers)
+        return self._known[keyword]
 
     def _put(
         self, page_name: str, /, *, feed: str = "all", scripts: Sequence[str] = (), **values: object
@@ -346,6 +356,14 @@ class _Writer:
             "sources": self._sources,
         }
         self._target.put(page_name, page(template, values | shared, scripts=scripts))
+
+
+def _beyond(marks: Mapping[str, str], before: Mapping[str, str]) -> list[str]:
+    return [name for name, mark in marks.items() if before.get(name) != mark]
+
+
+def _feed_name(keyword: str | None) -> str:
+    return file_name(keyword) if keyword else "all"
 
 
 def _month_words(month: str) -> str:

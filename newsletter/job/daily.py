@@ -57,10 +57,12 @@ def run(
     now: datetime,
     returns: Returns | None = None,
     archive: Callable[[Day], object] = lambda _day: None,
+    page: Callable[[int], object] = lambda _issue: None,
 ) -> Report:
     """Run the daily job once, as of `now`. Its troubles are in the report, not raised.
 
-    `archive` writes the archive; it is called with the day when the mails have left.
+    `page` writes the page of an issue, to which its mails lead, before they leave. `archive` writes
+    the rest; it is called with the day when they have left, and makes up for what `page` could not.
     `before` has the readers as the run before left them, by folded address. Only what makes the
     whole run pointless is raised: a StateError, or a clock that was never set.
     """
@@ -81,6 +83,10 @@ def run(
         rules=rules,
         ready=mailroom.press.require_templates,
     )
+
+    if issue:
+        for trouble in spared("the archive", page, issue.number):
+            _log.info("the page of issue %d is written after the mails: %s", issue.number, trouble)
 
     state.deliveries.take_up(now=now, max_age=rules.max_age)
     if not stopped(troubles):

@@ -20,7 +20,7 @@ from newsletter.issues.ranking import BACKGROUND, Places, Ranking, terms_of
 from newsletter.keywords.terms import Commonness, usual
 from newsletter.models import Delivery, Issue, Order, OwnPaper, Paper, Profile
 from newsletter.prose import prose
-from newsletter.state.papers import PaperBook
+from newsletter.state.papers.book import PaperBook
 from newsletter.subscribers.profiles.own import (
     Library,
     file_texts,

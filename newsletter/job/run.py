@@ -109,6 +109,7 @@ def run(
                 if dry_run
                 else returns(config, state, suppressions, listed, keys=keys, stop=stop),
                 archive=(lambda _day: None) if dry_run else partial(archived, config, state),
+                page=(lambda _issue: None) if dry_run else partial(paged, config, state),
             )
         except StoppedError as error:
             return Report(
@@ -179,6 +180,15 @@ def archived(config: Config, state: State, day: Day) -> None:
         # A bug in a page must not hide what became of the mails.
         _log.debug("it happened here:", exc_info=error)
         raise ArchiveError([f"{directory}: the archive cannot be written: {error!r}"]) from error
+
+
+def paged(config: Config, state: State, issue: int) -> None:
+    """Write the page of an issue, where there is an archive. Raises whatever is in the way."""
+    directory = config.archive.directory
+    if directory is not None:
+        from newsletter.archive import writing
+
+        writing.write_issue(state, directory, writing.imprint(config), issue)
 
 
 def preview_outbox(config: Config) -> Outbox:

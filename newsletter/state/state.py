@@ -27,7 +27,8 @@ from newsletter.models import (
 from newsletter.moments import iso, moment_of
 from newsletter.state.bounces import BounceBook
 from newsletter.state.engines import Book, Claim, Connection, Database, json_text
-from newsletter.state.papers import PaperBook, note_announced, paper_from
+from newsletter.state.papers.book import PaperBook, note_announced, paper_from
+from newsletter.state.papers.shelf import Shelf
 from newsletter.state.runs import History
 from newsletter.state.sqlite.ahead import Ahead
 from newsletter.state.sqlite.database import Database as SqliteDatabase
@@ -49,6 +50,7 @@ class State:
         self.bounces = BounceBook(database)
         self.history = History(database)
         self.papers = PaperBook(database)
+        self.shelf = Shelf(database)
 
     @staticmethod
     def open(path: Path) -> "FileState":

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.making.commands import DAY_ONE, DAY_TWO, Command
+from tests.making.commands import DAY_ONE, DAY_TWO, Command, rewrite
+from tests.making.disks import fill, mounted
 
 ARCHIVE = '\n[archive]\ndirectory = "archive"\n'
 
@@ -45,6 +46,36 @@ def test_the_mails_leave_although_the_archive_cannot_be_written(
     assert list((job / "outbox" / "new").iterdir())
 
 
+@pytest.mark.mount
+@pytest.mark.parametrize("free", [0, 4096, 20_000, 60_000])
+def test_a_full_disk_costs_the_archive_and_no_mail(
+    job: Path, newsletter: Command, small_disk: Path, free: int
+) -> None:
+    rewrite(job / "newsletter.toml", '"archive"', f'"{small_disk}/archive"')
+    fill(small_disk, but=free)
+    ended = newsletter("run", "--now", DAY_ONE)
+    assert ended.code == 74
+    assert "the archive cannot be written: No space left on device" in ended.err
+    assert "Traceback" not in ended.err
+    assert len(list((job / "outbox" / "new").iterdir())) == 4
+    (small_disk / "filler").unlink()
+    assert newsletter("run", "--now", DAY_TWO).code == 0
+    assert newsletter("archive", "--output", "whole").code == 0
+    assert contents(small_disk / "archive") == contents(job / "whole")
+
+
+@pytest.mark.mount
+def test_a_folder_that_may_only_be_read_costs_the_archive_and_no_mail(
+    job: Path, newsletter: Command, tmp_path: Path
+) -> None:
+    rewrite(job / "newsletter.toml", '"archive"', f'"{tmp_path}/read-only/archive"')
+    for _ in mounted(tmp_path / "read-only", "-t", "tmpfs", "-o", "ro", "tmpfs"):
+        ended = newsletter("run", "--now", DAY_ONE)
+    assert ended.code == 74
+    assert "the archive cannot be written: Read-only file system" in ended.err
+    assert len(list((job / "outbox" / "new").iterdir())) == 4
+
+
 def test_somebody_elses_page_is_left_alone_and_the_run_names_it(
     job: Path, newsletter: Command
 ) -> None:
@@ -68,6 +99,10 @@ def test_the_command_writes_where_it_is_told(sample: Path, newsletter: Command) 
 def test_nothing_is_written_before_the_first_run(job: Path, newsletter: Command) -> None:
     assert newsletter("archive").code == 74
     assert not (job / "archive").exists()
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {name: content for name, (_, content) in files(folder).items()}
 
 
 def files(folder: Path) -> dict[str, tuple[int, bytes]]:

@@ -81,3 +81,11 @@ def test_the_version_and_its_day_are_those_of_the_paper_shown() -> None:
     updated = datetime(2026, 11, 19, 23, 59, tzinfo=UTC)
     (cells,) = shown(paper(version=3, updated=updated))
     assert cells[1] == "2026-11-19"
+
+
+def test_no_paper_makes_the_page_longer_than_its_share() -> None:
+    endless = paper(title="|" * 10_000, abstract="<" * 100_000, comment="&amp;" * 10_000)
+    row = table("mri", [endless], anchor="mri").rows[0]
+    assert (len(row.title), len(row.abstract), len(row.comment)) == (600, 4000, 1000)
+    assert all(each.endswith("…") for each in (row.title, row.abstract, row.comment))
+    assert len(markdown("T", [], [table("mri", [endless] * 100, anchor="mri")])) < 3_500_000

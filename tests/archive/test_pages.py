@@ -1,14 +1,21 @@
 """The pages of issues, months and keywords: what they say, and which of them a run writes."""
 
+import json
 import re
+import zlib
+from base64 import b85decode
+from dataclasses import replace
 from pathlib import Path
 
 import html5lib
 import pytest
 
 from newsletter.archive.folder import file_name
+from newsletter.archive.writing import write_issue
 from newsletter.errors import ArchiveError
-from newsletter.models import Keyword
+from newsletter.models import Keyword, Subscriber
+from newsletter.state.state import State
+from newsletter.subscribers.tokens import Tokens
 from tests.making.archives import Library
 from tests.making.editions import HOSTILE
 from tests.making.papers import DAY, NOW, paper
@@ -54,7 +61,7 @@ def test_news_touches_its_own_pages_only(tmp_path: Path) -> None:
         "feeds/all.json",
         f"feeds/{MRI}.atom",
         f"feeds/{MRI}.json",
-        "search/2026-1.js",
+        "search/2026-1-1.js",
         ".arxiv-newsletter.json",
     }
     assert library.day({"mri": (FIRST, SECOND)}, now=NOW + 2 * DAY) == []
@@ -138,11 +145,86 @@ def test_hostile_papers_are_shown_as_text(tmp_path: Path) -> None:
         assert "\u202e" not in path.read_text("utf-8")
 
 
-def test_no_reader_is_in_any_file(tmp_path: Path) -> None:
+def test_the_page_of_an_issue_can_be_there_before_everything_else(tmp_path: Path) -> None:
     library = Library(tmp_path)
+    library.room.told.papers = {"mri": (FIRST,)}
+    library.room.run(now=NOW)
+    with State.open(tmp_path / "state.sqlite3") as state:
+        write_issue(state, library.folder, library.imprint, 1)
+    written = {path.name for path in library.folder.rglob("*") if path.is_file()}
+    assert {each for each in written if not each.startswith(".")} == {"1.html", "1.bib", "1.ris"}
+    early = library.text("issues/1.html")
+    assert "issues/1.html" not in library.write()
+    assert library.text("issues/1.html") == early
+
+
+def test_what_was_left_out_of_a_keyword_is_on_no_page_of_it(tmp_path: Path) -> None:
+    keyword = Keyword(name="mri", exclude=("survey",))
+    library = Library(tmp_path, keywords=[keyword])
+    library.day({"mri": (FIRST, paper("2611.00002", title="A survey of MRI"))})
+    for path in library.folder.rglob("*"):
+        if path.suffix in {".html", ".md", ".bib", ".js"}:
+            assert "A survey of MRI" not in path.read_text("utf-8")
+    assert "The first paper" in library.text("README.md")
+    assert search_urls(library) == ["https://arxiv.org/abs/2611.00001v1"]
+
+
+def test_a_new_version_stands_once_among_what_is_searched_and_old_parts_stay(
+    tmp_path: Path,
+) -> None:
+    library = Library(tmp_path, keywords=[Keyword(name="mri", replacements=True)])
+    many = tuple(
+        paper(f"2611.{number:05}", title=f"Paper {number} on MRI") for number in range(100)
+    )
+    library.day({"mri": many})
+    newer = replace(many[0], version=2, updated=NOW + DAY / 2)
+    changed = library.day({"mri": (*many[1:], newer)}, now=NOW + DAY)
+    assert "search/2026-1-1.js" not in changed
+    assert "search/2026-1-2.js" in changed
+    assert search_urls(library)[-1] == "https://arxiv.org/abs/2611.00000v2"
+
+
+def test_a_thousand_papers_take_the_place_of_their_hundreds(tmp_path: Path) -> None:
+    library = Library(tmp_path)
+    library.day({"mri": tuple(paper(f"2611.{number:05}") for number in range(950))})
+    parts = {f"2026-1-{number}.js" for number in range(1, 11)}
+    assert {path.name for path in (library.folder / "search").iterdir()} == parts
+    (library.folder / "search" / "mine.js").write_text("my own")
+    library.day({"mri": tuple(paper(f"2611.{n:05}") for n in range(1010))}, now=NOW + DAY)
+    left = {path.name for path in (library.folder / "search").iterdir()}
+    assert left == {"2026-1.js", "2026-2-1.js", "mine.js"}
+    assert 'data-parts="search/2026-2-1.js search/2026-1.js"' in library.text("search.html")
+
+
+def search_urls(library: Library) -> list[str]:
+    """Return the addresses in the parts of the search index, in the order of the parts."""
+    found = []
+    for name in reversed(re.findall(r"search/[\d-]+\.js", library.text("search.html"))):
+        packed = b85decode(json.loads(library.text(name).split("archivePart(")[1][:-3])["urls"])
+        size = int.from_bytes(packed[:4])
+        found += zlib.decompress(packed[4 : 4 + size]).decode().split("\n")
+    return found
+
+
+def test_no_reader_is_in_any_file(tmp_path: Path) -> None:
+    people = [
+        Subscriber(email="ada@example.org", name="Ada Lovelace"),
+        Subscriber(email="grace.hopper@navy.example", name="Grace Hopper", frequency="weekly"),
+        Subscriber(email="kurt@example.net", name="Kurt Gödel", profile="own papers.bib"),
+    ]
+    library = Library(tmp_path, base_url="https://papers.example.org")
+    library.room.subscribers = people
     library.day({"mri": (FIRST,)})
+    library.day({"mri": (FIRST, SECOND)}, now=NOW + DAY)
+    mails = [path.read_bytes() for path in (tmp_path / "outbox" / "new").iterdir()]
+    assert len(mails) == 4
+    tokens = Tokens([b"a key"], library.imprint.id)
+    secret = {"own papers", *(f"token{len(each.email)}" for each in people)}
+    for each in people:
+        secret |= {each.email, each.email.partition("@")[0] + "@", each.name}
+        secret |= {*each.name.split()[1:], tokens.token(each.email)}
+        secret.add(tokens.subscriber_id(each.email))
     for path in library.folder.rglob("*"):
         if path.is_file():
-            content = path.read_bytes().lower()
-            assert b"ada@example" not in content
-            assert b"@example" not in content
+            content = path.read_text("utf-8").casefold()
+            assert [each for each in secret if each.casefold() in content] == [], path

@@ -65,7 +65,7 @@ def test_the_past_is_looked_up_month_by_month_and_shown(room: Newsroom, tmp_path
         room.run(now=NOW)
         with opened(room) as state:
             lines = list(fill(room.source, state, KEYWORDS, since=SINCE, now=NOW))
-            found = {each.id for each in state.papers.newest(KEYWORDS[0].name, 100)}
+            found = {each.id for each in state.shelf.newest(KEYWORDS[0].name, 100)}
             write(state, tmp_path / "archive", imprint(KEYWORDS))
         assert replica.violations == []
     may = datetime(2026, 5, 1, tzinfo=UTC)
@@ -135,4 +135,4 @@ def test_an_outage_ends_it_and_keeps_what_there_is(room: Newsroom) -> None:
         with pytest.raises(SourceError, match="503"):
             list(fill(Failing(), state, KEYWORDS, since=SINCE, now=NOW))
         assert state.papers.looked_up(KEYWORDS[0]) == {"2026-07"}
-        assert len(state.papers.newest(KEYWORDS[0].name, 100)) > 2
+        assert len(state.shelf.newest(KEYWORDS[0].name, 100)) > 2

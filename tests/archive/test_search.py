@@ -37,11 +37,31 @@ def test_minisearch_comes_with_its_licence() -> None:
     assert "Copyright 2022 Luca Ongaro" in text
 
 
+@pytest.mark.parametrize(
+    ("count", "names"),
+    [
+        (0, []),
+        (1, ["2025-1-1"]),
+        (100, ["2025-1-1"]),
+        (101, ["2025-1-1", "2025-1-2"]),
+        (1000, ["2025-1"]),
+        (2250, ["2025-1", "2025-2", "2025-3-1", "2025-3-2", "2025-3-3"]),
+    ],
+)
+def test_what_is_full_stays_and_what_grows_is_small(count: int, names: list[str]) -> None:
+    shares = search.shares("2025", count)
+    assert list(shares) == [f"search/{name}.js" for name in names]
+    papers = list(range(count))
+    assert [each for share in shares.values() for each in papers[share]] == papers
+    assert list(shares) == sorted(shares, key=search.place)
+    assert {search.year(name) for name in shares} <= {"2025"}
+
+
 @pytest.mark.slow
 def test_ten_thousand_papers_take_two_megabytes() -> None:
     papers = june_papers()
-    parts = [papers[at : at + search.SIZE] for at in range(0, 3 * search.SIZE, search.SIZE)]
-    size = sum(len(search.part(each, {}).encode()) for each in parts)
+    parts = [papers[each] for each in search.shares("2025", 3000).values()]
+    size = sum(len(search.part([(each, None) for each in part]).encode()) for part in parts)
     assert size / sum(map(len, parts)) * 10_000 <= 2_000_000
 
 
@@ -75,9 +95,10 @@ def put_search(folder: Path, papers: Any) -> None:
     """Write the search page and its parts as the archive has them."""
     (folder / "search").mkdir()
     names = []
-    for number, at in enumerate(range(0, len(papers), search.SIZE)):
-        names.append(f"search/2025-{number}.js")
-        (folder / names[-1]).write_text(search.part(papers[at : at + search.SIZE], {}), "utf-8")
+    for name, share in search.shares("2025", len(papers)).items():
+        names.append(name)
+        text = search.part([(each, None) for each in papers[share]])
+        (folder / name).write_text(text, "utf-8")
     values = {
         "title": "Search",
         "newsletter": "Daily Papers",

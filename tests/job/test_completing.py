@@ -14,7 +14,7 @@ from newsletter.models import Paper
 from newsletter.sources.arxiv.client import Manners
 from newsletter.sources.arxiv.identity import paper_id
 from newsletter.sources.arxiv.source import ArxivSource
-from newsletter.state.papers import paper_from
+from newsletter.state.papers.book import paper_from
 from newsletter.state.state import State
 from tests.making.papers import DAY, NOW, paper
 from tests.peers.replica import Clock, Replica, faults, record_of

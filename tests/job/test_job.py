@@ -55,6 +55,28 @@ def test_what_is_new_is_announced_once(room: Newsroom) -> None:
     assert "arxiv.org/pdf/2611.00001" in body(mail, "html")
 
 
+def test_the_page_of_an_issue_is_there_when_its_mails_leave(room: Newsroom) -> None:
+    room.told.papers["mri"] = (paper("2611.00001"),)
+    happened: list[str] = []
+    room.page = lambda issue: happened.append(f"page of {issue}")
+    room.on_compose = lambda: happened.append("a mail")
+    room.run()
+    assert happened == ["page of 1", "a mail"]
+    room.run()
+    assert len(happened) == 2
+
+
+def test_a_page_that_cannot_be_written_keeps_no_mail(room: Newsroom) -> None:
+    room.told.papers["mri"] = (paper("2611.00001"),)
+
+    def broken(_issue: int) -> None:
+        raise ZeroDivisionError
+
+    room.page = broken
+    assert room.run().exit_code == 0  # it is for the archive to say what is in its way
+    assert len(room.mails()) == 1
+
+
 def test_a_second_run_on_the_same_day_opens_no_issue(room: Newsroom) -> None:
     room.told.papers["mri"] = (paper("2611.00001"),)
     first, second = room.run(), room.run()

@@ -15,3 +15,13 @@ def mounted(folder: Path, *options: str) -> Iterator[Path]:
         pytest.skip("nothing may be mounted here (be root, outside of a container)")
     yield folder
     subprocess.run(["umount", folder], check=True)
+
+
+def fill(disk: Path, *, but: int = 0) -> None:
+    """Fill a file system up, but for some bytes."""
+    with (disk / "filler").open("wb", buffering=0) as file:
+        try:
+            while file.write(bytes(4096)):
+                pass
+        except OSError:
+            file.truncate(max(0, file.tell() - but))

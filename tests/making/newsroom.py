@@ -90,6 +90,7 @@ class Newsroom:
     judging: bool = False  # whether what servers refuse is judged
     open_state: Callable[[Path], State] = State.open
     on_compose: Callable[[], None] = lambda: None
+    page: Callable[[int], object] = lambda _issue: None
 
     def run(self, *, now: datetime = NOW, stop: Event | None = None) -> Report:
         with self.open_state(self.folder / "state.sqlite3") as state:
@@ -124,6 +125,7 @@ class Newsroom:
                 ),
                 now=now,
                 returns=self._returns(state, suppressions) if self.judging else None,
+                page=self.page,
             )
 
     def _returns(self, state: State, suppressions: Suppressions) -> Returns:

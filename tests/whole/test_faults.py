@@ -22,7 +22,7 @@ from newsletter.models import Fetched, Scope, Subscriber
 from newsletter.state.state import State
 from newsletter.subscribers.suppressions import Suppressions
 from tests.making.commands import DAY_ONE, DAY_TWO, Command, rewrite
-from tests.making.disks import mounted
+from tests.making.disks import fill, mounted
 from tests.making.mailing import Refusing
 from tests.making.newsroom import Newsroom, ToldSource
 from tests.making.papers import DAY, NOW, paper
@@ -39,16 +39,6 @@ def room(tmp_path: Path) -> Newsroom:
     newsroom = Newsroom(tmp_path, subscribers=[ADA, BOB])
     newsroom.run(now=NOW - DAY)
     return newsroom
-
-
-def fill(disk: Path, *, but: int = 0) -> None:
-    """Fill a file system up, but for some bytes."""
-    with (disk / "filler").open("wb", buffering=0) as file:
-        try:
-            while file.write(bytes(4096)):
-                pass
-        except OSError:
-            file.truncate(max(0, file.tell() - but))
 
 
 def use(folder: Path, *changes: tuple[str, str]) -> None:

@@ -7,6 +7,7 @@
   const state = document.getElementById('state');
   const MOST = 50;
   const papers = [];
+  const seen = new Set();
   let waiting = place.dataset.parts.split(' ').filter(Boolean);
 
   const words = (text) =>
@@ -69,9 +70,14 @@
         abstracts[paper].push(word);
       }
     }
-    const first = papers.length;
-    titles.forEach((title, at) => papers.push({ title, authors: authors[at], url: urls[at], issue: issues[at] }));
-    index.addAll(titles.map((title, at) => ({ id: first + at, title, authors: authors[at], abstract: abstracts[at].join(' ') })));
+    for (let at = titles.length - 1; at >= 0; at -= 1) {
+      /* The newest part comes first, and the last version of a paper is the one that counts. */
+      const name = urls[at].replace(/v[0-9]+$/, '');
+      if (seen.has(name)) { continue; }
+      seen.add(name);
+      index.add({ id: papers.length, title: titles[at], authors: authors[at], abstract: abstracts[at].join(' ') });
+      papers.push({ title: titles[at], authors: authors[at], url: urls[at], issue: issues[at] });
+    }
     load();
   };
 

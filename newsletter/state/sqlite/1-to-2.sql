@@ -26,6 +26,7 @@ insert into papers_2
     from papers;
 drop table papers;
 alter table papers_2 rename to papers;
+create index papers_by_date on papers (data ->> 'updated');
 
 -- When a baseline was taken is in the reports of the runs, which are kept for a year; else it was 90
 -- days after its window opened, unless the configured lookback was longer than that.

@@ -43,6 +43,8 @@ create table papers (                  -- papers as they were when announced or 
     primary key (id, version)
 ) strict, without rowid;
 
+create index papers_by_date on papers (data ->> 'updated');
+
 create table lacking (                 -- papers recorded before their data were kept: to be fetched
     paper text primary key,
     asked integer not null default 0   -- how many good answers did not have it

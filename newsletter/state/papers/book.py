@@ -3,13 +3,12 @@
 import json
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 from newsletter.models import Day, Keyword, Kind, Link, News, Paper
 from newsletter.moments import iso, moment_of
 from newsletter.state.engines import Connection, Database, json_text
 
-_NO_LIMIT = 2**62
 _ENOUGH = 10  # runs that asked in vain; an index may be broken for days
 
 
@@ -128,87 +127,6 @@ class PaperBook:
                 ((each,) for each in asked if each not in papers),
             )
 
-    def newest(self, keyword: str, limit: int) -> list[Paper]:
-        """Return the papers that stand under a keyword, each in its newest version, newest first.
-
-        Also those recorded without being announced, and those of the past that were looked up; not
-        those known by id alone.
-        """
-        rows = self._database.rows(
-            "select data from (select paper, max(version) as version from"
-            " (select paper, version from announced where keyword = ?"
-            " union all select paper, version from past where keyword = ?)"
-            " group by paper) as newest"
-            " join papers on id = paper and papers.version = newest.version"
-            " order by data ->> 'updated' desc, id desc limit ?",
-            keyword,
-            keyword,
-            limit,
-        )
-        return [paper_from(data) for (data,) in rows]
-
-    def recent(
-        self, *, days: int, limit: int, keyword: str | None = None
-    ) -> list[tuple[Paper, datetime, tuple[str, ...]]]:
-        """Return what was announced for a keyword, or for any, when, and for which keywords.
-
-        Each version of a paper once, as first announced, newest first; of the last `days` before
-        the newest issue.
-        """
-        ((newest,),) = self._database.rows("select max(opened) from issues")
-        if newest is None:
-            return []
-        rows = self._database.rows(
-            "with lately as (select min(number) as first from issues where opened >= ?),"
-            " candidates as (select distinct paper, version from announced, lately"
-            " where issue >= first and keyword = coalesce(?, keyword))"
-            " select data, opened, (select json_group_array(keyword) from announced"
-            " where keyword in (select name from keywords) and paper = id"
-            " and announced.version = papers.version and issue is not null)"
-            " from (select paper, version, min(issue) as first_issue, min(position) as place"
-            " from candidates join keywords on name = coalesce(?, name)"
-            " join announced using (paper, version)"
-            " where announced.keyword = name and issue is not null"
-            " group by paper, version) as found"
-            " join papers on id = paper and papers.version = found.version"
-            " join issues on number = first_issue, lately where first_issue >= lately.first"
-            " order by first_issue desc, place, id limit ?",
-            iso(moment_of(newest) - timedelta(days=days)),
-            keyword,
-            keyword,
-            limit,
-        )
-        return [
-            (paper_from(data), moment_of(opened), tuple(sorted(json.loads(names))))
-            for data, opened, names in rows
-        ]
-
-    def years(self) -> dict[str, list[tuple[str, int]]]:
-        """Return the papers by the year of their submission: id, and newest version known.
-
-        Oldest known first, so that what is added stands at the end.
-        """
-        found: dict[str, list[tuple[str, int]]] = {}
-        for year, paper, version in self._database.rows(
-            "select year, paper, newest from (select min(substr(submitted, 1, 4)) as year, paper,"
-            " max(version) as newest, min(recorded) as known"
-            " from (select paper, version, submitted, recorded from announced union all"
-            " select paper, version, submitted, recorded from past) group by paper)"
-            " join papers on id = paper and version = newest order by year, known, paper"
-        ):
-            found.setdefault(year, []).append((paper, version))
-        return found
-
-    def versions(self, wanted: Iterable[tuple[str, int]]) -> list[Paper]:
-        """Return some papers, given by id and version, in their order."""
-        return [
-            paper_from(data)
-            for each in wanted
-            for (data,) in self._database.rows(
-                "select data from papers where id = ? and version = ?", *each
-            )
-        ]
-
     def looked_up(self, keyword: Keyword) -> set[str]:
         """Return the months (`2025-01`) of which all papers of a keyword were looked up."""
         rows = self._database.rows(
@@ -244,90 +162,6 @@ class PaperBook:
                     " do update set definition = excluded.definition",
                     (keyword.name, month, json_text(asdict(keyword))),
                 )
-
-    def first_issues(self, papers: Iterable[tuple[str, int]]) -> dict[str, int]:
-        """Return the issues that first announced some papers in a version, by id."""
-        found = {}
-        for paper, version in papers:
-            ((issue,),) = self._database.rows(
-                "select min(issue) from announced where keyword in (select name from keywords)"
-                " and paper = ? and version = ?",
-                paper,
-                version,
-            )
-            if issue is not None:
-                found[paper] = issue
-        return found
-
-    def mark(self) -> str:
-        """Return a text that changes whenever a paper, an announcement or an issue is added."""
-        ((issue, papers, announced),) = self._database.rows(
-            "select (select coalesce(max(number), 0) from issues), (select count(*) from papers),"
-            " (select count(*) from announced) + (select count(*) from past)"
-        )
-        return f"{issue} {papers} {announced}"
-
-    def keywords(self) -> list[str]:
-        """Return the keywords that issues or baselines have ever had papers for, by name."""
-        rows = self._database.rows("select name from keywords order by name")
-        return [name for (name,) in rows]
-
-    def contents(
-        self, *, month: str = "", keyword: str | None = None, limit: int = _NO_LIMIT
-    ) -> list[tuple[int, date, int]]:
-        """Return number, date and number of papers of issues, newest first.
-
-        Those of a month (`2026-11`) or of all; those with news of a keyword, and only its papers.
-        """
-        rows = self._database.rows(
-            "select number, date, count(distinct paper) as papers"
-            " from issues left join announced on issue = number and keyword = coalesce(?, keyword)"
-            " where substr(date, 1, length(?)) = ?"
-            " group by number having count(distinct paper) > 0 or cast(? as text) is null"
-            " order by number desc limit ?",
-            keyword,
-            month,
-            month,
-            keyword,
-            limit,
-        )
-        return [(number, date.fromisoformat(day), papers) for number, day, papers in rows]
-
-    def months(self) -> list[tuple[str, int]]:
-        """Return the months in which issues were opened (`2026-11`) and how many, newest first."""
-        return self._database.rows(
-            "select substr(date, 1, 7) as month, count(*) from issues"
-            " group by month order by month desc"
-        )
-
-    def announced_in(self, keyword: str, papers: Collection[Paper]) -> dict[tuple[str, int], int]:
-        """Return the issues that announced some papers for a keyword, by id and version."""
-        found = {}
-        for each in papers:
-            for (issue,) in self._database.rows(
-                "select issue from announced where keyword = ? and paper = ? and version = ?"
-                " and issue is not null",
-                keyword,
-                each.id,
-                each.version,
-            ):
-                found[each.id, each.version] = issue
-        return found
-
-    def sources(self) -> list[str]:
-        """Return what people call the sources that issues have drawn on."""
-        rows = self._database.rows("select distinct source from digests order by source")
-        return [source for (source,) in rows]
-
-    def began(self) -> datetime | None:
-        """Return where the first window of any keyword opened, None before the first answer."""
-        ((moment,),) = self._database.rows("select min(since) from keywords")
-        return moment_of(moment) if moment else None
-
-    def last_recorded(self) -> datetime | None:
-        """Return when a paper last became known, None before the first."""
-        ((moment,),) = self._database.rows("select max(recorded) from announced")
-        return moment_of(moment) if moment else None
 
 
 def keep(db: Connection, papers: Collection[Paper]) -> None:
