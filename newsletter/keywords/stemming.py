@@ -81,13 +81,17 @@ _MEASURED = re.compile(r"(?:[aeiou]|(?<=[^aeiou])y)[^aeiou]")
 _DOUBLED = re.compile(r"(.*[aeiouy].*)([chjkqvwx])\2(?:ed|ing)s?")
 
 
+_LONGEST = 255  # letters of a word; Lucene cuts what is longer, which no language has
+
+
 def _stem(word: str) -> str:
     """Return the Porter stem as Lucene has it, which is not quite as Snowball has it.
 
     Lucene has two later rules (-bli becomes -ble, -logi becomes -log: radiology meets
-    radiological), halves any double consonant (grokking), and leaves very short words alone.
+    radiological), halves any double consonant (grokking), and leaves very short words alone;
+    what is too long for a word is not looked into.
     """
-    if len(word) < 3:
+    if not 3 <= len(word) <= _LONGEST:
         return word
     if (later := _LATER_RULES.fullmatch(word)) and _MEASURED.search(later[1]):
         word = later[1] + ("ble" if later[2] == "bl" else "log")

@@ -47,6 +47,9 @@ _CHOICES: tuple[tuple[str, Mapping[str, object]], ...] = (
 _UNSEEN = "control, invisible or line-breaking characters"
 # What is for people to read may be cleaned; an address may not, and the others are words of ours.
 _CLEANED = ("name", "keywords")
+_NAMED = 20  # unknown keywords of a cell
+_HINTS = 200  # unknown keywords of a list for which the nearest known word is looked for
+_SHARED = 2_000  # letters of a cell that is kept for others like it
 _LONGEST = {"name": 200, "keywords": 10_000, "profile": 10_000}
 
 
@@ -107,6 +110,7 @@ class RowReader:
         self._today = today
         self._names = {name_key(name): name for name in keywords}
         self._seen: dict[str, tuple[tuple[str, ...] | None, tuple[str, ...]]] = {}
+        self._hints = _HINTS
 
     def subscriber(self, cells: Mapping[str, str]) -> tuple[Subscriber | None, list[str]]:
         """Return the subscriber in a row, None if it is bad, and its problems as `column: ...`.
@@ -153,9 +157,12 @@ class RowReader:
         ), [*seen_to, *unknown]
 
     def _keywords(self, cell: str) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
-        if cell not in self._seen:
-            self._seen[cell] = self._looked_up(cell)
-        return self._seen[cell]
+        found = self._seen.get(cell)
+        if found is None:
+            found = self._looked_up(cell)
+            if len(cell) <= _SHARED:
+                self._seen[cell] = found
+        return found
 
     def _looked_up(self, cell: str) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
         wanted = [name.strip() for name in cell.split(";") if name.strip()]
@@ -163,11 +170,15 @@ class RowReader:
             return None, ()
         known = dict.fromkeys(self._names.get(name_key(name), "") for name in wanted)
         known.pop("", None)
-        return tuple(known), tuple(
-            f"keywords: unknown keyword {name[:80]!r}{did_you_mean(name, self._names.values())}"
-            for name in wanted
-            if name_key(name) not in self._names
-        )
+        unknown = [name for name in wanted if name_key(name) not in self._names]
+        problems = [f"keywords: unknown keyword {name[:80]!r}" for name in unknown[:_NAMED]]
+        if self._hints > 0:  # looking for the nearest word takes milliseconds
+            self._hints -= len(problems)
+            hints = (did_you_mean(name, self._names.values()) for name in unknown)
+            problems = list(map("".join, zip(problems, hints, strict=False)))
+        if len(unknown) > _NAMED:
+            problems.append(f"keywords: and {len(unknown) - _NAMED:,} more that are unknown")
+        return tuple(known), tuple(problems)
 
 
 def name_key(keyword: str) -> str:

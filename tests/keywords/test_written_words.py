@@ -1,11 +1,14 @@
 """The written words decide: stop words, signs, TeX, and letters of all kinds."""
 
+from time import process_time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from newsletter.keywords.matching import Phrase, excluder, marks, matcher
 from newsletter.keywords.spellings import spellings, unfindable
+from newsletter.keywords.stemming import line
 from newsletter.models import Keyword, Paper
 from newsletter.prose import prose
 from newsletter.sources.arxiv.query import claimer, search_query
@@ -263,3 +266,11 @@ def test_an_exclusion_is_compared_as_the_keyword_is() -> None:
     exact = excluder(Keyword(name="x", exclude=("Survey", "PET"), exact=True))
     assert exact(paper(abstract="Two surveys of pet rats")) == ""
     assert exact(paper(title="PET", abstract="-")) == "PET"
+
+
+@pytest.mark.parametrize("piece", ["a", "y", "ay", "ational", "a.", "logies"])
+def test_a_word_of_twenty_thousand_letters_is_not_looked_into(piece: str) -> None:
+    word = piece * (20_000 // len(piece))
+    began = process_time()
+    assert line(word).split() == [word.rstrip(".")]
+    assert process_time() - began < 1

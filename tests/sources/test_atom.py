@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from datetime import UTC, datetime
+from time import process_time
 
 import pytest
 from hypothesis import given, settings
@@ -175,6 +176,76 @@ def test_ten_thousand_authors_are_read() -> None:
     many = "".join(f"<author><name>Author {n}</name></author>" for n in range(10_000))
     (paper,) = parse(answer(ENTRY.replace("<author>", f"{many}<author>", 1))).papers
     assert len(paper.authors) == 10_002
+
+
+def page(*, head: str = "", feed: str = "", record: str = "") -> bytes:
+    """An answer with something in front, in its feed, and in its second record."""
+    odd = ENTRY.replace("2611.00001v3", "2611.00003v1").replace("<author>", f"{record}<author>", 1)
+    return head.encode() + answer(feed, OTHER, odd, ENTRY, total=3)
+
+
+def attributes(name: str, number: int = 100_000) -> str:
+    return " ".join(f'{name}{n}="u"' for n in range(number))
+
+
+MILLION = 1_000_000
+# What kept the reader busy for minutes, or for longer than a day has, and what is said of it.
+WHOLE: dict[str, tuple[bytes, str]] = {
+    "blanks in front": (page(head=" " * MILLION), "before its feed"),
+    "lines in front": (page(head="\n" * MILLION), "before its feed"),
+    "half declarations": (page(head="<?xml version='1.0'?>" + "<!" * MILLION), "before its feed"),
+    "blanks in the feed": (page(feed=" " * MILLION), "letters in a field"),
+    "elements": (page(feed="<x/>" * MILLION), "elements in a record"),
+    "elements in each other": (page(feed="<x>" * MILLION), "in each other"),
+    "records in each other": (page(feed="<entry>" * MILLION), "in each other"),
+    "attributes": (page(feed=f"<x {attributes('a')}/>"), "bytes in a tag"),
+    "an attribute": (page(feed=f'<x a="{"a" * MILLION}"/>'), "bytes in a tag"),
+    "a name": (page(feed=f"<{'x' * MILLION}/>"), "bytes in a tag"),
+    "a comment": (page(feed=f"<!--{'x' * MILLION}-->"), "bytes in a tag"),
+    "comments": (page(feed="<!---->" * MILLION), "elements and comments"),
+    "instructions": (page(feed="<?a b?>" * MILLION), "elements and comments"),
+    "namespaces": (page(feed=f"<x {attributes('xmlns:a', 3000)}/>"), "namespaces"),
+    "records": (answer(*(ENTRY.replace("00001", f"{n:05}") for n in range(2001))), "2,000 records"),
+    "damaged records": (answer(*(ENTRY.replace("<id>", "<") for _ in range(5000))), "damaged"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_an_answer_out_of_all_proportion_is_refused_at_once(name: str) -> None:
+    body, reason = WHOLE[name]
+    began = process_time()
+    with pytest.raises(AtomError, match=reason):
+        parse(body)
+    assert process_time() - began < 5
+
+
+NUMBERS = ",".join(map(str, range(20_000)))
+RECORD: dict[str, tuple[str, str]] = {
+    "categories": (
+        "".join(f'<category term="c{n}"/>' for n in range(20_000)), "categories among them",
+    ),
+    "links": ('<link href="https://a.example"/>' * 20_000, "elements in a record"),
+    "authors": ("<author><name>Bo</name></author>" * 40_000, "authors of a paper"),
+    "tags": (f"<tags>{NUMBERS}</tags>", "letters"),
+    "keywords": (f'<k:keywords xmlns:k="http://www.itunes.com/">{NUMBERS}</k:keywords>', "letters"),
+    "points": (
+        f'<g:point xmlns:g="http://www.georss.org/georss">{"1 " * 90_000}</g:point>', "letters",
+    ),
+    "a long comment": (f"<arxiv:comment>{'&lt;' * 90_000}</arxiv:comment>", "letters in a field"),
+    "pieces": (f"<summary>{'<b>x</b>' * 90_000}</summary>", "elements in a record"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RECORD)
+def test_a_record_out_of_all_proportion_costs_itself(name: str) -> None:
+    record, why = RECORD[name]
+    began = process_time()
+    feed = parse(page(record=record))
+    assert process_time() - began < 5
+    assert [paper.local_id for paper in feed.papers] == ["2611.00002", "2611.00001"]
+    ((found, reason),) = feed.unread
+    assert found == "2611.00003"
+    assert why in reason
 
 
 def test_a_path_or_a_url_is_never_opened() -> None:

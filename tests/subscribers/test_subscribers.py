@@ -4,6 +4,7 @@ from collections import UserList
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext, suppress
 from pathlib import Path
+from time import process_time
 
 import pytest
 from hypothesis import given
@@ -484,3 +485,18 @@ def test_a_hundred_thousand_rows_are_read_in_seconds(file: Path) -> None:
     )
     found = listed(file, HEADER + rows, accept=False)
     assert (len(found.subscribers), found.problems) == (100_000, ())
+
+
+def test_unknown_keywords_by_the_thousand_are_named_in_part_and_soon(tmp_path: Path) -> None:
+    rows = [
+        f"a{n}@example.org,mri; {';'.join(f'mr{i}-{n}' for i in range(900))}" for n in range(99)
+    ]
+    rows += [f"b{n}@example.org,mri; {'x' * 9_900}{n}" for n in range(99)]
+    path = tmp_path / "subscribers.csv"
+    path.write_text("email,keywords\n" + "\n".join(rows))
+    began = process_time()
+    found = read(path, keywords=["mri", *(f"keyword {n}" for n in range(100))])
+    assert process_time() - began < 5
+    assert len(found.subscribers) == len(rows)
+    assert any("and 880 more that are unknown" in each for each in found.problems)
+    assert max(map(len, found.problems)) < 200

@@ -1,21 +1,32 @@
 """Read an Atom answer of arXiv's query API. Pure; the only module that knows feedparser.
 
 feedparser takes an empty body, an HTML page and half a document for a feed without entries; here
-each of them is an error, because nothing may look like a quiet day that is not one.
+each of them is an error, because nothing may look like a quiet day that is not one. It also takes
+longer than a day has for some answers of a few MB, so it sees only what was measured before.
 """
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BytesIO
 from typing import Any, NamedTuple
+from xml.parsers import expat
 
 from newsletter.models import Paper
 from newsletter.prose import plain
 from newsletter.sources.arxiv.identity import SOURCE, links, paper_id
 
 MAX_BYTES = 20_000_000  # what is larger is no answer of arXiv's
+# What an answer may have of each thing, far above what arXiv sends: a page of a thousand papers has
+# some 3 MB of texts, and the largest collaborations sign with five thousand names.
+_PROLOG, _HEAD, _TAG = 1_000, 16_000, 1 << 16  # bytes before <feed, before the records, in a tag
+_RECORDS, _ELEMENTS, _PAGE_LETTERS = 2_000, 400_000, 8_000_000
+_NAMES, _OTHERS = 36_000, 100  # elements of a record: about its authors, and all else
+_DEPTH, _ATTRIBUTES, _NAMESPACES = 20, 20, 2_000
+_LETTERS = 20_000  # in a field of a record, or an attribute
+_FOREIGN_LETTERS = 300  # of a record, in elements that arXiv does not use
 
 
 class Unread(NamedTuple):
@@ -104,10 +115,13 @@ def _salvaged(body: bytes, damage: _DamageError) -> tuple[bytes, list[Unread]]:
     if first < 0 or end < first or body[end:].strip() != b"</feed>":
         raise damage
     head, sound, unread = body[:first], [], []
+    if first > _HEAD or body.count(b"<entry", first, end) > 2 * _RECORDS:
+        raise damage
     for place, found in enumerate(_ENTRY.finditer(body, first, end), start=1):
         record, its_end, _ = found[0].rpartition(b"</entry>")
         try:
-            _well_formed(head + (record + its_end or found[0]) + b"</feed>")
+            alone = head + (record + its_end or found[0]) + b"</feed>"
+            _measure(alone, alone.decode(errors="replace"))
             sound.append(record + its_end)
         except _DamageError as error:
             named = _ID.search(found[0].decode(errors="replace"))
@@ -126,10 +140,7 @@ def _well_formed(body: bytes) -> Any:  # noqa: ANN401  (feedparser has no types)
     # arXiv sends no DOCTYPE; an entity bomb needs one.
     if re.search(r"<!(?:doctype|entity)", text, re.IGNORECASE):
         raise AtomError("with a page, not a feed" if "<html" in text else "with a DOCTYPE")
-    try:
-        body.decode()
-    except UnicodeDecodeError as error:
-        raise _DamageError("with bytes that are not UTF-8") from error
+    _measure(body, text)
     import feedparser  # slow to import, and only what fetches needs it
 
     # The bytes in a file object: a string could be taken for a URL or a path, and opened.
@@ -140,12 +151,109 @@ def _well_formed(body: bytes) -> Any:  # noqa: ANN401  (feedparser has no types)
         sanitize_html=False,
     )
     if feed.bozo:
-        if "<feed" in text:
-            raise _DamageError("with XML that is damaged or breaks off")
-        raise AtomError(f"with {_shown(text)}")
+        raise _DamageError("with XML that is damaged or breaks off")
     if feed.version != "atom10":
         raise AtomError(f"with no Atom feed but {_shown(text)}")
     return feed
+
+
+def _measure(body: bytes, text: str) -> None:
+    """Raise _DamageError for an answer that is no UTF-8, no XML, or out of all proportion."""
+    if "\ufffd" in text:
+        try:
+            body.decode()
+        except UnicodeDecodeError as error:
+            raise _DamageError("with bytes that are not UTF-8") from error
+    if body.find(b"<feed") > _PROLOG:
+        raise _DamageError(f"with more than {_PROLOG:,} bytes before its feed")
+    try:
+        _Measure().take(body)
+    except expat.ExpatError as error:
+        if "<feed" in text:
+            raise _DamageError("with XML that is damaged or breaks off") from error
+        raise AtomError(f"with {_shown(text)}") from error
+
+
+_ATOM, _ARXIV = "http://www.w3.org/2005/Atom ", "http://arxiv.org/schemas/atom "
+_ABOUT_AUTHORS = {_ATOM + "author", _ATOM + "name", _ARXIV + "affiliation"}
+_TEXTS = {
+    *(_ATOM + each for each in ("id", "title", "summary", "published", "updated", "name")),
+    *(_ARXIV + each for each in ("comment", "journal_ref", "doi", "affiliation")),
+}
+
+
+class _Measure:
+    """What was counted of an answer so far."""
+
+    def __init__(self) -> None:
+        self.path: list[str] = []
+        self.counts: Counter[str] = Counter()
+        self.of_record: Counter[str] = Counter()
+        self.field = 0
+
+    def take(self, body: bytes) -> None:
+        parser = expat.ParserCreate("utf-8", namespace_separator=" ")
+        parser.StartElementHandler = self.start
+        parser.EndElementHandler = self.end
+        parser.CharacterDataHandler = self.letters
+        parser.CommentHandler = self.aside
+        parser.ProcessingInstructionHandler = self.aside
+        parser.StartNamespaceDeclHandler = self.namespace
+        for at in range(0, len(body), _TAG):
+            parser.Parse(body[at : at + _TAG], False)  # noqa: FBT003  (as expat has it)
+            # What is read and not yet understood is the beginning of one tag or comment.
+            self._bound(at - parser.CurrentByteIndex, 2 * _TAG, "bytes in a tag")
+        parser.Parse(b"", True)  # noqa: FBT003
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        self.path.append(name)
+        if name == _ATOM + "entry":
+            self.of_record.clear()
+            self._count("records", _RECORDS)
+        if len(self.path) <= 3:  # a part of the feed, or of a record
+            self.field = 0
+        self._count("elements and comments", _ELEMENTS)
+        self._bound(len(self.path), _DEPTH, "elements in each other")
+        self._bound(len(attributes), _ATTRIBUTES, "attributes in an element")
+        if name in _ABOUT_AUTHORS:
+            self._count_here("elements for the authors of a paper", _NAMES)
+        else:
+            self._count("elements that name no author", _OTHERS * _RECORDS // 4)
+            self._count_here("elements in a record, categories among them", _OTHERS)
+        for each in attributes.values():
+            self._bound(len(each), _LETTERS, "letters in an attribute")
+
+    def end(self, _name: str) -> None:
+        self.path.pop()
+
+    def aside(self, *_said: str) -> None:
+        self._count("elements and comments", _ELEMENTS)
+
+    def namespace(self, *_names: str) -> None:
+        self._count("namespaces", _NAMESPACES)
+
+    def letters(self, text: str) -> None:
+        self.field += len(text)
+        self._bound(self.field, _LETTERS, "letters in a field")
+        if self.path[-1] not in _ABOUT_AUTHORS:
+            self._count("letters", _PAGE_LETTERS, len(text))
+        if self.path[-1] not in _TEXTS:
+            self._count_here(
+                "letters that arXiv has no element for", _FOREIGN_LETTERS, len(text.strip())
+            )
+
+    def _count(self, what: str, most: int, by: int = 1) -> None:
+        self.counts[what] += by
+        self._bound(self.counts[what], most, what)
+
+    def _count_here(self, what: str, most: int, by: int = 1) -> None:
+        self.of_record[what] += by
+        self._bound(self.of_record[what], most, what)
+
+    @staticmethod
+    def _bound(count: int, most: int, what: str) -> None:
+        if count > most:
+            raise _DamageError(f"with more than {most:,} {what}")
 
 
 def _shown(text: str) -> str:
