@@ -3,6 +3,8 @@ VENV := .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 WORKERS ?= auto
+# Without it every worker, and every program that a test starts, compiles everything again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo docs fuzz test test-all test-full quick lint screenshots lock clean
 

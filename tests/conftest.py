@@ -43,8 +43,8 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for marker, tool in TOOLS.items():
-        if tool.missing and item.get_closest_marker(marker):
-            pytest.skip(tool.missing)
+        if item.get_closest_marker(marker) and (missing := tool.missing):
+            pytest.skip(missing)
 
 
 @pytest.hookimpl(wrapper=True)

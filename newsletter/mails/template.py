@@ -8,6 +8,7 @@ import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from traceback import walk_tb
 
@@ -210,9 +211,9 @@ class Templates:
     """
 
     def __init__(self, own: Path | None) -> None:
-        folders = [folder for folder in (own, _shipped()) if folder]
-        self.html = Blocks("edition.html", folders)
-        self.text = Blocks("edition.txt", folders)
+        opened = partial(Blocks, folders=[own, _shipped()]) if own else _opened
+        self.html = opened("edition.html")
+        self.text = opened("edition.txt")
         self._pieces: dict[object, Both] = {}
         self._brackets: dict[str, str] = {}
         self._moulds: dict[object, Moulds] = {}
@@ -261,6 +262,12 @@ class Templates:
     def both(self, block: str, **values: object) -> Both:
         """Return a block of both parts, filled."""
         return Both(self.html.piece(block, **values), wrapped(self.text.piece(block, **values)))
+
+
+@cache
+def _opened(name: str) -> Blocks:
+    """Return a shipped template; it does not change while the program runs."""
+    return Blocks(name, [_shipped()])
 
 
 def _shipped() -> Path:

@@ -9,7 +9,7 @@ from newsletter.mails.render import Renderer
 from newsletter.models import Delivery, Edition
 from tests.making.editions import MASTHEAD, TOKEN
 from tests.making.papers import NOW
-from tests.making.samples import kinds
+from tests.making.samples import kind
 
 ARCHIVE = "https://papers.example.org/archive"
 
@@ -37,7 +37,7 @@ def part(message: EmailMessage, kind: str) -> str:
 
 
 def test_headers_and_foot_lead_to_the_issue() -> None:
-    found = mail(kinds()["combined"].edition, archive_url=ARCHIVE)
+    found = mail(kind("combined").edition, archive_url=ARCHIVE)
     page = f"{ARCHIVE}/issues/12.html"
     assert found["Archived-At"] == f"<{page}>"  # RFC 5064
     assert found["List-Archive"] == f"<{ARCHIVE}/>"  # RFC 2369
@@ -47,12 +47,12 @@ def test_headers_and_foot_lead_to_the_issue() -> None:
 
 
 def test_what_there_was_no_room_for_is_a_click_away() -> None:
-    found = part(mail(kinds()["five-hundred-papers"].edition, archive_url=ARCHIVE), "html")
+    found = part(mail(kind("five-hundred-papers").edition, archive_url=ARCHIVE), "html")
     assert f'href="{ARCHIVE}/issues/12.html"' in found.partition("more. The plain")[2]
 
 
 def test_without_an_archive_nothing_is_said_of_one() -> None:
-    found = mail(kinds()["combined"].edition, archive_url="")
+    found = mail(kind("combined").edition, archive_url="")
     assert found["Archived-At"] is None
     assert found["List-Archive"] is None
     assert "in a browser" not in part(found, "html")

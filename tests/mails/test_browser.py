@@ -9,7 +9,7 @@ import html5lib
 import pytest
 
 from newsletter.preview import viewing
-from tests.making.samples import kinds
+from tests.making import samples
 from tests.making.tools import VALIDATOR
 
 HERE = Path(__file__).parent / "browser"
@@ -34,7 +34,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("mails")
     files = {kind: folder / f"{kind}.html" for kind in LOOKED_AT}
     for kind, file in files.items():
-        file.write_text(kinds()[kind].html(), "utf-8")
+        file.write_text(samples.kind(kind).html(), "utf-8")
     return files
 
 
@@ -131,7 +131,7 @@ def test_a_finger_can_hit_every_link_on_a_phone(kind: str, measured: dict[str, A
 @pytest.mark.slow
 def test_the_preview_page_shuts_nobody_out(tmp_path: Path, seen: dict[str, Any]) -> None:
     del seen
-    shown = kinds()["combined"]
+    shown = samples.kind("combined")
     (tmp_path / "mail.html").write_text(shown.html(), "utf-8")
     page = tmp_path / "index.html"
     values = {
@@ -155,5 +155,5 @@ def test_the_html_is_valid(remarks: list[dict[str, Any]]) -> None:
 @pytest.mark.parametrize("kind", LOOKED_AT)
 def test_a_parser_has_nothing_to_repair(kind: str) -> None:
     parser = html5lib.HTMLParser(strict=False)
-    parser.parse(kinds()[kind].html())
+    parser.parse(samples.kind(kind).html())
     assert parser.errors == []

@@ -479,8 +479,11 @@ def test_styles_leave_no_attributes_that_html_does_not_know(renderer: Renderer) 
     assert not root.xpath("//@valign|//@align|//@width|//@height|//@bgcolor")
 
 
-def test_writing_styles_into_the_template_equals_writing_them_into_the_mail() -> None:
-    inlined, untouched = Renderer(MASTHEAD, templates=None), Renderer(MASTHEAD, templates=None)
+def test_writing_styles_into_the_template_equals_writing_them_into_the_mail(
+    tmp_path: Path,
+) -> None:
+    # What has a folder of its own is opened by itself.
+    inlined, untouched = (Renderer(MASTHEAD, templates=own) for own in (None, tmp_path))
     untouched._html._compiled = untouched._html._written
     links = (escape(LINK), PREFERENCES_LINK)
     per_mail = Premailer(

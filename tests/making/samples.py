@@ -4,7 +4,7 @@
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -76,34 +76,24 @@ class Kind:
         return b"".join(composer.outgoing(delivery, _renderer().render(self.edition)).message)
 
 
-@cache
 def kinds() -> dict[str, Kind]:
     """Return one mail of every kind, by name."""
-    return {
-        "combined": Kind(edition=_morning(GRAPHS, PROTEINS, DIFFUSION)),
-        "per-keyword": Kind(edition=_morning(PROTEINS), per_keyword=True),
-        "weekly": Kind(edition=_week(GRAPHS, PROTEINS, DIFFUSION)),
-        "text": Kind(edition=_morning(GRAPHS, PROTEINS, DIFFUSION), format="text"),
-        "everything": Kind(edition=rich()),
-        "quiet": Kind(edition=_silence("none")),
-        "outage": Kind(edition=_silence("unknown", reason="arXiv answered 503 to five requests")),
-        "one-paper": Kind(edition=_edition(_news(QUIET, many(1)))),
-        "thirty-papers": Kind(edition=_edition(_news(QUIET, many(30)))),
-        "five-hundred-papers": Kind(edition=_edition(_news(QUIET, many(500)))),
-        "flood": Kind(edition=_flood()),
-        "ordinary": Kind(edition=days.day(10)),
-        "awkward": Kind(edition=awkward()),
-        "hostile": Kind(edition=hostile()),
-    }
+    return {name: kind(name) for name in KINDS}
+
+
+@cache
+def kind(name: str) -> Kind:
+    """Return the mail of one kind."""
+    return _MAKING[name]()
 
 
 def write(folder: Path) -> None:
     """Write every kind of mail into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, kind in kinds().items():
-        (folder / f"{name}.html").write_text(kind.html(), "utf-8")
-        (folder / f"{name}.txt").write_text(kind.text(), "utf-8")
-        (folder / f"{name}.eml").write_bytes(kind.message())
+    for name, made in kinds().items():
+        (folder / f"{name}.html").write_text(made.html(), "utf-8")
+        (folder / f"{name}.txt").write_text(made.text(), "utf-8")
+        (folder / f"{name}.eml").write_bytes(made.message())
 
 
 def _morning(*keywords: Keyword) -> Edition:
@@ -172,6 +162,27 @@ def _sample(name: str) -> tuple[Paper, ...]:
 @cache
 def _renderer() -> Renderer:
     return Renderer(MASTHEAD, templates=None)
+
+
+_MAKING: Mapping[str, Callable[[], Kind]] = {
+    "combined": lambda: Kind(edition=_morning(GRAPHS, PROTEINS, DIFFUSION)),
+    "per-keyword": lambda: Kind(edition=_morning(PROTEINS), per_keyword=True),
+    "weekly": lambda: Kind(edition=_week(GRAPHS, PROTEINS, DIFFUSION)),
+    "text": lambda: Kind(edition=_morning(GRAPHS, PROTEINS, DIFFUSION), format="text"),
+    "everything": lambda: Kind(edition=rich()),
+    "quiet": lambda: Kind(edition=_silence("none")),
+    "outage": lambda: Kind(
+        edition=_silence("unknown", reason="arXiv answered 503 to five requests")
+    ),
+    "one-paper": lambda: Kind(edition=_edition(_news(QUIET, many(1)))),
+    "thirty-papers": lambda: Kind(edition=_edition(_news(QUIET, many(30)))),
+    "five-hundred-papers": lambda: Kind(edition=_edition(_news(QUIET, many(500)))),
+    "flood": lambda: Kind(edition=_flood()),
+    "ordinary": lambda: Kind(edition=days.day(10)),
+    "awkward": lambda: Kind(edition=awkward()),
+    "hostile": lambda: Kind(edition=hostile()),
+}
+KINDS = tuple(_MAKING)
 
 
 if __name__ == "__main__":
