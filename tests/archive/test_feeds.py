@@ -1,12 +1,16 @@
 """Feeds: readable by others, the same for ever, and honest about days that nobody knows."""
 
 import json
+import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import fastjsonschema
 import feedparser
 import pytest
+from lxml import etree
 
 from newsletter.archive.folder import file_name
 from tests.making.archives import Library
@@ -103,6 +107,55 @@ def test_hostile_papers_make_sound_feeds(tmp_path: Path) -> None:
     read = feedparser.parse(library.text(f"feeds/{MRI}.atom"))
     assert not read.bozo
     assert len(read.entries) == len(titles)
+
+
+@pytest.mark.parametrize("base_url", ["", "https://papers.example.org/archive"])
+def test_every_feed_is_what_its_standard_says(tmp_path: Path, base_url: str) -> None:
+    atom, json_feed = schemas()
+    library = Library(tmp_path, base_url=base_url)
+    for file in feeds_of(library):  # before the first news
+        check(file, atom, json_feed)
+    texts = [text for text in HOSTILE if not re.search("[\ud800-\udfff]", text)]
+    papers = tuple(
+        paper(f"2611.{10000 + number}", title=text, abstract=text, authors=(text or "A",))
+        for number, text in enumerate(texts)
+    )
+    library.day({"mri": papers, "graph neural network": papers[::2]})
+    library.room.told.down = "arXiv answered 503"
+    library.day({}, now=NOW + DAY)
+    files = feeds_of(library)
+    assert len(files) == 6
+    for file in files:
+        check(file, atom, json_feed)
+
+
+def test_the_schemas_refuse_what_is_none() -> None:
+    atom, json_feed = schemas()
+    feed = "<feed xmlns='http://www.w3.org/2005/Atom'><title>T</title>{}</feed>"
+    whole = feed.format("<id>urn:x:1</id><updated>2026-11-19T10:00:00Z</updated>")
+    assert atom.validate(etree.fromstring(whole))
+    for wrong in (feed.format("<id>urn:x:1</id>"), whole.replace("10:00:00Z", "10:00"), "<feed/>"):
+        assert not atom.validate(etree.fromstring(wrong))
+    with pytest.raises(fastjsonschema.JsonSchemaException):
+        json_feed({"version": "https://jsonfeed.org/version/1.1", "title": "T"})
+
+
+def schemas() -> tuple[etree.RelaxNG, Callable[[object], object]]:
+    """Return what judges Atom (RFC 4287) and JSON Feed 1.1, the one of npm's jsonfeed-schema."""
+    here = Path(__file__).parent
+    json_feed = fastjsonschema.compile(json.loads((here / "jsonfeed-1.1.json").read_text("utf-8")))
+    return etree.RelaxNG(etree.parse(here / "atom.rng")), json_feed
+
+
+def feeds_of(library: Library) -> list[Path]:
+    return sorted((library.folder / "feeds").glob("*"))
+
+
+def check(file: Path, atom: etree.RelaxNG, json_feed: Callable[[object], object]) -> None:
+    if file.suffix == ".json":
+        json_feed(json.loads(file.read_text("utf-8")))
+        return
+    atom.assertValid(etree.parse(file))
 
 
 @pytest.mark.slow
