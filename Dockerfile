@@ -13,8 +13,13 @@ RUN /opt/newsletter/bin/pip install --no-cache-dir --no-deps . \
  && /opt/newsletter/bin/pip uninstall --yes pip
 
 FROM python:3.13.9-slim-trixie
+ARG VERSION=0.2.0
+ARG REVISION=unknown
 LABEL org.opencontainers.image.title="arxiv-newsletter" \
       org.opencontainers.image.description="A daily arXiv digest by mail" \
+      org.opencontainers.image.source="https://github.com/arxiv-newsletter/arxiv-newsletter" \
+      org.opencontainers.image.version="$VERSION" \
+      org.opencontainers.image.revision="$REVISION" \
       org.opencontainers.image.licenses="MIT"
 COPY --from=build /opt/newsletter /opt/newsletter
 ENV PATH=/opt/newsletter/bin:/usr/local/bin:/usr/bin:/bin \

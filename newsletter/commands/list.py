@@ -80,13 +80,19 @@ def list_(
 
 
 @subscribers.command()
-def show(context: typer.Context, email: Email) -> None:
-    """Show a row, why it is suppressed if so, and the last deliveries."""
+def show(context: typer.Context, email: Email, *, as_json: Json = False) -> None:
+    """Show a row, why it is suppressed if so, and the last deliveries; with --json all there is."""
     from newsletter.addresses import folded
+    from newsletter.job.personal import stored
     from newsletter.state.state import State
     from newsletter.subscribers.editing import row_of
 
     config = loaded_config(context)
+    if as_json:
+        found = stored(config, email)
+        typer.echo(json.dumps(found, ensure_ascii=False))
+        known = found["row"] or found["suppressed"] or found["deliveries"] or found["came_back"]
+        raise typer.Exit(OK if known else DATA)
     row = row_of(config.subscribers.file, email)
     if row is None:
         typer.echo(f"{email} is not on the list")

@@ -116,6 +116,22 @@ def test_a_suppressed_person_is_not_mailed_though_on_the_list(newsletter: Comman
     assert newsletter("suppressions", "remove", "ada@example.org", "--yes").code == 65
 
 
+def test_show_gives_a_program_all_that_is_stored(newsletter: Command) -> None:
+    newsletter("run", "--now", "2026-11-19T10:00:00Z")
+    newsletter("suppressions", "add", "ada@example.org", "--reason", "complained")
+    ended = newsletter("subscribers", "show", "ADA@example.org", "--json")
+    found = json.loads(ended.out)
+
+    assert ended.code == 0
+    assert found["row"]["name"] == "Ada Okonkwo"
+    assert found["suppressed"]["reason"] == "complained"
+    assert [each["status"] for each in found["deliveries"]] == ["accepted"]
+    assert found["came_back"] == []
+    stranger = newsletter("subscribers", "show", "nobody@example.org", "--json")
+    assert stranger.code == 65
+    assert json.loads(stranger.out)["row"] is None
+
+
 def test_show_tells_the_row_and_the_last_deliveries(newsletter: Command) -> None:
     newsletter("run", "--now", DAY_ONE)
     shown = newsletter("subscribers", "show", "ADA@example.org").out

@@ -52,7 +52,7 @@ class Stage:
 
 
 def instructions(dockerfile: str) -> Iterator[Instruction]:
-    """Read a Dockerfile, without the syntax that ours has no use for (heredocs, ARG, ONBUILD)."""
+    """Read a Dockerfile, without the syntax that ours has no use for (heredocs, ONBUILD)."""
     lines = [line for line in dockerfile.splitlines() if not line.lstrip().startswith("#")]
     for line in "\n".join(lines).replace("\\\n", " ").splitlines():
         if line.strip():
@@ -235,7 +235,7 @@ def _configure(stage: Stage, step: Instruction) -> None:
             stage.command = step.words()
         case "HEALTHCHECK":
             stage.healthcheck = json.loads(step.rest.removeprefix("CMD").strip())
-        case "LABEL":
+        case "ARG" | "LABEL":  # labels are all that ours has build arguments for
             pass
         case _:
             sys.exit(f"Dockerfile: {step.name} is not understood; teach tests/whole/container.py")

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from fnmatch import fnmatch
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,19 @@ import pytest
 import yaml
 from cronsim import CronSim
 
+import newsletter
 from newsletter import errors
+from newsletter.config.loading import load
+from newsletter.operating import status
 from tests.making.commandline import parse, variables
 from tests.whole.container import instructions
 
 CHECKOUT = Path(__file__).parents[2]
 DEPLOY = CHECKOUT / "deploy"
+KUBERNETES = DEPLOY / "kubernetes"
+MANIFEST = KUBERNETES / "base" / "newsletter.yaml"
+RECIPES = sorted(path for path in DEPLOY.rglob("*") if path.is_file())
+ACTION = CHECKOUT / "action.yml"
 DOCKERFILE = list(instructions((CHECKOUT / "Dockerfile").read_text("utf-8")))
 USER = next(step.rest for step in DOCKERFILE if step.name == "USER")
 
@@ -47,7 +55,7 @@ def compose_services() -> dict[str, Any]:
 
 
 def cron_job() -> Any:
-    documents = yaml.safe_load_all((DEPLOY / "kubernetes.yaml").read_text("utf-8"))
+    documents = yaml.safe_load_all(MANIFEST.read_text("utf-8"))
     return next(each for each in documents if each["kind"] == "CronJob")["spec"]
 
 
@@ -64,7 +72,7 @@ def unit(name: str) -> configparser.RawConfigParser:
 
 
 def action_steps() -> dict[str, Any]:
-    steps = recipe("github-actions.yaml")["jobs"]["run"]["steps"]
+    steps = yaml.safe_load(ACTION.read_text("utf-8"))["runs"]["steps"]
     return {step["name"]: step for step in steps if "name" in step}
 
 
@@ -92,7 +100,7 @@ def test_every_command_of_a_recipe_exists_with_its_options(words: list[str]) -> 
     assert parse(words) in {"run", "init", "check", "status", "schedule", "serve"}
 
 
-@pytest.mark.parametrize("path", sorted(DEPLOY.iterdir()), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [*RECIPES, ACTION], ids=lambda path: path.name)
 def test_every_variable_of_a_recipe_is_read_by_the_program(path: Path) -> None:
     named = set(re.findall(r"NEWSLETTER_[A-Z_]+", path.read_text("utf-8")))
 
@@ -102,7 +110,7 @@ def test_every_variable_of_a_recipe_is_read_by_the_program(path: Path) -> None:
 def test_the_password_has_the_name_that_the_secrets_folder_is_searched_for() -> None:
     named = set(recipe("compose.yaml")["secrets"])
     named.add(unit("newsletter.service")["Service"]["LoadCredential"].partition(":")[0])
-    named |= set(re.findall(r"--from-file=(\w+__\w+)", (DEPLOY / "kubernetes.yaml").read_text()))
+    named |= set(re.findall(r"--from-file=(\w+__\w+)", MANIFEST.read_text("utf-8")))
 
     assert {f"NEWSLETTER_{name.upper()}" for name in named} == {"NEWSLETTER_SMTP__PASSWORD"}
     assert "NEWSLETTER_SMTP__PASSWORD" in variables()
@@ -114,6 +122,81 @@ def test_what_a_person_must_mend_is_not_tried_again() -> None:
 
     assert set(policy["values"]) == GIVING_UP
     assert {int(code) for code in prevented.split()} == GIVING_UP
+
+
+def test_the_workflow_gives_the_action_what_it_takes() -> None:
+    action = yaml.safe_load(ACTION.read_text("utf-8"))
+    steps = recipe("github-actions.yaml")["jobs"]["run"]["steps"]
+    [used] = [step for step in steps if step["uses"].startswith("arxiv-newsletter/")]
+
+    assert used["uses"].partition("@")[2] == f"v{newsletter.__version__}"
+    assert used["with"].keys() <= action["inputs"].keys()
+    assert action["inputs"]["state-branch"]["default"] == "newsletter-state"
+    taken = set(re.findall(r"inputs\.([\w-]+)", ACTION.read_text("utf-8")))
+    assert taken == action["inputs"].keys()
+
+
+def test_recipes_and_labels_name_this_version() -> None:
+    arguments = dict(step.rest.split("=", 1) for step in DOCKERFILE if step.name == "ARG")
+    image = pod()["containers"][0]["image"]
+    labels = " ".join(step.rest for step in DOCKERFILE if step.name == "LABEL")
+
+    assert arguments["VERSION"] == newsletter.__version__
+    assert image.rpartition(":")[2] == newsletter.__version__
+    for label in ("source", "version", "revision"):
+        assert f"org.opencontainers.image.{label}=" in labels
+
+
+def test_a_container_that_waits_for_its_next_run_is_healthy() -> None:
+    service = compose_services()["schedule"]
+    longest = status.age(service["healthcheck"]["test"][-1])
+    times = list(islice(CronSim(service["command"][-1], datetime(2026, 1, 1, tzinfo=UTC)), 400))
+
+    for last, due in pairwise(times):
+        assert due - last < longest
+    image = next(step for step in DOCKERFILE if step.name == "HEALTHCHECK")
+    assert yaml.safe_load(image.rest.removeprefix("CMD")) == service["healthcheck"]["test"][1:]
+
+
+def test_the_base_and_the_overlay_name_what_there_is() -> None:
+    base = recipe("kubernetes/base/kustomization.yaml")
+    overlay = recipe("kubernetes/example/kustomization.yaml")
+    kinds = {
+        (each["kind"], each["metadata"]["name"])
+        for name in base["resources"]
+        for each in yaml.safe_load_all((KUBERNETES / "base" / name).read_text("utf-8"))
+    }
+    [secret] = overlay["secretGenerator"]
+
+    assert overlay["resources"] == ["../base"]
+    assert {
+        volume["secret"]["secretName"] for volume in pod()["volumes"] if "secret" in volume
+    } == {secret["name"]}
+    assert {file.partition("=")[0] for file in secret["files"]} == {
+        "newsletter.toml",
+        "subscribers.csv",
+        "smtp__password",
+    }
+    assert all((KUBERNETES / "example" / file).is_file() for file in secret["files"])
+    assert load(KUBERNETES / "example" / "newsletter.toml", environ={}).keywords
+    for patch in overlay["patches"]:
+        assert (patch["target"]["kind"], patch["target"]["name"]) in kinds
+        for change in yaml.safe_load(patch["patch"]):
+            assert found_at(cron_job_whole(), change["path"])
+    names = {container["image"].rpartition(":")[0] for container in pod()["containers"]}
+    assert {image["name"] for image in overlay["images"]} == names
+
+
+def found_at(document: Any, path: str) -> bool:
+    """Tell whether a document has a JSON pointer, as a patch that replaces it needs."""
+    for step in path.strip("/").split("/"):
+        document = document[int(step) if isinstance(document, list) else step]
+    return document is not None
+
+
+def cron_job_whole() -> Any:
+    documents = yaml.safe_load_all(MANIFEST.read_text("utf-8"))
+    return next(each for each in documents if each["kind"] == "CronJob")
 
 
 def test_two_runs_never_overlap() -> None:
@@ -226,7 +309,8 @@ class Runner:
         people = {"GIT_AUTHOR_NAME": "t", "GIT_AUTHOR_EMAIL": "t@example.org"}
         people |= {"GIT_COMMITTER_NAME": "t", "GIT_COMMITTER_EMAIL": "t@example.org"}
         alone = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
-        return {"PATH": os.environ["PATH"], "GITHUB_RUN_ID": str(self.runs), **people, **alone}
+        given = {"GITHUB_RUN_ID": str(self.runs), "BRANCH": "newsletter-state"}
+        return {"PATH": os.environ["PATH"], **given, **people, **alone}
 
     def clone(self) -> Path:
         self.runs += 1

@@ -1,5 +1,6 @@
 """docs/reference.md names every command, option and key; it is made from the program itself."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -7,16 +8,32 @@ from typing import Any
 import pytest
 import typer.main
 
+from newsletter import __version__
 from newsletter.commands.main import app
-from newsletter.config import reference
+from newsletter.config import reference, scaffold
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "reference.md"
+DOCS = Path(__file__).parents[2] / "docs"
+DOCUMENT = DOCS / "reference.md"
+SCHEMA = DOCS / "newsletter.schema.json"
 
 
 def test_the_reference_says_what_the_program_has(request: pytest.FixtureRequest) -> None:
     if request.config.getoption("--rewrite-golden"):
         DOCUMENT.write_text(document(), "utf-8")
     assert DOCUMENT.read_text("utf-8") == document()
+
+
+def test_the_first_configuration_leads_editors_to_the_schema_of_its_version(
+    request: pytest.FixtureRequest,
+) -> None:
+    made = json.dumps(reference.schema(), ensure_ascii=False, indent=2) + "\n"
+    if request.config.getoption("--rewrite-golden"):
+        SCHEMA.write_text(made, "utf-8")
+    assert SCHEMA.read_text("utf-8") == made
+
+    [first, *_] = scaffold.first("newsletter.toml").splitlines()
+    assert first.startswith("#:schema https://")
+    assert first.endswith(f"/v{__version__}/docs/{SCHEMA.name}")
 
 
 def test_every_command_and_option_says_what_it_is_for() -> None:
