@@ -307,7 +307,7 @@ def status(
         shown = issue_lines(config.state.file, issue, whole_addresses=chosen(context).verbose)
         typer.echo("\n".join(shown))
         return
-    found = current(config.state.file, config.keywords, now=moment(now))
+    found = current(config.state.file, config.keywords, now=moment(now), once=not as_json)
     typer.echo(json.dumps(found, ensure_ascii=False) if as_json else "\n".join(lines(found)))
     good = found["good_run_age"]
     # A run that ended in the future is none to rely on: a clock was wrong.

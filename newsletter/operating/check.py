@@ -1,4 +1,7 @@
-"""Look at everything a run needs, one finding a line. It touches nothing."""
+"""Look at everything a run needs, one finding a line.
+
+It touches nothing, but notes in the state what it says once only.
+"""
 
 import logging
 import os
@@ -24,7 +27,7 @@ from newsletter.models import Keyword
 from newsletter.operating import trial_mail
 from newsletter.operating.looks import unfound
 from newsletter.operating.sender_dns import Lookup, LookupFailedError, judgements
-from newsletter.operating.status import no_run_for, pace_remarks
+from newsletter.operating.status import no_run_for, pace_remarks, untold
 from newsletter.phrases import counted
 from newsletter.sending import doors
 from newsletter.state.state import State
@@ -156,7 +159,8 @@ def _state(config: Config, now: datetime) -> Iterator[Finding]:
         if idle := no_run_for(state, now=now):
             yield Finding(what="runs", text=idle, mark="note")
             return
-        for name, remark in pace_remarks(state, config.keywords, now=now):
+        remarks = pace_remarks(state, config.keywords, now=now)
+        for name, remark in untold(state, remarks, by="check", now=now):
             yield Finding(what="keywords", text=f"{name}: {remark}", mark="note")
         yield from _namesakes(state, config.keywords)
 

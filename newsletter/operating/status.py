@@ -3,6 +3,7 @@
 import re
 import textwrap
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from itertools import chain, takewhile
 from pathlib import Path
@@ -25,6 +26,7 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 _QUIET = timedelta(days=14)
 _MONTH = timedelta(days=30)
 _IDLE = timedelta(days=2)
+_SILENT = "nothing listed for 14 days:"
 _NAME = 44  # columns of a keyword
 _FORTNIGHT = 10  # announcements in 14 days
 # info.arxiv.org/about/reports: 24,000 new submissions a month, some 20 announcements.
@@ -39,8 +41,12 @@ def age(text: str) -> timedelta:
     return timedelta(**{_UNITS[found[2]]: float(found[1])})
 
 
-def current(path: Path, keywords: Sequence[Keyword], *, now: datetime) -> dict[str, Any]:
+def current(
+    path: Path, keywords: Sequence[Keyword], *, now: datetime, once: bool = False
+) -> dict[str, Any]:
     """Return what the state file says, ready for JSON.
+
+    With `once`, for people, the silence of a keyword is remarked on the first time only.
 
     `running` says who holds the state, empty for nobody; `last_run` is its report, None before the
     first; `good_run_age` is the age in seconds of the last run that exited 0, None where there was
@@ -59,7 +65,8 @@ def current(path: Path, keywords: Sequence[Keyword], *, now: datetime) -> dict[s
         good = state.history.runs(limit=1, exit_code=0)
         idle = no_run_for(state, now=now)
         # Where the bot has not run, no keyword is to blame.
-        remarks = {} if idle else dict(pace_remarks(state, keywords, now=now))
+        remarked = [] if idle else pace_remarks(state, keywords, now=now)
+        remarks = dict(untold(state, remarked, by="status", now=now) if once else remarked)
         left_out = {each.name: state.papers.left_out(each.name) for each in keywords}
         waiting = state.deliveries.waiting()
     running = holder(path)
@@ -161,6 +168,7 @@ def pace_remarks(
 ) -> list[tuple[str, str]]:
     """Return a remark for each keyword that finds next to everything, or nothing at all."""
     remarks = []
+    lately = [run for run in state.history.runs(limit=100) if now - run.started <= _QUIET]
     for each in keywords:
         trail = state.trail(each.name)
         left_out = state.papers.left_out(each.name, since=now - _MONTH)
@@ -170,14 +178,41 @@ def pace_remarks(
         if trail is None or now - (trail.since + SWEEP) < _QUIET:
             continue  # its baseline is too young to tell
         announced = state.announced_since(each.name, now - _QUIET)
-        if announced == 0:
-            remarks.append((each.name, f"nothing for 14 days: {_likeliest(each, left_out)}"))
+        if _lists_nothing(each.name, lately):
+            remarks.append((each.name, f"{_SILENT} {_likeliest(each, left_out)}"))
         elif announced / _FORTNIGHT > _A_DAY / 5:
             a_day = announced // _FORTNIGHT
             remarks.append(
                 (each.name, f"{a_day} papers a day, a fifth of arXiv: narrow it by categories")
             )
     return remarks
+
+
+def untold(
+    state: State, remarks: Sequence[tuple[str, str]], *, by: str, now: datetime
+) -> list[tuple[str, str]]:
+    """Leave out the silences that `by` pointed out before, and note that it does so now."""
+    silent = {name: f"{by}: silence of {name}" for name, text in remarks if _is_of_silence(text)}
+    told = {name for name, trouble in silent.items() if state.history.last_told(trouble)}
+    with suppress(StateError):  # it is told again then
+        if silent.keys() - told:
+            state.history.note_told([silent[name] for name in silent.keys() - told], now=now)
+    return [(name, text) for name, text in remarks if name not in told]
+
+
+def _is_of_silence(remark: str) -> bool:
+    return remark.startswith(_SILENT)
+
+
+def _lists_nothing(keyword: str, runs: Sequence[PastRun]) -> bool:
+    """Tell whether the good answers of some runs have listed nothing for a keyword, not one."""
+    listed = [
+        each["listed"]
+        for run in runs
+        for each in run.report["keywords"]
+        if each["name"] == keyword and each["outcome"] != "unknown"
+    ]
+    return bool(listed) and not any(listed)
 
 
 def _likeliest(keyword: Keyword, left_out: Mapping[str, int]) -> str:

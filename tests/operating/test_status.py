@@ -8,7 +8,14 @@ import pytest
 
 from newsletter.errors import StateError, TransportError
 from newsletter.models import Keyword, Ledger, Outgoing
-from newsletter.operating.status import age, current, issue_lines, lines, pace_remarks
+from newsletter.operating.status import (
+    age,
+    current,
+    issue_lines,
+    lines,
+    pace_remarks,
+    untold,
+)
 from newsletter.state.sqlite.lock import only_run
 from newsletter.state.state import State
 from tests.making.mailing import Refusing
@@ -119,7 +126,41 @@ def test_a_keyword_that_finds_nothing_or_next_to_everything_is_pointed_out(
         assert pace_remarks(state, room.keywords, now=NOW + 12 * DAY) == []
         (broad, quiet) = pace_remarks(state, room.keywords, now=NOW + 14 * DAY)
     assert broad == ("mri", "260 papers a day, a fifth of arXiv: narrow it by categories")
-    assert quiet == ("pet", "nothing for 14 days: is it spelled as authors write it?")
+    assert quiet == ("pet", "nothing listed for 14 days: is it spelled as authors write it?")
+
+
+def test_a_keyword_that_lists_nothing_is_pointed_out_once(room: Newsroom) -> None:
+    room.told.papers["mri"] = (paper("2611.00001"),)
+    room.run(now=NOW + 16 * DAY)
+    later = NOW + 17 * DAY
+
+    def status(*, once: bool) -> dict[str, str]:
+        said = current(room.folder / "state.sqlite3", room.keywords, now=later, once=once)
+        return {each["name"]: each["remark"] for each in said["keywords"] if each["remark"]}
+
+    with State.open(room.folder / "state.sqlite3") as state:
+        remarks = pace_remarks(state, room.keywords, now=later)
+        assert untold(state, remarks, by="check", now=later) == remarks
+        assert untold(state, remarks, by="check", now=later) == []
+    silent = {"pet": "nothing listed for 14 days: is it spelled as authors write it?"}
+    assert status(once=False) == status(once=True) == silent
+    assert status(once=True) == {}
+    assert status(once=False) == silent
+
+
+def test_what_is_listed_and_was_announced_long_ago_is_no_silence(room: Newsroom) -> None:
+    room.told.papers = {"mri": (paper("2611.00001"),), "pet": (paper("2611.00002"),)}
+    room.run(now=NOW)
+    room.run(now=NOW + 16 * DAY)
+    with State.open(room.folder / "state.sqlite3") as state:
+        assert pace_remarks(state, room.keywords, now=NOW + 17 * DAY) == []
+
+
+def test_an_outage_is_no_silence(room: Newsroom) -> None:
+    room.told.down = "arXiv answered 503"
+    room.run(now=NOW + 16 * DAY)
+    with State.open(room.folder / "state.sqlite3") as state:
+        assert pace_remarks(state, room.keywords, now=NOW + 17 * DAY) == []
 
 
 def test_a_run_is_told_of_while_it_lasts(room: Newsroom) -> None:
