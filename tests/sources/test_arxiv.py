@@ -242,7 +242,8 @@ def test_a_bad_record_costs_that_record_and_the_others_are_listed(
     assert quiet.complete
     assert new_in(listing) == {other.id}
     (name,) = listing.unread
-    assert quiet.unread == (name,)
+    # By what can be read of it, it is none of theirs, unless nothing tells whose it is.
+    assert quiet.unread == ((name,) if fault.name == "empty title" else ())
     assert name.startswith("record ") if fault.name == "id unreadable" else name == NEW.local_id
     assert found.requests <= 4  # the page and the silence, each asked for once more
     world.breaks()
@@ -258,6 +259,58 @@ def test_a_record_that_is_spoilt_in_the_cache_only_costs_nothing(world: World) -
     assert found.listings[0].unread == ()
     assert new_in(found.listings[0]) == {NEW.id}
     assert found.requests == 2
+
+
+def test_what_nothing_can_be_read_of_may_be_anybodys(world: World) -> None:
+    world.replica.records = listed(*OLD, FRESH, NEW)
+    world.breaks(spoilt("wiped", lambda entry: b"<entry>\x0b</entry>\n"))
+    for listing in world.fetch(scope(), scope(QUIET, known={})).listings:
+        assert listing.complete
+        assert [each.split()[0] for each in listing.unread] == ["record"]
+
+
+def breaks_off_at(record: Paper) -> Fault:
+    """Return a fault by which every answer ends in the middle of a paper's abstract."""
+
+    def cut(body: bytes) -> bytes:
+        here = body.find(f"{record.local_id}v".encode())
+        return body if here < 0 else body[: body.index(b"<summary>", here) + 12]
+
+    return faults.body_changed("breaks off at a record", cut)
+
+
+@pytest.mark.parametrize("others", [0, 1, 5, 60, 800])
+def test_a_page_that_breaks_off_at_a_record_is_asked_for_in_smaller_ones(
+    world: World, others: int
+) -> None:
+    more = [submitted(1.5 + number / 200, 1000 + number) for number in range(others)]
+    world.replica.records = listed(*OLD, FRESH, NEW, *more)
+    world.breaks(breaks_off_at(NEW))
+    found = world.fetch(scope(known={}, last_good=None))
+    (listing,) = found.listings
+    assert listing.complete
+    assert listing.unread == (NEW.local_id,)
+    assert len(listing.papers) == len(OLD) + others
+    assert found.requests <= 2 + 24
+    world.breaks()
+    assert NEW.id in {each.id for each in world.listing(scope(known={}, last_good=None)).papers}
+
+
+def test_two_records_at_which_answers_break_off_are_both_named(world: World) -> None:
+    more = [submitted(1.5 + number / 200, 1000 + number) for number in range(60)]
+    world.replica.records = listed(*OLD, FRESH, *more)
+    world.breaks(breaks_off_at(more[10]), breaks_off_at(more[11]))
+    (listing,) = world.fetch(scope(known={}, last_good=None)).listings
+    assert set(listing.unread) == {more[10].local_id, more[11].local_id}
+
+
+def test_answers_that_all_break_off_are_an_outage_and_soon_known_for_one(world: World) -> None:
+    world.replica.records = listed(*OLD, FRESH, NEW)
+    world.breaks(faults.body_changed("cut", lambda body: body[: len(body) // 3]))
+    found = world.fetch(scope())
+    assert not found.listings[0].complete
+    assert "damaged or breaks off" in found.listings[0].reason
+    assert found.requests <= 5 + 4 + 1
 
 
 def test_a_known_paper_that_cannot_be_read_is_not_taken_for_lost(world: World) -> None:

@@ -160,9 +160,12 @@ def test_what_is_wrong_with_one_record_costs_that_record(
     whole = answer(OTHER, "@", OTHER.replace("00002", "00003"), total=3)
     feed = parse(whole.replace(b"@", damaged.encode(errors="surrogateescape")))
     assert [paper.local_id for paper in feed.papers] == ["2611.00002", "2611.00003"]
-    ((found, reason),) = feed.unread
-    assert found == name
-    assert why in reason
+    (unread,) = feed.unread
+    assert unread.name == name
+    assert why in unread.why
+    assert unread.legible is not None
+    assert "Two blanks before it." in unread.legible.title
+    assert "stat.ML" in unread.legible.categories
     assert (feed.size, feed.total) == (3, 3)
 
 
@@ -243,7 +246,7 @@ def test_a_record_out_of_all_proportion_costs_itself(name: str) -> None:
     feed = parse(page(record=record))
     assert process_time() - began < 5
     assert [paper.local_id for paper in feed.papers] == ["2611.00002", "2611.00001"]
-    ((found, reason),) = feed.unread
+    ((found, reason, _),) = feed.unread
     assert found == "2611.00003"
     assert why in reason
 

@@ -7,9 +7,10 @@ longer than a day has for some answers of a few MB, so it sees only what was mea
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from html import unescape
 from io import BytesIO
 from typing import Any, NamedTuple
 from xml.parsers import expat
@@ -30,10 +31,14 @@ _FOREIGN_LETTERS = 300  # of a record, in elements that arXiv does not use
 
 
 class Unread(NamedTuple):
-    """A record that could not be read: its arXiv id, or else its place, and why."""
+    """A record that could not be read: its arXiv id, or else its place, why, and what is legible.
+
+    Of `legible` only the texts, names and categories mean anything; None where there are none.
+    """
 
     name: str
     why: str
+    legible: Paper | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +78,8 @@ def parse(body: bytes) -> Feed:
     unread: list[Unread] = []
     try:
         feed = _well_formed(body)
-    except _DamageError as damage:
+    except DamageError as damage:
+        damage.unread = _illegible(body, damage.reason)
         sound, unread = _salvaged(body, damage)
         feed = _well_formed(sound)
     for entry in feed.entries:
@@ -85,7 +91,8 @@ def parse(body: bytes) -> Feed:
             papers.append(_paper(entry))
         except AtomError as error:
             found = _ID.fullmatch(entry.get("id", ""))
-            unread.append(Unread(_arxiv_id(found) if found else _at(place), error.reason))
+            name = _arxiv_id(found) if found else _at(place)
+            unread.append(Unread(name, error.reason, _legible_entry(entry)))
     if len(unread) > max(1, len(papers)):
         raise AtomError(unread[0].why)
     if len({paper.id for paper in papers}) < len(papers):
@@ -99,14 +106,20 @@ def parse(body: bytes) -> Feed:
     )
 
 
-class _DamageError(AtomError):
-    """The XML of a feed is damaged, perhaps in one record only."""
+class DamageError(AtomError):
+    """The XML of a feed is damaged, perhaps in one record only, which `unread` is if it is alone.
+
+    A page with fewer records may do without the damage.
+    """
+
+    unread: Unread | None = None
 
 
+_MAX_LEGIBLE = 20_000  # characters
 _ENTRY = re.compile(rb"<entry[\s>].*?(?=<entry[\s>]|\Z)", re.DOTALL)
 
 
-def _salvaged(body: bytes, damage: _DamageError) -> tuple[bytes, list[Unread]]:
+def _salvaged(body: bytes, damage: DamageError) -> tuple[bytes, list[Unread]]:
     """Return an answer without the records that are damaged, and those; each is tried by itself.
 
     An answer that breaks off is no answer: nobody knows what it would have said.
@@ -123,10 +136,50 @@ def _salvaged(body: bytes, damage: _DamageError) -> tuple[bytes, list[Unread]]:
             alone = head + (record + its_end or found[0]) + b"</feed>"
             _measure(alone, alone.decode(errors="replace"))
             sound.append(record + its_end)
-        except _DamageError as error:
-            named = _ID.search(found[0].decode(errors="replace"))
-            unread.append(Unread(_arxiv_id(named) if named else _at(place), error.reason))
+        except DamageError as error:
+            raw = found[0].decode(errors="replace")
+            named = _ID.search(raw)
+            name = _arxiv_id(named) if named else _at(place)
+            unread.append(Unread(name, error.reason, _legible(raw)))
     return head + b"".join(sound) + b"</feed>", unread
+
+
+def _illegible(body: bytes, why: str) -> Unread | None:
+    """Return the one record that a damaged answer has; None where it has more, or no id."""
+    raw = body[max(0, body.find(b"<entry")) :].decode(errors="replace")
+    names = {_arxiv_id(each) for each in _ID.finditer(raw)}
+    return Unread(names.pop(), why, _legible(raw)) if len(names) == 1 else None
+
+
+def _legible(raw: str) -> Paper | None:
+    """Return what can be read of a record's XML, or of its beginning, whatever is wrong with it."""
+    raw = raw[:_MAX_LEGIBLE]
+    text = _line(unescape(re.sub(r"<[^<>]*>", " ", raw)))
+    authors = re.findall(r"<name>([^<]*)</name>", raw)
+    return _fragment(text, map(unescape, authors), re.findall(r'\bterm="([^"]*)"', raw))
+
+
+def _legible_entry(entry: Any) -> Paper | None:  # noqa: ANN401  (a feedparser entry)
+    text = _line(f"{entry.get('title', '')} {entry.get('summary', '')}")
+    authors = [each.get("name", "") for each in entry.get("authors", [])]
+    return _fragment(text, authors, [each.get("term", "") for each in entry.get("tags", [])])
+
+
+def _fragment(text: str, authors: Iterable[str], categories: Iterable[str]) -> Paper | None:
+    if not text:
+        return None
+    return Paper(
+        id="",
+        source=SOURCE,
+        links=(),
+        version=0,
+        title=text,
+        abstract=text,
+        authors=tuple(filter(None, map(_line, authors))),
+        categories=tuple(filter(None, map(_line, categories))),
+        submitted=_NEVER,
+        updated=_NEVER,
+    )
 
 
 def _at(place: int) -> str:
@@ -151,26 +204,26 @@ def _well_formed(body: bytes) -> Any:  # noqa: ANN401  (feedparser has no types)
         sanitize_html=False,
     )
     if feed.bozo:
-        raise _DamageError("with XML that is damaged or breaks off")
+        raise DamageError("with XML that is damaged or breaks off")
     if feed.version != "atom10":
         raise AtomError(f"with no Atom feed but {_shown(text)}")
     return feed
 
 
 def _measure(body: bytes, text: str) -> None:
-    """Raise _DamageError for an answer that is no UTF-8, no XML, or out of all proportion."""
+    """Raise DamageError for an answer that is no UTF-8, no XML, or out of all proportion."""
     if "\ufffd" in text:
         try:
             body.decode()
         except UnicodeDecodeError as error:
-            raise _DamageError("with bytes that are not UTF-8") from error
+            raise DamageError("with bytes that are not UTF-8") from error
     if body.find(b"<feed") > _PROLOG:
-        raise _DamageError(f"with more than {_PROLOG:,} bytes before its feed")
+        raise DamageError(f"with more than {_PROLOG:,} bytes before its feed")
     try:
         _Measure().take(body)
     except expat.ExpatError as error:
         if "<feed" in text:
-            raise _DamageError("with XML that is damaged or breaks off") from error
+            raise DamageError("with XML that is damaged or breaks off") from error
         raise AtomError(f"with {_shown(text)}") from error
 
 
@@ -253,7 +306,7 @@ class _Measure:
     @staticmethod
     def _bound(count: int, most: int, what: str) -> None:
         if count > most:
-            raise _DamageError(f"with more than {most:,} {what}")
+            raise DamageError(f"with more than {most:,} {what}")
 
 
 def _shown(text: str) -> str:
@@ -268,6 +321,7 @@ def _count(feed: Mapping[str, Any], name: str) -> int:
 
 
 _FIRST_YEAR, _LAST_YEAR = 1980, 2200
+_NEVER = datetime(1980, 1, 1, tzinfo=UTC)
 _ID = re.compile(
     r"https?://arxiv\.org/abs/"
     r"(?:(?P<new>\d{4}\.\d{4,5})|(?P<archive>[a-z-]+)(?:\.[A-Z]{2})?/(?P<number>\d{7}))"

@@ -161,7 +161,10 @@ class Inquiry:
             missing = self._unexplained(group, missing, returned=papers)
         listings = {
             scope.keyword.name: self._judged(
-                scope, shares[scope.keyword.name], missing[scope.keyword.name], unread
+                scope,
+                shares[scope.keyword.name],
+                missing[scope.keyword.name],
+                _concerning(scope, unread, group),
             )
             for scope in group
         }
@@ -175,7 +178,7 @@ class Inquiry:
         scope: Scope,
         share: Iterable[Paper],
         missing: Sequence[str],
-        unread: Iterable[Unread],
+        unread: Sequence[str],
     ) -> Listing:
         if missing:
             return incomplete(
@@ -196,7 +199,7 @@ class Inquiry:
             papers=papers,
             complete=True,
             due=due,
-            unread=tuple(each.name for each in unread),
+            unread=tuple(unread),
         )
 
     def _unexplained(
@@ -277,14 +280,15 @@ class Inquiry:
                 scope.keyword.name: _unsure(scope, listing, reason)
                 for scope, listing in zip(group, own, strict=True)
             }
-        unread = [each.name for each in latest.unread]
         return {
             each.keyword: replace(
                 each,
                 papers=newest_first([*each.papers, *shares[each.keyword]]),
-                unread=tuple(dict.fromkeys([*each.unread, *unread])),
+                unread=tuple(
+                    dict.fromkeys([*each.unread, *_concerning(scope, latest.unread, group)])
+                ),
             )
-            for each in own
+            for scope, each in zip(group, own, strict=True)
         }
 
     def _silence_confirmed(
@@ -329,6 +333,22 @@ class Inquiry:
 
 def _search(group: Sequence[Scope]) -> str:
     return f"({' OR '.join(search_query(scope.keyword) for scope in group)})"
+
+
+def _concerning(scope: Scope, unread: Iterable[Unread], group: Sequence[Scope]) -> list[str]:
+    """Return the records that may be the keyword's, by what is legible of them.
+
+    What is nobody's so, or not legible at all, may be everybody's.
+    """
+    names = []
+    for each in unread:
+        legible = each.legible
+        if legible:
+            theirs = [one for one in group if claimer(one.keyword)(legible)]
+            if theirs and scope not in theirs:
+                continue
+        names.append(each.name)
+    return names
 
 
 def revised(scopes: Iterable[Scope]) -> list[Scope]:

@@ -7,18 +7,22 @@ from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import chain
+from math import inf
 from typing import NamedTuple
 from urllib.parse import urlencode
 
 from newsletter.errors import SourceError
 from newsletter.models import Paper
 from newsletter.sources.arxiv import trust
-from newsletter.sources.arxiv.atom import Feed, Unread, parse
+from newsletter.sources.arxiv.atom import DamageError, Feed, Unread, parse
 from newsletter.sources.arxiv.client import Client
 from newsletter.sources.arxiv.identity import arxiv_id
 
 PAGE = 1000
 MAX_IDS = 100
+MAX_SMALLER = 24  # requests a run for pages that are damaged as a whole
+_ENOUGH = 4  # smaller pages that are all damaged: it is not a record, it is arXiv
 _REACHABLE = 9000  # of the 10,000 results that arXiv's index gives out, whole pages only
 
 
@@ -58,6 +62,7 @@ class Pages:
     def __init__(self, client: Client, url: str) -> None:
         self._client = client
         self._url = url
+        self._smaller_left = MAX_SMALLER
 
     def papers(self, search: str, first: datetime, last: datetime, *, size: int) -> Found:
         """Return all papers of a window by id; a window with too many is halved."""
@@ -148,21 +153,70 @@ class Pages:
         """Return one page, when it is whole and what was asked for. Raises SourceError.
 
         One with records that cannot be read is asked for a second time, a paper smaller, since it
-        may be spoilt in arXiv's cache only.
+        may be spoilt in arXiv's cache only. One that is damaged as a whole both times, by a record
+        at which it breaks off, say, is asked for in smaller ones.
         """
-        feed = self._whole(question)
+        try:
+            feed = self._whole(question)
+        except _SpoiltError:
+            return self._in_smaller(question) or self._whole(question, damaged=inf)
         if feed.unread:
             with suppress(SourceError):
                 again = self._whole(replace(question, size=max(1, question.size - 1)))
                 return again if len(again.unread) < len(feed.unread) else feed
         return feed
 
-    def _whole(self, question: Question) -> Feed:
+    def _in_smaller(self, question: Question) -> Feed | None:
+        """Return a page by its halves, and by theirs where they are damaged, down to the record.
+
+        None where most of it cannot be had so, or not within MAX_SMALLER requests a run.
+        """
+        sound: list[Feed] = []
+        unread: list[Unread] = []
+        asked = 0
+        parts = _halves(question.start, question.start + question.size)
+        while parts:
+            first, end = parts.pop(0)
+            end = min(end, sound[0].total) if sound else end
+            if first >= end:
+                continue
+            if not self._smaller_left or (asked >= _ENOUGH and not sound):
+                return None
+            self._smaller_left -= 1
+            asked += 1
+            part = replace(question, start=first, size=end - first)
+            try:
+                sound.append(self._whole(part, damaged=1, same=True))
+            except _SpoiltError as error:
+                if end - first > 1:
+                    parts += _halves(first, end)
+                else:
+                    place = f"record {first + 1} of the answer"
+                    unread.append(error.unread or Unread(place, error.reason))
+        papers = tuple(chain.from_iterable(each.papers for each in sound))
+        unread += chain.from_iterable(each.unread for each in sound)
+        agree = len({each.total for each in sound}) == 1
+        if not agree or len(unread) > max(1, len(papers)):
+            return None
+        return replace(sound[0], start=question.start, papers=papers, unread=tuple(unread))
+
+    def _whole(self, question: Question, *, damaged: float = 2, same: bool = False) -> Feed:
+        """Return one page. Raises _SpoiltError where it was damaged so many times, SourceError.
+
+        Each try asks for a paper less, unless it must be the `same` page.
+        """
+
         def page_of(attempt: int) -> Question:
-            return replace(question, size=max(1, question.size - attempt))
+            return question if same else replace(question, size=max(1, question.size - attempt))
 
         def read(attempt: int, body: bytes) -> Feed:
-            feed, asked = parse(body), page_of(attempt)
+            asked = page_of(attempt)
+            try:
+                feed = parse(body)
+            except DamageError as error:
+                if attempt + 1 < damaged:
+                    raise
+                raise _SpoiltError(asked.url(self._url), error) from error
             trust.require_whole(feed, search=asked.search, start=asked.start, size=asked.size)
             return feed
 
@@ -172,6 +226,19 @@ class Pages:
 def dated(search: str, first: datetime, last: datetime) -> str:
     """Return a query narrowed to what was first submitted in a window, to the minute."""
     return f"{search} AND submittedDate:[{first:%Y%m%d%H%M} TO {last:%Y%m%d%H%M}]"
+
+
+def _halves(first: int, end: int) -> list[tuple[int, int]]:
+    middle = (first + end + 1) // 2
+    return [(first, middle), (middle, end)]
+
+
+class _SpoiltError(SourceError):
+    """A page is damaged as a whole; `unread` is its record, if it has one."""
+
+    def __init__(self, url: str, error: DamageError) -> None:
+        super().__init__(url, f"arXiv answered 200 but {error.reason}")
+        self.unread = error.unread
 
 
 class _TooManyError(Exception):
