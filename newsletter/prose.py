@@ -3,8 +3,6 @@
 import re
 from functools import lru_cache
 
-from newsletter.tex import readable
-
 _LONG = 200  # characters
 
 # Controls and separators become spaces; what reorders or hides its neighbours, and what is no
@@ -56,6 +54,8 @@ def prose(text: str) -> str:
 
 
 def _prose(text: str) -> str:
+    from newsletter.tex import readable  # every command imports this module, and few read papers
+
     return plain(readable(text))
 
 

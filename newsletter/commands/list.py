@@ -2,11 +2,12 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
+from unicodedata import combining, east_asian_width
 
 import typer
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 subscribers = typer.Typer(help="Care for the list file.", no_args_is_help=True)
 suppressions = typer.Typer(help="Who must not be mailed, and why.", no_args_is_help=True)
 
-_PIPED_WIDTH = 1000
+_COLUMNS = ("email", "name", "keywords", "frequency", "status", "format")
 
 Email = Annotated[str, typer.Argument(metavar="EMAIL")]
 
@@ -287,18 +288,55 @@ def _shown(subscriber: "Subscriber", kept_off: "Suppressions") -> dict[str, Any]
 
 
 def _print_table(rows: list[dict[str, Any]]) -> None:
+    cells = [_cells(row) for row in rows]
+    if not sys.stdout.isatty():
+        # Piped output is for other programs, which want whole lines.
+        for line in _table(cells):
+            typer.echo(line)
+        return
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table("email", "name", "keywords", "frequency", "status", "format")
+    table = Table(*_COLUMNS)
+    for row in cells:
+        table.add_row(*map(escape, row))
+    Console().print(table)
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    keywords = "*" if row["keywords"] is None else "; ".join(row["keywords"])
+    status = row["status"] + (f": {row['suppressed']}" if row["suppressed"] else "")
+    return (row["email"], row["name"], keywords, row["frequency"], status, row["format"])
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    """Yield the lines of the table that a terminal shows, as wide as they need to be."""
+    widths = [max(map(_width, column)) for column in zip(_COLUMNS, *rows, strict=True)]
+
+    def ruled(left: str, stroke: str, between: str, right: str) -> str:
+        return left + between.join(stroke * (width + 2) for width in widths) + right
+
+    def filled(cells: Sequence[str], bar: str) -> str:
+        padded = (
+            f" {cell}{' ' * (width - _width(cell))} "
+            for cell, width in zip(cells, widths, strict=True)
+        )
+        return f"{bar}{bar.join(padded)}{bar}"
+
+    yield ruled("┏", "━", "┳", "┓")
+    yield filled(_COLUMNS, "┃")
+    yield ruled("┡", "━", "╇", "┩")
     for row in rows:
-        keywords = "*" if row["keywords"] is None else "; ".join(row["keywords"])
-        status = row["status"] + (f": {row['suppressed']}" if row["suppressed"] else "")
-        cells = (row["email"], row["name"], keywords, row["frequency"], status, row["format"])
-        table.add_row(*map(escape, cells))
-    # Piped output is for other programs, which want whole lines.
-    Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH).print(table)
+        yield filled(row, "│")
+    yield ruled("└", "─", "┴", "┘")
+
+
+def _width(text: str) -> int:
+    """Return how many columns a text takes: two for a wide character, none for an accent."""
+    if text.isascii():
+        return len(text)
+    return sum(2 if east_asian_width(each) in {"W", "F"} else not combining(each) for each in text)
 
 
 def _pair(given: str, columns: Sequence[str]) -> tuple[str, str]:

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import (
     AfterValidator,
@@ -148,10 +148,24 @@ def _contact(text: str) -> str:
 
 
 def _known_zone(name: str) -> str:
-    if name not in available_timezones():
+    if not _is_place(name) and name not in available_timezones():
         hint = did_you_mean(name, available_timezones())
         raise ValueError(f"{name[:80]!r} is no time zone{hint}")
     return name
+
+
+def _is_place(name: str) -> bool:
+    """Return whether this is Region/Place or UTC, which is told without looking at all there are.
+
+    There are other files beside those of the regions, which are no zones people live in.
+    """
+    if name != "UTC" and not re.fullmatch(r"(?!posix|right)[A-Za-z]+(/[A-Za-z_+-]+){1,2}", name):
+        return False
+    try:
+        ZoneInfo(name)
+    except (KeyError, OSError, ValueError):
+        return False
+    return True
 
 
 def _sound(keyword: Keyword) -> Keyword:
@@ -187,7 +201,11 @@ class Table(BaseModel):
     """A table of the file: frozen, and without keys that nobody knows."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", validate_default=True, hide_input_in_errors=True
+        frozen=True,
+        extra="forbid",
+        validate_default=True,
+        hide_input_in_errors=True,
+        defer_build=True,  # a table is only ever read as a part of the whole
     )
 
 

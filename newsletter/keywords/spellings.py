@@ -98,8 +98,10 @@ def _in_style(character: str, style: int) -> str:
 
 def _is_known_without_digits(read: str) -> bool:
     """Tell whether a phrase says enough where small digits are no words: CO₂ does, O₃ does not."""
+    if not _formulas(read):
+        return False
     words = line(_with_small_digits(read)).split()
-    return bool(_formulas(read)) and (len(words) > 1 or len(words[0]) > 1)
+    return len(words) > 1 or len(words[0]) > 1
 
 
 def _with_small_digits(read: str) -> str:

@@ -12,13 +12,15 @@ import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
-
-from itsdangerous import BadData, Signer, URLSafeSerializer
-from itsdangerous.encoding import base64_encode
-from itsdangerous.signer import HMACAlgorithm
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from newsletter.addresses import folded
+
+# Who only wants to know how long a token is does without the library.
+if TYPE_CHECKING:
+    from itsdangerous import Signer
+    from itsdangerous.signer import HMACAlgorithm
 
 LENGTH = 40
 
@@ -66,6 +68,8 @@ class Tokens:
 
     def reads(self, token: str) -> SubscriberRef:
         """Return who `token` names, in whatever case it arrived. Raises BadToken."""
+        from itsdangerous.encoding import base64_encode
+
         if len(token) != LENGTH:
             raise BadToken(f"a token has {LENGTH} characters, not {len(token)}")
         try:
@@ -92,6 +96,8 @@ class Notes:
     def __init__(self, keys: Sequence[bytes], list_id: str, purpose: str) -> None:
         if not keys:
             raise ValueError("notes need at least one key")
+        from itsdangerous import URLSafeSerializer
+
         # itsdangerous signs with the last key; ours is the first.
         oldest_first = list(reversed(keys))
         self._serializer = URLSafeSerializer(
@@ -104,6 +110,8 @@ class Notes:
 
     def is_ours(self, note: str) -> bool:
         """Return whether we wrote a note, however long ago."""
+        from itsdangerous import BadData
+
         try:
             self._serializer.loads(note)
         except (BadData, ValueError):
@@ -112,6 +120,8 @@ class Notes:
 
     def read(self, note: str, *, now: datetime, lasts: timedelta) -> tuple[Any, datetime]:
         """Return what a note says and when it was written. Raises BadToken."""
+        from itsdangerous import BadData
+
         try:
             written, content = self._serializer.loads(note)
             moment = datetime.fromtimestamp(written, UTC)
@@ -128,13 +138,21 @@ def keyed_id(address: str, *, key: bytes) -> str:
     return digest[:_ID_BYTES].hex()
 
 
-class _ShortHmac(HMACAlgorithm):
-    """HMAC-SHA256 cut to 104 bits: a forger who may try once a second needs 10^23 years."""
+def _signer(key: bytes, list_id: str) -> "Signer":
+    from itsdangerous import Signer
 
-    def get_signature(self, key: bytes, value: bytes) -> bytes:
-        return hmac.digest(key, value, "sha256")[:_SIGNATURE_BYTES]
-
-
-def _signer(key: bytes, list_id: str) -> Signer:
     # The list is the salt, so that a token is good for one list only.
-    return Signer(key, salt=f"newsletter:{list_id}", key_derivation="hmac", algorithm=_ShortHmac())
+    return Signer(key, salt=f"newsletter:{list_id}", key_derivation="hmac", algorithm=_short_hmac())
+
+
+@cache
+def _short_hmac() -> "HMACAlgorithm":
+    from itsdangerous.signer import HMACAlgorithm
+
+    class ShortHmac(HMACAlgorithm):
+        """HMAC-SHA256 cut to 104 bits: a forger who may try once a second needs 10^23 years."""
+
+        def get_signature(self, key: bytes, value: bytes) -> bytes:
+            return hmac.digest(key, value, "sha256")[:_SIGNATURE_BYTES]
+
+    return ShortHmac()

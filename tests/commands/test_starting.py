@@ -1,0 +1,53 @@
+"""What a command does not import: a start takes as long as its libraries, however busy we are."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.making.commands import DAY_ONE, Command
+
+READING_AND_WRITING = {"jinja2", "premailer", "lxml", "feedparser", "flufl", "pylatexenc"}
+ASKING = {"requests", "dns", "smtplib", "imaplib"}
+HEAVY = {"numpy", "scipy", "flask", "rich", "snowballstemmer", "itsdangerous"}
+
+
+def imported(folder: Path, *arguments: str) -> set[str]:
+    """Return the names of all modules that a command has imported when it ends."""
+    code = (
+        "import atexit, sys\n"
+        "atexit.register(lambda: print(*sys.modules, file=sys.stderr))\n"
+        "from newsletter.commands.main import main\n"
+        "main()"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(ended.stderr.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize("command", ["--help", "--version"])
+def test_saying_what_there_is_reads_no_configuration(tmp_path: Path, command: str) -> None:
+    found = imported(tmp_path, command)
+    ours = {"newsletter.models", "newsletter.config", "newsletter.tex", "newsletter.job"}
+    assert "newsletter.commands.main" in found
+    assert not found & (
+        READING_AND_WRITING | ASKING | HEAVY | ours | {"pydantic", "sqlite3", "email.message"}
+    )
+
+
+@pytest.mark.parametrize(
+    "command", [("subscribers", "list"), ("status",), ("config", "show"), ("keywords", "list")]
+)
+def test_looking_loads_nothing_that_asks_or_writes(
+    sample: Path, newsletter: Command, command: tuple[str, ...]
+) -> None:
+    newsletter("run", "--now", DAY_ONE)
+    found = imported(sample, *command)
+    assert "pydantic" in found
+    assert not found & (READING_AND_WRITING | ASKING | HEAVY)
