@@ -1,19 +1,30 @@
-"""Print how many papers × keywords a second are decided, now and at an earlier commit.
+"""How long papers take to be matched: by an index for many keywords, by each matcher for a few.
 
-Run from the checkout: `python -m benchmarks.match [--before COMMIT]`. Each figure is the best of
-five programs that begin with nothing in memory, as a day does, by their own time on the processor;
-those of before and now take turns.
+    python -m benchmarks.match [--quick] [--before COMMIT]
+
+Seconds are those of the processor, in programs that begin with nothing in memory, as a day does:
+medians of rounds in which 100 and 10,000 keywords take turns, making the index included. The
+keywords are pairs of words that stand beside each other in titles, so each has papers. With a
+COMMIT, the matcher's pace then and now is compared in the same way, for 1 and 20 keywords.
 """
 
 import io
 import os
+import statistics
 import subprocess
 import sys
 import tarfile
 import time
-from argparse import ArgumentParser
+from argparse import SUPPRESS, ArgumentParser, RawDescriptionHelpFormatter
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
+from random import Random
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from newsletter.models import Paper
 
 HERE = Path(__file__).resolve()
 ROUNDS = 5
@@ -41,9 +52,75 @@ def decided(number: int) -> float:
     return len(papers) * number / taken
 
 
-def measured(tree: Path, number: int) -> float:
+def divided(number: int, papers: int, *, indexed: bool) -> float:
+    """Return the seconds that an index, or one matcher after the other, takes for all papers."""
+    from newsletter.keywords.index import Index
+    from newsletter.keywords.matching import matcher
+    from newsletter.models import Keyword
+
+    month = _papers()
+    names: dict[str, None] = {}
+    for paper in month:
+        words = paper.title.replace(";", " ").split()
+        names |= dict.fromkeys(f"{one} {other}" for one, other in pairwise(words))
+    keywords = [Keyword(name=name) for name in list(names)[:number]]
+    looked_at = month[-papers:]
+    began = time.process_time()
+    if indexed:
+        index = Index(keywords)
+        found = sum(len(index.of(paper)) for paper in looked_at)
+    else:
+        matches = [each for keyword in keywords if (each := matcher(keyword))]
+        found = sum(belongs(paper) for paper in looked_at for belongs in matches)
+    taken = time.process_time() - began
+    assert found
+    return taken
+
+
+def _papers() -> Sequence["Paper"]:
+    """Return a month of papers, or made-up ones where there is no recorded data."""
+    from _pytest.outcomes import Skipped
+
+    from tests.making.papers import paper
+    from tests.making.shared_data import june_papers
+
+    try:
+        return june_papers()
+    except Skipped:
+        chance = Random(1)
+        words = [
+            f"{a}{b}{c}" for a in "bdfgklmnprst" for b in "aeiou" for c in ("n", "ral", "ting")
+        ]
+        return [
+            paper(
+                f"2611.{number:05}",
+                title=" ".join(chance.choices(words, k=9)),
+                abstract=" ".join(chance.choices(words, k=170)),
+            )
+            for number in range(4000)
+        ]
+
+
+def index_figures(*, quick: bool) -> None:
+    """Print what 100 and 10,000 keywords take by an index, and what matchers would."""
+    few, many, papers, rounds = (100, 1000, 150, 1) if quick else (100, 10_000, 1500, 5)
+    taken: dict[int, list[float]] = {few: [], many: []}
+    for _ in range(rounds):
+        for number, found in taken.items():
+            found.append(measured(HERE.parents[1], "--index", number, papers))
+    small, large = (statistics.median(taken[number]) for number in (few, many))
+    print(f"index, {few:,} keywords x {papers:,} papers: {small:.2f} s")
+    print(f"index, {many:,} keywords x {papers:,} papers: {large:.2f} s: x{large / small:.2f}")
+    loop = measured(HERE.parents[1], "--loop", many, papers // 10)
+    print(
+        f"a loop over {many:,} matchers, {papers // 10:,} papers: {loop:.2f} s, so for all"
+        f" {10 * loop:.1f} s: x{10 * loop / large:.0f} of the index"
+    )
+
+
+def measured(tree: Path, what: str, *numbers: int) -> float:
     ran = subprocess.run(
-        [sys.executable, HERE, "--decide", str(number)],
+        [sys.executable, HERE, what, *map(str, numbers)],
         env=os.environ | {"PYTHONPATH": str(tree), "NEWSLETTER_SHARED_DATA": str(_data())},
         capture_output=True,
         text=True,
@@ -58,31 +135,41 @@ def _data() -> Path:
 
 
 def main() -> None:
-    parser = ArgumentParser(description=__doc__)
-    parser.add_argument("--before", metavar="COMMIT", help="measure this one, too")
-    parser.add_argument("--decide", type=int, help="used by itself: measure once, for N keywords")
+    parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="small, to see that it works")
+    parser.add_argument("--before", metavar="COMMIT", help="compare the matcher with that of then")
+    parser.add_argument("--decide", type=int, help=SUPPRESS)
+    parser.add_argument("--index", type=int, nargs=2, help=SUPPRESS)
+    parser.add_argument("--loop", type=int, nargs=2, help=SUPPRESS)
     asked = parser.parse_args()
     if asked.decide:
         print(decided(asked.decide))
-        return
-    with TemporaryDirectory() as folder:
-        trees = {"now": HERE.parents[1]}
+    elif asked.index:
+        print(divided(*asked.index, indexed=True))
+    elif asked.loop:
+        print(divided(*asked.loop, indexed=False))
+    else:
+        index_figures(quick=asked.quick)
         if asked.before:
-            archive = ["git", "-C", HERE.parents[1], "archive", asked.before]
-            made = subprocess.run(
-                [*archive, "newsletter", "tests"], capture_output=True, check=True
-            )
-            with tarfile.open(fileobj=io.BytesIO(made.stdout)) as files:
-                files.extractall(folder, filter="data")
-            trees = {"before": Path(folder)} | trees
+            matcher_figures(asked.before)
+
+
+def matcher_figures(before: str) -> None:
+    """Print how many papers x keywords a second are decided, then and now: best of five."""
+    with TemporaryDirectory() as folder:
+        archive = ["git", "-C", str(HERE.parents[1]), "archive", before]
+        made = subprocess.run([*archive, "newsletter", "tests"], capture_output=True, check=True)
+        with tarfile.open(fileobj=io.BytesIO(made.stdout)) as files:
+            files.extractall(folder, filter="data")
+        trees = {"before": Path(folder), "now": HERE.parents[1]}
         for number in (1, 20):
             best = dict.fromkeys(trees, 0.0)
             for _ in range(ROUNDS):
                 for name, tree in trees.items():
-                    best[name] = max(best[name], measured(tree, number))
+                    best[name] = max(best[name], measured(tree, "--decide", number))
             figures = ", ".join(f"{name} {figure:,.0f}" for name, figure in best.items())
-            ratio = f": {best['now'] / best['before']:.2f} times" if asked.before else ""
-            print(f"{number} keyword{'s' if number > 1 else ''}: {figures} a second{ratio}")
+            ratio = f"{best['now'] / best['before']:.2f} times"
+            print(f"{number} keyword{'s' if number > 1 else ''}: {figures} a second: {ratio}")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Say what keywords bring: those configured, and a phrase before it is. Changes nothing."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,6 +9,7 @@ from typing import Any
 from newsletter.config.loading import Config
 from newsletter.errors import SourceError
 from newsletter.job import parts
+from newsletter.keywords.index import Index
 from newsletter.keywords.matching import Phrase, excluder, marks, matcher
 from newsletter.keywords.reading import as_read
 from newsletter.keywords.spellings import unfindable
@@ -201,9 +203,9 @@ def _taken(text: str, keyword: Keyword, papers: Sequence[Paper]) -> dict[str, An
 
 def _overlap(keywords: Sequence[Keyword], papers: Sequence[Paper]) -> dict[str, int]:
     """Count the papers that configured keywords have, too; of raw queries only arXiv knows."""
-    decisions = [(each.name, matcher(each)) for each in keywords]
-    counts = {name: sum(map(belongs, papers)) for name, belongs in decisions if belongs}
-    return {name: count for name, count in counts.items() if count}
+    index = Index(keywords)
+    counts = Counter(each.name for paper in papers for each in index.of(paper))
+    return {each.name: counts[each.name] for each in keywords if counts[each.name]}
 
 
 def _judgement(keyword: Keyword, *, found: int, kept: int, a_day: float) -> str:

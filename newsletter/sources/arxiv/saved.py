@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from newsletter.errors import SourceError
-from newsletter.keywords.matching import matcher
+from newsletter.keywords.index import Index
 from newsletter.models import Fetched, Listing, Paper, Scope
 from newsletter.sources.arxiv.atom import MAX_BYTES, AtomError, Feed, parse
 from newsletter.sources.arxiv.identity import SOURCE
@@ -30,7 +30,15 @@ class FileSource:
             return Fetched(
                 listings=tuple(incomplete(s, SOURCE, reason) for s in scopes), requests=0
             )
-        return Fetched(listings=tuple(self._listing(s, feed) for s in scopes), requests=0)
+        shares: dict[str, list[Paper]] = {scope.keyword.name: [] for scope in scopes}
+        index = Index(scope.keyword for scope in scopes)
+        for paper in feed.papers:
+            for keyword in index.of(paper):
+                shares[keyword.name].append(paper)
+        return Fetched(
+            listings=tuple(self._listing(s, shares[s.keyword.name], feed) for s in scopes),
+            requests=0,
+        )
 
     def by_id(self, ids: Sequence[str], *, now: datetime) -> tuple[Paper, ...]:  # noqa: ARG002
         """Return those of some papers that are in the file; raises SourceError."""
@@ -47,12 +55,10 @@ class FileSource:
             raise AtomError(f"more than {MAX_BYTES // 1_000_000} MB")
         return parse(body)
 
-    def _listing(self, scope: Scope, feed: Feed) -> Listing:
-        belongs = matcher(scope.keyword)
-        if belongs is None:
+    def _listing(self, scope: Scope, chosen: Sequence[Paper], feed: Feed) -> Listing:
+        if scope.keyword.query is not None:
             reason = f"{self._path}: only arXiv can answer a raw query, not a file"
             return incomplete(scope, SOURCE, reason)
-        chosen = [paper for paper in feed.papers if belongs(paper)]
         return Listing(
             keyword=scope.keyword.name,
             source=SOURCE,
