@@ -76,12 +76,15 @@ class Phrase:
 
     `line` is how it stands in a text's `line`. `signs` are those before its first word, between
     its words, and after the last; `literal` the words whose capitals count, None for the others.
+    `apart` is whether a blank may stand between the first and last signs and their words, as the
+    phrase has it: `C ++` is C++, too.
     """
 
     line: str
     signs: tuple[str, ...]
     literal: tuple[str | None, ...]
     exact: bool
+    apart: bool = False
 
     @classmethod
     def of(cls, text: str, *, exact: bool) -> Self | None:
@@ -91,17 +94,17 @@ class Phrase:
         if not read:
             return None
         gaps = [text[one.end : other.start] for one, other in pairwise(read)]
+        start, end = read[0].start, read[-1].end
+        edges = signs_before(text, start), signs_after(text, end)
+        loose = signs_before(text, start, apart=True), signs_after(text, end, apart=True)
         return cls(
             line=line(text, exact=exact),
-            signs=(
-                signs_before(text, read[0].start),
-                *map(signs, gaps),
-                signs_after(text, read[-1].end),
-            ),
+            signs=(loose[0], *map(signs, gaps), loose[1]),
             literal=tuple(
                 token.word if exact and _has_inner_capital(token.word) else None for token in read
             ),
             exact=exact,
+            apart=loose != edges,
         )
 
     def spans(self, text: str) -> Iterator[tuple[int, int]]:
@@ -132,16 +135,21 @@ class Phrase:
                 for want, each in zip(self.literal, found, strict=True)
             )
             and all(not want or want == signs(gap) for want, gap in zip(between, gaps, strict=True))
-            and _touches(signs_before(text, found[0].start)[::-1], before[::-1])
-            and _touches(signs_after(text, found[-1].end), after)
+            and _touches(signs_before(text, found[0].start, apart=self.apart)[::-1], before[::-1])
+            and _touches(signs_after(text, found[-1].end, apart=self.apart), after)
         )
 
     def _with_signs(self, text: str, start: int, end: int) -> tuple[int, int]:
         before, after = self.signs[0], self.signs[-1]
-        return (
-            start - len(before) if text[:start].endswith(before) else start,
-            end + len(after) if text.startswith(after, end) else end,
-        )
+        for gap in ("", " ") if self.apart else ("",):
+            if before and text[:start].endswith(before + gap):
+                start -= len(before + gap)
+                break
+        for gap in ("", " ") if self.apart else ("",):
+            if after and text.startswith(gap + after, end):
+                end += len(gap + after)
+                break
+        return start, end
 
 
 def _touches(run: str, wanted: str) -> bool:

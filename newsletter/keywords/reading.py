@@ -45,8 +45,13 @@ def signs(gap: str) -> str:
     return f"{found}." if len(gap) > 1 and _is_leading_dot(gap, len(gap)) else found
 
 
-def signs_before(text: str, start: int) -> str:
-    """Return the signs that touch the word at `start` from the left: `#` of #metoo."""
+def signs_before(text: str, start: int, *, apart: bool = False) -> str:
+    """Return the signs that touch the word at `start` from the left: `#` of #metoo.
+
+    With `apart` those before a blank, where none touch it.
+    """
+    if apart and text[max(0, start - 1) : start] == " ":
+        start -= 1
     if _is_leading_dot(text, start):
         return "."
     first = start
@@ -55,8 +60,13 @@ def signs_before(text: str, start: int) -> str:
     return text[first:start].replace("^", "")
 
 
-def signs_after(text: str, end: int) -> str:
-    """Return the signs that touch the word that ends at `end` from the right: `++` of C++."""
+def signs_after(text: str, end: int, *, apart: bool = False) -> str:
+    """Return the signs that touch the word that ends at `end` from the right: `++` of C++.
+
+    With `apart` those behind a blank, where none touch it.
+    """
+    if apart and text[end : end + 1] == " ":
+        end += 1
     last = end
     while last < len(text) and _is_attached(text[last]):
         last += 1

@@ -25,7 +25,7 @@ from newsletter.job import asking, parts
 from newsletter.keywords.matching import is_initials_only, namesakes
 from newsletter.models import Keyword
 from newsletter.operating import trial_mail
-from newsletter.operating.looks import unfound
+from newsletter.operating.looks import read_as, tried, unfound
 from newsletter.operating.sender_dns import Lookup, LookupFailedError, judgements
 from newsletter.operating.status import no_run_for, pace_remarks, untold
 from newsletter.phrases import counted
@@ -38,6 +38,7 @@ FREE_MB = 100
 WEB_TIMEOUT = 10
 INBOX_SECONDS = 60.0
 _SHOWN = 3  # people of one name
+_MONTH_DAYS = 30
 
 Mark = Literal["ok", "note", "FAIL"]
 
@@ -65,6 +66,7 @@ def findings(config: Config, *, now: datetime, offline: bool) -> Iterator[Findin
         return
     if config.source.file is None:
         yield from _guarded("arXiv", _arxiv(config, now))
+    yield from _guarded("keywords", _exclusions(config, now))
     yield from _guarded("mail server", _mail_server(config))
     yield from _guarded("inbox", _inbox(config))
     yield from _web(config)
@@ -107,8 +109,11 @@ def _configuration(config: Config) -> Iterator[Finding]:
     yield Finding(what="configuration", text=f"{keywords}; mails leave {leaving}")
     yield from (Finding(what="configuration", text=each, mark="note") for each in config.warnings)
     for keyword in config.keywords:
-        for doubt in filter(None, map(unfound, keyword.looked_for)):
-            yield Finding(what="keywords", text=f"{keyword.name}: {doubt}", mark="note")
+        for text in keyword.looked_for:
+            for doubt in filter(None, (read_as(text), unfound(text))):
+                yield Finding(what="keywords", text=f"{keyword.name}: {doubt}", mark="note")
+        for doubt in filter(None, map(read_as, keyword.exclude)):
+            yield Finding(what="keywords", text=f"{keyword.name}: exclude: {doubt}", mark="note")
         for author in filter(is_initials_only, keyword.authors):
             text = f"{author!r} has no first name: others of that name are followed, too"
             yield Finding(what="keywords", text=f"{keyword.name}: {text}", mark="note")
@@ -196,6 +201,28 @@ def _arxiv(config: Config, now: datetime) -> Iterator[Finding]:
     else:
         text = f"{newest}: the last announcement is not in its index yet; {asks}"
         yield Finding(what="arXiv", text=text, mark="FAIL", exit_code=UNAVAILABLE)
+
+
+def _exclusions(config: Config, now: datetime) -> Iterator[Finding]:
+    """Yield the keywords whose exclusions leave nothing, of those that no run has asked for yet."""
+    with _remembered(config) as state:
+        fresh = [
+            each
+            for each in config.keywords
+            if each.exclude
+            and (state.trail(each.name) is None or state.memory(each, among=()).former is not None)
+        ]
+    for keyword in fresh:
+        found = tried(config, keyword, days=_MONTH_DAYS, now=now)
+        taken = {text: each["papers"] for text, each in found["excluded"].items() if each["papers"]}
+        if taken and not found["papers"]:
+            most = max(taken, key=lambda text: taken[text])
+            text = (
+                f"{keyword.name}: its exclusions leave out everything that it found in"
+                f" {_MONTH_DAYS} days, {most!r} {counted(taken[most], 'paper')}; remove it from"
+                " 'exclude', or look with `newsletter keywords try`"
+            )
+            yield Finding(what="keywords", text=text, mark="note")
 
 
 def _mail_server(config: Config) -> Iterator[Finding]:

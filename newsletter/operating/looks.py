@@ -1,5 +1,6 @@
 """Say what keywords bring: those configured, and a phrase before it is. Changes nothing."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from newsletter.state.state import State
 
 NEWEST = 10
 A_DAY = 40  # more than that nobody reads
+_MACRO = re.compile(r"\\[A-Za-z]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,9 +115,22 @@ def doubts(keyword: Keyword) -> list[str]:
                 f"arXiv takes no notice of small words and signs: it is asked for {words}, and"
                 f" {as_read(phrase)!r} must stand in what it returns"
             )
-        if lost := unfound(phrase):
-            found.append(lost)
+        found += filter(None, (read_as(phrase), unfound(phrase)))
     return found
+
+
+def read_as(phrase: str) -> str:
+    """Return what a phrase with TeX in it stands for, and what to do; empty for one without."""
+    read = as_read(phrase)
+    if not set("\\$") & set(phrase) or read == phrase:
+        macros = ", ".join(dict.fromkeys(_MACRO.findall(phrase)))
+        if not macros:
+            return ""
+        return (
+            f"{macros} in {phrase!r} is no TeX that is understood: only papers that show it as it"
+            " is are found; write the words that people read"
+        )
+    return f"{phrase!r} is looked for as it is read, {read!r}"
 
 
 def unfound(phrase: str) -> str:

@@ -172,7 +172,7 @@ def pace_remarks(
     for each in keywords:
         trail = state.trail(each.name)
         left_out = state.papers.left_out(each.name, since=now - _MONTH)
-        if left_out and state.announced_since(each.name, now - _MONTH) == 0:
+        if left_out and state.papers.kept_since(each.name, now - _MONTH) == 0:
             remarks.append((each.name, f"nothing for 30 days: {_likeliest(each, left_out)}"))
             continue
         if trail is None or now - (trail.since + SWEEP) < _QUIET:

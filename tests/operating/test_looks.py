@@ -2,17 +2,18 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from newsletter.config.loading import Config, load
-from newsletter.errors import SourceError
+from newsletter.errors import ConfigError, SourceError
 from newsletter.keywords.matching import is_initials_only, namesakes
 from newsletter.models import Keyword
 from newsletter.operating.check import findings
-from newsletter.operating.looks import configured, lines, tried
+from newsletter.operating.looks import configured, lines, read_as, tried
 from newsletter.operating.status import pace_remarks
 from newsletter.state.state import State
 from tests.making.commands import Command
@@ -195,6 +196,69 @@ def test_exclusions_that_leave_out_everything_are_pointed_out_at_once(tmp_path: 
     with State.open(tmp_path / "state.sqlite3") as state:
         ((_, remark),) = pace_remarks(state, [keyword], now=NOW + DAY)
     assert remark == "nothing for 30 days: 'survey' left out 1 paper; is the exclusion too wide?"
+
+
+def test_what_a_baseline_kept_is_not_left_out(tmp_path: Path) -> None:
+    keyword = Keyword(name="gnn", exclude=("survey",))
+    room = Newsroom(tmp_path, keywords=[keyword])
+    room.told.papers = {"gnn": (paper(submitted=NOW - 9 * DAY), replace(SURVEY, submitted=NOW))}
+    room.run()
+    with State.open(tmp_path / "state.sqlite3") as state:
+        assert state.papers.left_out("gnn") == {"survey": 1}
+        assert pace_remarks(state, [keyword], now=NOW + DAY) == []
+
+
+def noted(config: Config, *, offline: bool = False) -> list[str]:
+    found = findings(config, now=NOW, offline=offline)
+    return [each.text for each in found if each.what == "keywords"]
+
+
+def test_exclusions_that_no_run_has_asked_for_are_judged_by_asking(
+    tmp_path: Path, replica: Replica
+) -> None:
+    keywords = """
+[[keywords]]
+name = "graph neural network"
+exclude = ["network"]
+[[keywords]]
+name = "graph"
+exclude = ["survey"]
+"""
+    # The first excludes a word of its own phrase, which the configuration refuses.
+    with pytest.raises(ConfigError, match="stands in the phrase"):
+        configuration(tmp_path, replica, keywords)
+    config = configuration(tmp_path, replica, keywords.replace('"network"', '"part", "survey"'))
+    (told,) = noted(config)
+    assert told.startswith("graph neural network: its exclusions leave out everything")
+    assert "30 days, 'part' 40 papers; remove it from 'exclude'" in told
+    assert noted(config, offline=True) == []
+
+
+def test_exclusions_that_runs_have_asked_for_are_judged_from_the_state(
+    tmp_path: Path, replica: Replica
+) -> None:
+    remembered(tmp_path, Keyword(name="graph", exclude=("survey",)))
+    config = configuration(tmp_path, replica, '[[keywords]]\nname = "graph"\nexclude = ["survey"]')
+    before = len(replica.requests)
+    assert noted(config) == []
+    assert len(replica.requests) == before + 1  # how fresh arXiv is
+
+
+@pytest.mark.parametrize(
+    ("phrase", "words"),
+    [
+        (r"$\alpha$-stable", r"'$\\alpha$-stable' is looked for as it is read, 'α-stable'"),
+        (r"\textbf{deep} learning", "is looked for as it is read, 'deep learning'"),
+        (r"\foo learning", r"\foo in"),
+        ("CO$_2$", "as it is read, 'CO2'"),
+        ("deep learning", ""),
+        ("A* search", ""),
+    ],
+)
+def test_a_macro_in_a_phrase_is_pointed_out(phrase: str, words: str) -> None:
+    told = read_as(phrase)
+    assert words in told
+    assert bool(told) == bool(words)
 
 
 @pytest.mark.parametrize(

@@ -110,6 +110,16 @@ class PaperBook:
             )
         )
 
+    def kept_since(self, name: str, moment: datetime) -> int:
+        """Count the papers of a keyword recorded from `moment` on that no exclusion left out."""
+        ((number,),) = self._database.rows(
+            "select count(distinct paper) from announced"
+            " where keyword = ? and kind <> 'left-out' and recorded >= ?",
+            name,
+            iso(moment),
+        )
+        return int(number)
+
     def authors(self) -> list[str]:
         """Return the names of all authors of papers that are known, each once."""
         rows = self._database.rows(
