@@ -1,7 +1,9 @@
 """A text as people read it: its TeX as Unicode, on one line, nothing in it unseen. Pure."""
 
+import json
 import re
 from functools import lru_cache
+from typing import Any
 
 _LONG = 200  # characters
 
@@ -46,6 +48,21 @@ def shown(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(each if each == "\n" or printable(each) else "\ufffd" for each in text)
+
+
+def line_shown(text: str) -> str:
+    """Return `shown` on one line, whatever the text was made of."""
+    return shown(_SPACES.sub(" ", text))
+
+
+def json_shown(value: Any, *, indent: int | None = None) -> str:  # noqa: ANN401 - any JSON
+    """Return JSON that says the same, with what a terminal obeys as escapes."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    if text.isprintable():
+        return text
+    return "".join(
+        each if each == "\n" or printable(each) else json.dumps(each)[1:-1] for each in text
+    )
 
 
 def prose(text: str) -> str:

@@ -1,11 +1,10 @@
 """The commands that look at keywords, before they go live and after."""
 
-import json
 from typing import Annotated
 
 import typer
 
-from newsletter.commands.options import Json, loaded_config, moment
+from newsletter.commands.options import Json, loaded_config, moment, say, say_json
 
 keywords = typer.Typer(help="What each keyword brings, or would bring.", no_args_is_help=True)
 
@@ -22,8 +21,10 @@ def list_(context: typer.Context, *, as_json: Json = False) -> None:
     path = config.state.file
     with State.open(path) if path.exists() else State.blank() as state:
         found = configured(state, config.keywords, days=_DAYS, now=moment(None))
-    shown = [json.dumps(found, ensure_ascii=False)] if as_json else configured_lines(found)
-    typer.echo("\n".join(shown))
+    if as_json:
+        say_json(found)
+    else:
+        say(*configured_lines(found))
 
 
 @keywords.command("try")
@@ -49,4 +50,7 @@ def try_(
     if wrong := problems(keyword):
         raise typer.BadParameter("\n".join(wrong))
     found = tried(loaded_config(context), keyword, days=days, now=moment(None))
-    typer.echo(json.dumps(found, ensure_ascii=False) if as_json else "\n".join(lines(found)))
+    if as_json:
+        say_json(found)
+    else:
+        say(*lines(found))

@@ -1,6 +1,5 @@
 """The commands that care for the list and the suppressions."""
 
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -11,9 +10,10 @@ from unicodedata import combining, east_asian_width
 
 import typer
 
-from newsletter.commands.options import Json, Yes, loaded_config, moment
+from newsletter.commands.options import Json, Yes, loaded_config, moment, say, say_json
 from newsletter.errors import DATA, OK
 from newsletter.phrases import counted, did_you_mean
+from newsletter.prose import said
 
 if TYPE_CHECKING:
     from newsletter.config.loading import Config
@@ -43,8 +43,8 @@ def check(context: typer.Context) -> None:
         if each.profile and (what := problem(each.profile, file.parent))
     ]
     for line in (*found.problems, *profiles):
-        typer.echo(line)
-    typer.echo(f"{counted(len(found.subscribers), 'subscriber')} in {counted(found.rows, 'row')}")
+        say(line)
+    say(f"{counted(len(found.subscribers), 'subscriber')} in {counted(found.rows, 'row')}")
     raise typer.Exit(DATA if found.problems or profiles else OK)
 
 
@@ -74,10 +74,10 @@ def list_(
         and (not bounced or row["suppressed"] == "bounced")
     ]
     if as_json:
-        typer.echo(json.dumps(chosen, ensure_ascii=False))
+        say_json(chosen)
         return
     _print_table(chosen)
-    typer.echo(f"{len(chosen)} of {counted(len(rows), 'subscriber')}")
+    say(f"{len(chosen)} of {counted(len(rows), 'subscriber')}")
 
 
 @subscribers.command()
@@ -91,20 +91,20 @@ def show(context: typer.Context, email: Email, *, as_json: Json = False) -> None
     config = loaded_config(context)
     if as_json:
         found = stored(config, email)
-        typer.echo(json.dumps(found, ensure_ascii=False))
+        say_json(found)
         known = found["row"] or found["suppressed"] or found["deliveries"] or found["came_back"]
         raise typer.Exit(OK if known else DATA)
     row = row_of(config.subscribers.file, email)
     if row is None:
-        typer.echo(f"{email} is not on the list")
+        say(f"{email} is not on the list")
     for column, text in (row or {}).items():
-        typer.echo(f"{column}: {text}")
+        say(f"{column}: {text}")
     reason = _suppressions(config).reason_for(email)
-    typer.echo(f"suppressed: {reason or 'no'}")
+    say(f"suppressed: {reason or 'no'}")
     if config.state.file.exists():
         with State.open(config.state.file) as state:
             for issue, day, status, reply in state.deliveries.to_address(folded(email)):
-                typer.echo(f"issue {issue} of {day}: {status}" + (f" ({reply})" if reply else ""))
+                say(f"issue {issue} of {day}: {status}" + (f" ({said(reply)})" if reply else ""))
     raise typer.Exit(OK if row else DATA)
 
 
@@ -125,9 +125,9 @@ def add(
     given = {"name": name, "keywords": keywords, "frequency": frequency, "format": format_}
     cells = {"email": email} | {column: text for column, text in given.items() if text is not None}
     added = editing.add(config.subscribers.file, cells, keywords=_names(config))
-    typer.echo(f"added {added.email}")
+    say(f"added {added.email}")
     if reason := _suppressions(config).reason_for(added.email):
-        typer.echo(
+        say(
             f"but it is suppressed ({reason}) and gets nothing; if that is wrong:"
             f" newsletter suppressions remove {added.email}"
         )
@@ -141,7 +141,7 @@ def remove(context: typer.Context, email: Email, *, yes: Yes = False) -> None:
     config = loaded_config(context)
     _ask(f"Remove {email} from {config.subscribers.file}?", yes=yes)
     removed = editing.remove(config.subscribers.file, email)
-    typer.echo(f"removed {counted(removed, 'row')}" if removed else f"{email} is not on the list")
+    say(f"removed {counted(removed, 'row')}" if removed else f"{email} is not on the list")
     raise typer.Exit(OK if removed else DATA)
 
 
@@ -168,13 +168,13 @@ def import_(
         config.subscribers.file,
         file,
         keywords=_names(config),
-        kept_off=_suppressions(config).reason_for,
+        kept_off=_suppressions(config, doubted=True).reason_for,
         headers=dict(_pair(each, COLUMNS) for each in column or ()),
         dry_run=dry_run,
     )
     for problem in done.problems:
-        typer.echo(problem)
-    typer.echo(
+        say(problem)
+    say(
         f"{'would be ' if dry_run else ''}{len(done.added)} added, {len(done.changed)} changed,"
         f" {len(done.unchanged)} unchanged, {done.skipped} skipped"
     )
@@ -196,7 +196,7 @@ def export(
 
     with open(file, "x", encoding="utf-8", newline="", opener=private) as out:
         rows = editing.export(config.subscribers.file, out)
-    typer.echo(f"wrote {counted(rows, 'row')} to {file}")
+    say(f"wrote {counted(rows, 'row')} to {file}")
 
 
 @subscribers.command()
@@ -210,7 +210,7 @@ def forget(context: typer.Context, email: Email, *, yes: Yes = False) -> None:
     config = loaded_config(context)
     _ask(f"Erase everything about {email}? This cannot be undone.", yes=yes)
     erased = personal.forget(config, email, now=moment(None))
-    typer.echo("\n".join(erased))
+    say(*erased)
 
 
 @suppressions.command("list")
@@ -218,12 +218,14 @@ def list_suppressions(context: typer.Context, *, as_json: Json = False) -> None:
     """Show who must not be mailed, and why."""
     entries = [asdict(each) for each in _suppressions(loaded_config(context)).entries()]
     if as_json:
-        typer.echo(json.dumps(entries, ensure_ascii=False))
+        say_json(entries)
         return
     for each in entries:
-        detail = f" ({each['detail']})" if each["detail"] else ""
-        typer.echo(f"{each['address']}: {each['reason']}, since {each['since'] or '?'}{detail}")
-    typer.echo(counted(len(entries), "suppression"))
+        who, why, since, detail = (
+            said(each[key]) for key in ("address", "reason", "since", "detail")
+        )
+        say(f"{who}: {why}, since {since or '?'}" + (f" ({detail})" if detail else ""))
+    say(counted(len(entries), "suppression"))
 
 
 @suppressions.command("add")
@@ -238,19 +240,19 @@ def add_suppression(
     from newsletter.commands.options import parsed
 
     known = parsed(address, email, "EMAIL")
-    add = partial(
-        _suppressions(loaded_config(context)).add, known, now=moment(None), detail="by hand"
-    )
+    kept_off = _suppressions(loaded_config(context), doubted=True)
+    add = partial(kept_off.add, known, now=moment(None), detail="by hand")
     parsed(lambda reason: add(reason=reason), reason, "--reason")
-    typer.echo(f"suppressed {email}: {reason}")
+    say(f"suppressed {email}: {reason}")
 
 
 @suppressions.command("remove")
 def remove_suppression(context: typer.Context, email: Email, *, yes: Yes = False) -> None:
     """Let this address be mailed again."""
     _ask(f"Mail {email} again?", yes=yes)
-    lifted = _suppressions(loaded_config(context)).remove(email, now=moment(None), detail="by hand")
-    typer.echo(f"{email} may be mailed again" if lifted else f"{email} was not suppressed")
+    kept_off = _suppressions(loaded_config(context), doubted=True)
+    lifted = kept_off.remove(email, now=moment(None), detail="by hand")
+    say(f"{email} may be mailed again" if lifted else f"{email} was not suppressed")
     raise typer.Exit(OK if lifted else DATA)
 
 
@@ -264,13 +266,11 @@ def _names(config: "Config") -> list[str]:
     return [each.name for each in config.keywords]
 
 
-def _suppressions(config: "Config") -> "Suppressions":
-    from newsletter.job.parts import token_keys
-    from newsletter.subscribers.suppressions import Suppressions
+def _suppressions(config: "Config", *, doubted: bool = False) -> "Suppressions":
+    """Return who must not be mailed; `doubted`, by whoever changes that: are the keys there."""
+    from newsletter.job.parts import kept_off, token_keys
 
-    # Who only looks makes no key; and where there is none, nobody was forgotten.
-    keys = token_keys(config, create=False)
-    return Suppressions(config.subscribers.suppressions, keys=keys)
+    return kept_off(config, keys=token_keys(config, create=False), doubted=doubted)
 
 
 def _shown(subscriber: "Subscriber", kept_off: "Suppressions") -> dict[str, Any]:
@@ -292,7 +292,7 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
     if not sys.stdout.isatty():
         # Piped output is for other programs, which want whole lines.
         for line in _table(cells):
-            typer.echo(line)
+            say(line)
         return
     from rich.console import Console
     from rich.markup import escape
@@ -307,7 +307,8 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     keywords = "*" if row["keywords"] is None else "; ".join(row["keywords"])
     status = row["status"] + (f": {row['suppressed']}" if row["suppressed"] else "")
-    return (row["email"], row["name"], keywords, row["frequency"], status, row["format"])
+    cells = (row["email"], row["name"], keywords, row["frequency"], status, row["format"])
+    return tuple(map(said, cells))
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:

@@ -3,7 +3,6 @@
 The groups beside it print for themselves; `options` reads the clock and the environment.
 """
 
-import json
 import shutil
 import signal
 import sys
@@ -31,6 +30,8 @@ from newsletter.commands.options import (
     log,
     moment,
     parsed,
+    say,
+    say_json,
 )
 from newsletter.commands.papers import archive, papers
 from newsletter.commands.settings import settings
@@ -98,7 +99,7 @@ def _told(error: Exception) -> NewsletterError:
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer's callback
     if wanted:
-        typer.echo(f"newsletter {__version__}")
+        say(f"newsletter {__version__}")
         raise typer.Exit
 
 
@@ -133,9 +134,8 @@ def init(
     """Write a commented newsletter.toml and subscribers.csv to start from."""
     from newsletter.config.scaffold import scaffold
 
-    for path in scaffold(folder):
-        typer.echo(f"wrote {path}")
-    typer.echo("Edit both, then try: newsletter check --offline")
+    say(*(f"wrote {path}" for path in scaffold(folder)))
+    say("Edit both, then try: newsletter check --offline")
 
 
 @app.command()
@@ -167,7 +167,7 @@ def check(
         found.append(trial_findings(config, recipient, now=now))
     codes = []
     for finding in chain.from_iterable(found):
-        typer.echo(_fitted(f"{finding.mark} {finding.what}: {finding.text}"))
+        say(_fitted(f"{finding.mark} {finding.what}: {finding.text}"))
         codes.append(finding.exit_code)
     raise typer.Exit(most_serious(codes))
 
@@ -203,7 +203,7 @@ def inbox(context: typer.Context, *, now: Now = None) -> None:
     from newsletter.job.inbox import summary
 
     reading = job.read_inbox(loaded_config(context), now=moment(now))
-    typer.echo(summary(reading))
+    say(summary(reading))
     for mass in reading.masses:
         log.error("%s", mass)
     if reading.trouble:
@@ -266,10 +266,9 @@ def preview(
     """Write the newest issue as HTML, text and .eml, for looking at; sends and changes nothing."""
     from newsletter.preview.issue import write
 
-    for path in write(
-        loaded_config(context), output, now=moment(None), subscriber=subscriber, keyword=keyword
-    ):
-        typer.echo(f"wrote {path}")
+    config, now = loaded_config(context), moment(None)
+    for path in write(config, output, now=now, subscriber=subscriber, keyword=keyword):
+        say(f"wrote {path}")
 
 
 @app.command()
@@ -282,8 +281,7 @@ def profile(
     """Show what was understood of a reader's own papers, and the newest issue ordered by them."""
     from newsletter.preview.profile import lines
 
-    for line in lines(loaded_config(context), email, now=moment(now)):
-        typer.echo(line)
+    say(*lines(loaded_config(context), email, now=moment(now)))
 
 
 @app.command()
@@ -305,10 +303,13 @@ def status(
     config = loaded_config(context)
     if issue is not None:
         shown = issue_lines(config.state.file, issue, whole_addresses=chosen(context).verbose)
-        typer.echo("\n".join(shown))
+        say(*shown)
         return
     found = current(config.state.file, config.keywords, now=moment(now), once=not as_json)
-    typer.echo(json.dumps(found, ensure_ascii=False) if as_json else "\n".join(lines(found)))
+    if as_json:
+        say_json(found)
+    else:
+        say(*lines(found))
     good = found["good_run_age"]
     # A run that ended in the future is none to rely on: a clock was wrong.
     if limit is not None and (good is None or abs(good) > limit):
@@ -380,7 +381,7 @@ def _daily_job(
     done = report.as_json(result)
     watch.end(done)
     if as_json:
-        typer.echo(json.dumps(done, ensure_ascii=False))
+        say_json(done)
     log.info("%s", report.summary(done), extra={"report": done})
     return result.exit_code
 

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from newsletter.operating.logs import LogFormat
+from newsletter.prose import json_shown, line_shown
 
 if TYPE_CHECKING:
     from newsletter.config.loading import Config
@@ -59,6 +60,20 @@ def loaded_config(context: typer.Context) -> "Config":
     for warning in config.warnings:
         log.warning("%s", warning)
     return config
+
+
+def say(*lines: str) -> None:
+    """Print lines to stdout: each stays one, and has nothing in it that a terminal would obey.
+
+    All that the commands print passes here: much of it was said by others, some of it long ago.
+    """
+    for line in lines:
+        typer.echo(line_shown(line))
+
+
+def say_json(value: Any, *, indent: int | None = None) -> None:  # noqa: ANN401 - any JSON
+    """Print a value as JSON: one line, or without `indent` several."""
+    typer.echo(json_shown(value, indent=indent))
 
 
 def moment(text: str | None) -> datetime:

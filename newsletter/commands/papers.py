@@ -1,13 +1,20 @@
 """What was announced: for scripts, one object a line; for readers, as pages of the archive."""
 
-import json
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from newsletter.commands.options import Json, Now, loaded_config, moment, parsed
+from newsletter.commands.options import (
+    Json,
+    Now,
+    loaded_config,
+    moment,
+    parsed,
+    say,
+    say_json,
+)
 
 if TYPE_CHECKING:
     from newsletter.config.loading import Config
@@ -43,9 +50,7 @@ def papers(
         for each in state.papers.announced(keyword=keyword, since=first):
             paper = each.paper
             if not as_json:
-                typer.echo(
-                    f"{each.date}  {each.keyword}  {paper.id}v{paper.version}  {paper.title}"
-                )
+                say(f"{each.date}  {each.keyword}  {paper.id}v{paper.version}  {paper.title}")
                 continue
             record: dict[str, Any] = {
                 "form": FORM,
@@ -67,7 +72,7 @@ def papers(
                 "doi": paper.doi,
                 "links": {link.label: link.url for link in paper.links},
             }
-            typer.echo(json.dumps(record, ensure_ascii=False))
+            say_json(record)
 
 
 def archive(
@@ -95,7 +100,7 @@ def archive(
     if since is not None:
         _look_up_past(config, parsed(date.fromisoformat, since, "--from"), now=moment(now))
     for path in writing.write_once(config, output, rebuild=rebuild):
-        typer.echo(f"wrote {path}")
+        say(f"wrote {path}")
 
 
 def _look_up_past(config: "Config", since: date, *, now: datetime) -> None:
@@ -107,4 +112,4 @@ def _look_up_past(config: "Config", since: date, *, now: datetime) -> None:
     source = arxiv_source(config, attempts=config.source.attempts)
     with State.open(config.state.file) as state:
         for line in fill(source, state, config.keywords, since=since, now=now):
-            typer.echo(line)
+            say(line)

@@ -1,11 +1,11 @@
 """The commands that show what is configured, and what could be."""
 
-import json
 from typing import Any
 
 import typer
 
-from newsletter.commands.options import Json, loaded_config
+from newsletter.commands.options import Json, loaded_config, say, say_json
+from newsletter.prose import json_shown
 
 settings = typer.Typer(help="Show the configuration, and what it may hold.", no_args_is_help=True)
 
@@ -26,11 +26,11 @@ def show(context: typer.Context, *, as_json: Json = False) -> None:
             }
             for table, key, value in _values(values)
         ]
-        typer.echo(json.dumps(found, ensure_ascii=False))
+        say_json(found)
         return
     for table, key, value in _values(values):
-        shown = json.dumps(value, ensure_ascii=False)
-        typer.echo(f"{table}.{key} = {shown}  ({origins.get((table, key), 'default')})")
+        shown = json_shown(value)
+        say(f"{table}.{key} = {shown}  ({origins.get((table, key), 'default')})")
 
 
 @settings.command()
@@ -38,7 +38,7 @@ def schema() -> None:
     """Print the JSON Schema of newsletter.toml, for editors that complete and check it."""
     from newsletter.config import reference
 
-    typer.echo(json.dumps(reference.schema(), ensure_ascii=False, indent=2))
+    say_json(reference.schema(), indent=2)
 
 
 def _values(values: dict[str, Any]) -> list[tuple[str, str, Any]]:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from newsletter.commands.options import loaded_config, moment
+from newsletter.commands.options import loaded_config, moment, say
 from newsletter.errors import IO, StateError
 
 state = typer.Typer(help="Care for the state file.", no_args_is_help=True)
@@ -19,7 +19,7 @@ def backup(
         typer.Argument(metavar="[FILE]", help="Default: beside the state, named by the time."),
     ] = None,
 ) -> None:
-    """Copy the state while it is in use; never overwrites. Keep tokens.key with it."""
+    """Copy the state while it is in use; never overwrites. Keep the .key files with it."""
     from newsletter.moments import stamp
     from newsletter.state.sqlite.database import Database
 
@@ -27,7 +27,7 @@ def backup(
     target = file or path.with_name(f"{path.name}.backup-{stamp(moment(None))}")
     with Database.open(path) as database:
         database.backup(target)
-    typer.echo(f"wrote {target}")
+    say(f"wrote {target}")
 
 
 @state.command()
@@ -45,10 +45,10 @@ def verify(
         problems = opened.problems()
         issues = opened.newest_issue()
     for problem in problems:
-        typer.echo(f"{path}: {problem}")
+        say(f"{path}: {problem}")
     if problems:
         raise typer.Exit(IO)
-    typer.echo(f"{path}: sound, with issues up to {issues}")
+    say(f"{path}: sound, with issues up to {issues}")
 
 
 def _existing(path: Path) -> Path:

@@ -10,9 +10,10 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from newsletter.addresses import bare, folded
-from newsletter.errors import ConfigError
+from newsletter.errors import ConfigError, StateError
+from newsletter.phrases import counted
 from newsletter.subscribers.reading import SubscriberList, read
-from newsletter.subscribers.token_keys import key_file
+from newsletter.subscribers.token_keys import FORGETTING, forgetting_keys, key_file
 
 # The libraries behind the parts take longer to import than a quiet day: each part imports its own.
 if TYPE_CHECKING:
@@ -229,6 +230,40 @@ def token_keys(config: "Config", *, create: bool = True, mailed: bool = False) -
     secret = config.state.token_key
     given = secret.get_secret_value() if secret else ""
     return key_file(config.state.file.parent, given=given, create=create, mailed=mailed)
+
+
+def has_mailed(config: "Config") -> bool:
+    """Return whether an issue was opened: then keys that are missing were lost."""
+    from newsletter.state.state import State
+
+    if not config.state.file.exists():
+        return False
+    with State.open(config.state.file) as state:
+        return state.newest_issue() > 0
+
+
+def kept_off(
+    config: "Config", *, keys: Sequence[bytes], forgetting: bool = False, doubted: bool = True
+) -> "Suppressions":
+    """Return who must not be mailed; with `forgetting`, ready to forget people.
+
+    Raises StateError, where it is `doubted`, for the lost key of people who were forgotten: they
+    could not be told from others.
+    """
+    from newsletter.subscribers.suppressions import Suppressions
+
+    folder, path = config.state.file.parent, config.subscribers.suppressions
+    found = Suppressions(path, keys=(*forgetting_keys(folder), *keys))
+    if doubted and (lost := found.of_unknown_keys()):
+        raise StateError(
+            folder / FORGETTING,
+            f"the key of {counted(lost, 'line')} in {path.name} is missing: restore the file from a"
+            " backup. Without it people who were forgotten would be mailed again. To go on all"
+            f" the same, delete the lines of {path.name} that begin with `forgotten:`",
+        )
+    if forgetting:
+        return Suppressions(path, keys=(*forgetting_keys(folder, create=True), *keys))
+    return found
 
 
 def source(

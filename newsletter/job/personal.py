@@ -6,12 +6,11 @@ from typing import Any
 
 from newsletter.addresses import folded
 from newsletter.config.loading import Config
-from newsletter.job.parts import token_keys
+from newsletter.job.parts import has_mailed, kept_off, token_keys
 from newsletter.phrases import counted
 from newsletter.state.sqlite.lock import only_run
 from newsletter.state.state import State
 from newsletter.subscribers import editing
-from newsletter.subscribers.suppressions import Suppressions
 from newsletter.subscribers.tokens import Tokens
 
 _ALL = 10_000  # deliveries: a mail a day for 27 years
@@ -23,8 +22,8 @@ def stored(config: Config, email: str) -> dict[str, Any]:
     `row` is None for who is not on the list, `suppressed` for who may be mailed; `deliveries` are
     the newest first, `came_back` what was returned by mail. Raises NewsletterError.
     """
-    kept_off = Suppressions(config.subscribers.suppressions, keys=token_keys(config, create=False))
-    entries = (x for x in kept_off.entries() if folded(x.address) == folded(email))
+    kept = kept_off(config, keys=token_keys(config, create=False), doubted=False)
+    entries = (x for x in kept.entries() if folded(x.address) == folded(email))
     entry = next(entries, None)
     found: dict[str, Any] = {
         "address": email,
@@ -49,12 +48,12 @@ def stored(config: Config, email: str) -> dict[str, Any]:
 def forget(config: Config, email: str, *, now: datetime) -> list[str]:
     """Erase everything about an address and return a line for each place: what was erased there.
 
-    What stays is a hash that only the token key can tell apart, in the suppression file and in the
-    place of the address in old deliveries, whose counts stay right. Raises NewsletterError.
+    What stays is a hash that only who has a key can tell apart, in the suppression file (that in
+    `forgotten.key`) and in the place of the address in old deliveries, whose counts stay right.
+    Raises NewsletterError.
     """
-    keys = token_keys(config)
-    kept_off = Suppressions(config.subscribers.suppressions, keys=keys)
-    lines = kept_off.forget(email, now=now)
+    keys = token_keys(config, mailed=has_mailed(config))
+    lines = kept_off(config, keys=keys, forgetting=True).forget(email, now=now)
     rows = editing.remove(config.subscribers.file, email)
     deliveries = None
     if config.state.file.exists():

@@ -20,6 +20,7 @@ from newsletter.job.letters import alerts
 from newsletter.job.mailroom import Mailroom
 from newsletter.job.parts import (
     everybody,
+    kept_off,
     orders,
     press,
     profiles,
@@ -35,7 +36,6 @@ from newsletter.models import Day
 from newsletter.sending.outbox import Outbox
 from newsletter.state.sqlite.lock import only_run
 from newsletter.state.state import State
-from newsletter.subscribers.suppressions import Suppressions
 
 _log = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ def run(
     stop = stop or Event()
     with nullcontext() if dry_run else only_run(path), _opened(path, dry_run=dry_run) as state:
         keys = token_keys(config, mailed=state.newest_issue() > 0)
-        suppressions = Suppressions(config.subscribers.suppressions, keys=keys)
+        suppressions = kept_off(config, keys=keys)
         before = state.readers()
         people = subscribers(config, before, suppressions, accept_list=accept_list, now=now)
         for problem in (*people.problems, *suppressions.problems):
@@ -147,7 +147,7 @@ def read_inbox(config: Config, *, now: datetime, stop: Event | None = None) -> R
     path = config.state.file
     with only_run(path), State.open(path) as state:
         keys = token_keys(config, mailed=state.newest_issue() > 0)
-        suppressions = Suppressions(config.subscribers.suppressions, keys=keys)
+        suppressions = kept_off(config, keys=keys)
         listed = (each.email for each in everybody(config).subscribers)
         stop = stop or Event()
         office = returns(config, state, suppressions, listed, keys=keys, stop=stop)

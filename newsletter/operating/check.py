@@ -153,13 +153,15 @@ def _room(folder: Path, free: int) -> Finding:
 
 def _state(config: Config, now: datetime) -> Iterator[Finding]:
     path = config.state.file
-    parts.token_keys(config, create=False)
+    keys = parts.token_keys(config, create=False)
+    parts.kept_off(config, keys=keys)
     if not path.exists():
         yield Finding(what="state", text=f"{path}: none yet; the first run takes a baseline")
         return
     with _remembered(config) as state:
         waiting = sum(number for *_rest, number in state.deliveries.waiting())
         issues = counted(state.newest_issue(), "issue")
+        parts.token_keys(config, create=False, mailed=state.newest_issue() > 0)
         yield Finding(what="state", text=f"{path}: {issues}, {waiting} outstanding")
         if idle := no_run_for(state, now=now):
             yield Finding(what="runs", text=idle, mark="note")

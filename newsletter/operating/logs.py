@@ -1,13 +1,12 @@
 """Log lines for people, or one JSON object a line for machines. Addresses are masked by default."""
 
-import json
 import logging
 import sys
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from newsletter.addresses import masked
-from newsletter.prose import shown
+from newsletter.prose import json_shown, shown
 
 LogFormat = Literal["text", "json"]
 
@@ -53,7 +52,7 @@ class _Json(logging.Formatter):
         }
         if (report := getattr(record, "report", None)) is not None:
             line["report"] = report
-        return json.dumps(line, ensure_ascii=False)
+        return json_shown(line)
 
 
 def _with_traceback(formatter: logging.Formatter, record: logging.LogRecord, text: str) -> str:

@@ -1,6 +1,5 @@
 """Tell whoever watches how a run goes, by pings and a file of metrics. It never stops a run."""
 
-import json
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -16,6 +15,7 @@ from newsletter.addresses import masked
 from newsletter.config.tables import Monitoring
 from newsletter.files import replacing
 from newsletter.operating.metrics import exposition
+from newsletter.prose import json_shown
 
 TIMEOUT = 5  # seconds to connect, and then to answer
 PATIENCE = 10  # seconds for all of it: looking up the name, redirections, an answer that drips
@@ -50,7 +50,7 @@ class Watch:
             _unharmed("metrics_file", _write_metrics, self._told.metrics_file, report)
         if self._told.ping_url:
             logging.getLogger("newsletter").removeHandler(self._tail)
-            text = "\n".join([json.dumps(report, ensure_ascii=False), "", *self._tail.lines])
+            text = "\n".join([json_shown(report), "", *self._tail.lines])
             # It is told of a run that was stopped, too.
             _unharmed(
                 "ping_url", _ping, self._told.ping_url, str(report["exit"]), Event(), masked(text)

@@ -15,6 +15,7 @@ from newsletter.job.report import brief, summary
 from newsletter.models import Keyword
 from newsletter.moments import iso
 from newsletter.phrases import counted
+from newsletter.prose import said
 from newsletter.sources.window import SWEEP
 from newsletter.state.runs import PastRun
 from newsletter.state.sqlite.lock import holder
@@ -123,7 +124,7 @@ def lines(found: Mapping[str, Any]) -> list[str]:
         return [*shown, "", "nothing is outstanding"]
     shown += ["", "outstanding, to go with the next run:"]
     for each in found["outstanding"]:
-        reason = f": {masked(each['reason'])}" if each["reason"] else ""
+        reason = f": {masked(said(each['reason']))}" if each["reason"] else ""
         number = counted(each["deliveries"], "mail")
         shown += _wrapped(f"issue {each['issue']}, {number} {each['status']}{reason}")
     return shown
@@ -143,7 +144,7 @@ def issue_lines(path: Path, issue: int, *, whole_addresses: bool) -> list[str]:
     shown = [
         f"{recipient}: {_called(status, running)}"
         + (f", {counted(attempts, 'attempt')}" if attempts > 1 else "")
-        + (f" ({reply})" if reply else "")
+        + (f" ({said(reply)})" if reply else "")
         for recipient, status, attempts, reply in found
     ]
     shown += [f"{counted(number, 'mail')} {status}, long ago" for status, number in totals.items()]

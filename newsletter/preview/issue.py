@@ -42,7 +42,7 @@ def write(
         press = parts.press(
             config,
             state,
-            keys=parts.token_keys(config),
+            keys=parts.token_keys(config, mailed=True),
             now=now,
             orders=parts.orders(config, state, [reader], profiles),
         )

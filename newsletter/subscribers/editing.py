@@ -14,6 +14,7 @@ from newsletter.addresses import folded
 from newsletter.errors import SubscribersError
 from newsletter.files import locked, replacing
 from newsletter.models import Subscriber
+from newsletter.prose import shown
 from newsletter.subscribers.forms import columns_for, parted
 from newsletter.subscribers.listfile import ListFile, Row, opened, split, value, written
 from newsletter.subscribers.reading import COLUMNS, RowReader, cleaned, filled, in_row, rows_in
@@ -143,10 +144,11 @@ def export(path: Path, out: TextIO) -> int:
     """Write every row as plain CSV that is safe to open in a spreadsheet; returns how many."""
     count = 0
     with opened(path) as file:
-        out.write(",".join(written(column, ",") for column in file.columns) + "\n")
+        out.write(",".join(written(shown(column), ",") for column in file.columns) + "\n")
         for row in filled(file):
             if row.cells:
-                out.write(",".join(written(cell, ",") for cell in row.cells) + "\n")
+                cells = (shown(cell.replace("\r\n", "\n")) for cell in row.cells)
+                out.write(",".join(written(cell, ",") for cell in cells) + "\n")
                 count += 1
     return count
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -56,13 +57,22 @@ class Suppressions:
         """Return why the address must not be mailed, None if it may be, as of `refresh`."""
         entry = self._entries.get(folded(address))
         if entry is None and self._any_forgotten:
-            hashes = (_forgotten(address, key) for key in self._keys)
+            hashes = chain.from_iterable(_hashes(address, key) for key in self._keys)
             entry = next((self._entries[name] for name in hashes if name in self._entries), None)
         return entry.reason if entry else None
 
     def entries(self) -> tuple[Suppression, ...]:
         """Return every suppression in force, oldest first."""
         return tuple(self._entries.values())
+
+    def of_unknown_keys(self) -> int:
+        """Return how many forgotten people cannot be told from others: by a key that is not here.
+
+        A hash of before they named their key counts where there is no key at all.
+        """
+        known = {_key_id(key) for key in self._keys}
+        hashes = [name.split(":") for name in self._entries if _is_hash(name)]
+        return sum(parts[1] not in known if len(parts) == 3 else not known for parts in hashes)
 
     def refresh(self) -> None:
         """Read the file again if it changed: cheap enough to ask before every mail."""
@@ -86,21 +96,21 @@ class Suppressions:
     def remove(self, address: str, *, now: datetime, detail: str = "") -> bool:
         """Lift a suppression by a line that says so. Returns whether there was one."""
         self.refresh()
-        names = [folded(address), *(_forgotten(address, key) for key in self._keys)]
+        names = [folded(address), *chain.from_iterable(_hashes(address, k) for k in self._keys)]
         found = [name for name in names if name in self._entries]
         for name in found:
             self._append(name, LIFTED, now, detail)
         return bool(found)
 
     def forget(self, address: str, *, now: datetime) -> int:
-        """Erase an address but for a keyed hash that keeps it off the list.
+        """Erase an address but for a hash, by the first key, that keeps it off the list.
 
         Returns how many lines were erased: this alone rewrites the file. Raises ValueError without
         keys.
         """
         if not self._keys:
             raise ValueError("forgetting somebody needs a key")
-        hashed = _forgotten(address, self._keys[0])
+        hashed, _ = _hashes(address, self._keys[0])
         with locked(self._path):
             lines = lines_of(self._text())
             kept = [line for line in lines if _name(_fields(line)) != folded(address)]
@@ -201,9 +211,14 @@ def _line(*fields: str) -> str:
     return line.getvalue()
 
 
-def _forgotten(address: str, key: bytes) -> str:
-    digest = hmac.digest(key, b"forgotten\0" + folded(address).encode(), "sha256")
-    return f"{_FORGOTTEN}:{digest.hex()}"
+def _hashes(address: str, key: bytes) -> tuple[str, str]:
+    """Return by what a forgotten address is known: with the id of its key, and as once without."""
+    digest = hmac.digest(key, b"forgotten\0" + folded(address).encode(), "sha256").hex()
+    return f"{_FORGOTTEN}:{_key_id(key)}:{digest}", f"{_FORGOTTEN}:{digest}"
+
+
+def _key_id(key: bytes) -> str:
+    return hmac.digest(key, b"key id", "sha256").hex()[:8]
 
 
 def _is_hash(name: str) -> bool:

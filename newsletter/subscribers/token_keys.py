@@ -1,4 +1,8 @@
-"""Keep the keys that sign tokens: a secret given from outside, or a file beside the state."""
+"""Keep the keys that sign tokens, given from outside or beside the state, and that of forgetting.
+
+Tokens and forgotten people have keys of their own: the one may be changed or lost without the
+other.
+"""
 
 import secrets
 from pathlib import Path
@@ -7,6 +11,7 @@ from newsletter.errors import StateError
 from newsletter.files import locked, replacing
 
 NAME = "tokens.key"
+FORGETTING = "forgotten.key"
 
 _SHORTEST = 16
 
@@ -31,9 +36,23 @@ def key_file(
             raise StateError(
                 path,
                 "is missing, although mails have left with its tokens: restore it from a backup."
-                " Without it nobody can leave by what they were sent, and people who were forgotten"
-                " would be mailed again. To go on all the same, write 64 random letters into it",
+                " Without it nobody can leave by what they were sent. To go on all the same, write"
+                " 64 random letters into it",
             )
+        if not create:
+            return ()
+        _create(path)
+    return _keys(path.read_text("utf-8", errors="replace"), path)
+
+
+def forgetting_keys(folder: Path, *, create: bool = False) -> tuple[bytes, ...]:
+    """Return the keys in `forgotten.key` in `folder`, by whose hashes forgotten people are known.
+
+    Where there is no file nobody was forgotten yet: there are no keys, or with `create` a new one.
+    Raises StateError when the file is damaged.
+    """
+    path = folder / FORGETTING
+    if not path.exists():
         if not create:
             return ()
         _create(path)
@@ -47,7 +66,10 @@ def _keys(text: str, path: Path) -> tuple[bytes, ...]:
         raise StateError(
             path,
             f"holds no key, or one shorter than {_SHORTEST} characters; restore it from a backup, "
-            "or delete it and accept that links in mails sent so far stop working",
+            "or delete it and accept that links in mails sent so far stop working"
+            if path.name != FORGETTING
+            else f"holds no key, or one shorter than {_SHORTEST} characters; restore it from a "
+            "backup: by it people who were forgotten are kept off the list",
         )
     return found
 

@@ -14,7 +14,6 @@ from newsletter.errors import StateError
 from newsletter.job import parts
 from newsletter.state.state import State
 from newsletter.subscribers import joining
-from newsletter.subscribers.suppressions import Suppressions
 from newsletter.subscribers.tokens import BadToken, Notes, Tokens, keyed_id
 from newsletter.web.limits import Limit
 from newsletter.web.post import Post
@@ -51,7 +50,7 @@ class Door:
     """
 
     def __init__(self, config: Config, *, clock: Callable[[], datetime]) -> None:
-        keys = parts.token_keys(config)
+        keys = parts.token_keys(config, mailed=parts.has_mailed(config))
         list_id = config.newsletter.id
         self.config = config
         self.clock = clock
@@ -69,7 +68,7 @@ class Door:
         self._owners = Owners(
             self.tokens, keys=keys, files=[config.subscribers.file], read=self._addresses
         )
-        self._suppressions = Suppressions(config.subscribers.suppressions, keys=keys)
+        self._suppressions = parts.kept_off(config, keys=keys)
         self._lock = Lock()
         self._lately: Mapping[str, int] = {}
         self._counted_at = -_FRESH

@@ -223,6 +223,80 @@ def test_who_only_looks_makes_no_key(newsletter: Command, sample: Path) -> None:
     assert not (sample / "tokens.key").exists()
 
 
+def test_who_was_forgotten_stays_so_when_other_keys_are_lost(
+    newsletter: Command, sample: Path
+) -> None:
+    newsletter("run", "--now", DAY_ONE)
+    assert newsletter("subscribers", "forget", "ada@example.org", "--yes").code == 0
+    assert (sample / "forgotten.key").stat().st_mode & 0o777 == 0o600
+    newsletter("subscribers", "add", "ada@example.org")
+    (sample / "tokens.key").write_text("another key, of many letters\n")
+    assert "suppressed: forgotten" in newsletter("subscribers", "show", "ada@example.org").out
+    assert newsletter("run", "--now", DAY_TWO).code == 0
+    mails = [path.read_text() for path in (sample / "outbox" / "new").iterdir()]
+    assert not any("To: ada@example.org" in each for each in mails)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("run", "--now", DAY_TWO),
+        ("inbox",),
+        ("check", "--offline"),
+        ("subscribers", "forget", "chiara@example.org", "--yes"),
+        ("suppressions", "add", "chiara@example.org"),
+        ("suppressions", "remove", "chiara@example.org", "--yes"),
+        ("serve",),
+    ],
+    ids=" ".join,
+)
+def test_nothing_goes_on_without_the_key_of_who_was_forgotten(
+    newsletter: Command, sample: Path, command: tuple[str, ...]
+) -> None:
+    with (sample / "newsletter.toml").open("a") as file:
+        file.write(
+            '[bounces]\naddress = "bounces@example.org"\n[web]\nbase_url = "http://127.0.0.1"\n'
+        )
+        file.write('[inbox]\nkind = "mbox"\npath = "inbox"\n')
+    newsletter("run", "--now", DAY_ONE)
+    newsletter("subscribers", "forget", "ada@example.org", "--yes")
+    before = (sample / "suppressions.csv").read_bytes()
+    (sample / "forgotten.key").unlink()
+    ended = newsletter(*command)
+    assert ended.code == 74
+    assert (
+        "forgotten.key: the key of 1 line in suppressions.csv is missing" in ended.out + ended.err
+    )
+    assert not (sample / "forgotten.key").exists()
+    assert (sample / "suppressions.csv").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("run", "--now", DAY_TWO),
+        ("check", "--offline"),
+        ("preview",),
+        ("subscribers", "forget", "chiara@example.org", "--yes"),
+        ("serve",),
+    ],
+    ids=" ".join,
+)
+def test_a_lost_key_of_tokens_is_not_replaced(
+    newsletter: Command, sample: Path, command: tuple[str, ...]
+) -> None:
+    with (sample / "newsletter.toml").open("a") as file:
+        file.write('[web]\nbase_url = "http://127.0.0.1"\n')
+    newsletter("run", "--now", DAY_ONE)
+    (sample / "tokens.key").unlink()
+    ended = newsletter(*command)
+    assert ended.code == 74
+    assert "tokens.key: is missing, although mails have left with its tokens" in (
+        ended.out + ended.err
+    )
+    assert not (sample / "tokens.key").exists()
+
+
 def test_an_import_from_nowhere_is_a_misuse(newsletter: Command) -> None:
     ended = newsletter("subscribers", "import", "nowhere.csv")
     assert ended.code == 2
