@@ -147,7 +147,7 @@ def export(path: Path, out: TextIO) -> int:
         out.write(",".join(written(shown(column), ",") for column in file.columns) + "\n")
         for row in filled(file):
             if row.cells:
-                cells = (shown(cell.replace("\r\n", "\n")) for cell in row.cells)
+                cells = ("\r\n".join(map(shown, cell.split("\r\n"))) for cell in row.cells)
                 out.write(",".join(written(cell, ",") for cell in cells) + "\n")
                 count += 1
     return count
