@@ -51,6 +51,7 @@ def stored(newsletter: Command, sample: Path) -> Path:
         ("subscribers", "check"),
         ("subscribers", "show", "ada@example.org"),
         ("subscribers", "show", "gil@example.org"),
+        ("subscribers", "show", "ada@example.org", "--json"),
         ("subscribers", "export"),
         ("subscribers", "import", "subscribers.csv", "--dry-run"),
         ("check", "--offline"),
