@@ -4,6 +4,7 @@ Messages never quote what could be a secret.
 """
 
 import re
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    IPvAnyAddress,
     SecretStr,
     StringConstraints,
     ValidationInfo,
@@ -340,9 +342,13 @@ class Inbox(Login):
 
 
 class Web(Table):
-    """Where the web part is reached from outside."""
+    """Where the web part is reached from outside.
+
+    `proxy` is the address of whom it believes which client asks; `*` believes everybody.
+    """
 
     base_url: BaseAddress
+    proxy: Literal["*"] | IPvAnyAddress = IPv4Address("127.0.0.1")
 
 
 class Archive(Table):

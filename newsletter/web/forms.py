@@ -27,6 +27,8 @@ class Chosen:
     keywords: tuple[str, ...] = ("*",)
     frequency: str = "daily"
     format: str = "html"
+    abstracts: str = ""
+    order: str = ""
     status: str = "active"
     paused_until: str = ""
 
@@ -52,6 +54,8 @@ def chosen(cells: Mapping[str, str]) -> Chosen:
         keywords=tuple(keywords),
         frequency=cells.get("frequency", "").lower() or "daily",
         format=cells.get("format", "").lower() or "html",
+        abstracts=cells.get("abstracts", "").lower(),
+        order=cells.get("order", "").lower(),
         status=cells.get("status", "").lower() or "active",
         paused_until=cells.get("paused_until", ""),
     )

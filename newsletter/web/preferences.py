@@ -24,7 +24,17 @@ from newsletter.web.door import Door
 from newsletter.web.forms import choices, chosen, form_note, require_form
 
 _FORM = "preferences"
-_COLUMNS = ("name", "keywords", "frequency", "format", "status", "paused_until")
+_COLUMNS = (
+    "name", "keywords", "frequency", "format", "abstracts", "order", "status", "paused_until",
+)  # fmt: skip
+# What those who choose nothing get.
+_USUAL = {
+    "full": "whole abstracts",
+    "excerpt": "the sentence that matched",
+    "none": "titles alone",
+    "relevance": "what is closest to their own papers",
+    "date": "the newest",
+}
 _NOBODY = [
     "This link leads to no subscription: it may have been cut, or the subscription has ended.",
 ]
@@ -57,9 +67,14 @@ def _add_settings(blueprint: Blueprint, door: Door) -> None:
             heading="What you get",
             token=token,
             address=_masked(address),
+            has_profile=bool(cells.get("profile") or cells.get("order")),
             form=form_note(door, _FORM),
             keywords=choices(door),
             chosen=chosen(cells),
+            usual={
+                "abstracts": _USUAL[door.config.newsletter.abstracts],
+                "order": _USUAL[door.config.newsletter.order],
+            },
             **given,
         )
 
@@ -81,14 +96,23 @@ def _add_settings(blueprint: Blueprint, door: Door) -> None:
         address, before = found
         if (what := request.form.get("do", "save")) in _OWN:
             return _asked_for(door, address, what)
-        given = _given()
+        given = _given(before)
         wish = joining.wish({"email": address, **given}, keywords=door.keywords)
         if wish.problems:
-            page = form(token, address, given, problems=wish.problems, seen=_seen())
+            page = form(
+                token,
+                address,
+                {**given, "profile": before.get("profile", "")},
+                problems=wish.problems,
+                seen=_seen(),
+            )
             return page, 422
         cells = {column: wish.cells[column] for column in _COLUMNS}
-        editing.change(path, address, cells, keywords=door.keywords)
-        return form(token, address, cells, notes=_saved(before, cells))
+        # A column that the list lacks is made only for what somebody chose.
+        new = {name: text for name, text in cells.items() if text != before.get(name, "")}
+        if new:
+            editing.change(path, address, new, keywords=door.keywords)
+        return form(token, address, {**before, **cells}, notes=_saved(before, cells))
 
 
 def _row_of(door: Door, token: str) -> tuple[str, dict[str, str]] | None:
@@ -151,8 +175,10 @@ def _asked_for(door: Door, address: str, what: str) -> str:
     return _message("Look into your mail", _ON_ITS_WAY)
 
 
-def _given() -> dict[str, str]:
+def _given(before: Mapping[str, str]) -> dict[str, str]:
+    """Return what a form says; `order` is not asked of those without a profile, and stays."""
     given = {column: request.form.get(column, "") for column in _COLUMNS}
+    given["order"] = request.form.get("order", before.get("order", ""))
     given["keywords"] = ";".join(request.form.getlist("keywords"))
     if given["status"] != "paused":
         given["paused_until"] = ""

@@ -74,8 +74,8 @@ def serve(
             max_request_body_size=MAX_BODY,
             max_request_header_size=MAX_BODY,
             ident="",
-            # Behind a proxy on this machine, the client is whom the proxy names.
-            trusted_proxy="127.0.0.1",
+            # The client is whom the proxy names.
+            trusted_proxy=str(config.web.proxy),
             trusted_proxy_count=1,
             trusted_proxy_headers={"x-forwarded-for"},
             clear_untrusted_proxy_headers=True,

@@ -2,6 +2,7 @@
 
 import email
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from email.policy import default
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from flask.testing import FlaskClient
@@ -112,3 +114,24 @@ def house(folder: Path, *, config: str = CONFIG, rows: str = LIST) -> Iterator[H
         yield House(folder, door, application(door).test_client(), clock)
     finally:
         door.close(patience=10)
+
+
+def calls_of(browser: FlaskClient, path: str, **sent: Any) -> int:
+    """Return how many functions are called for an answer: its time, on any machine.
+
+    It is asked for twice before, so that what is kept for the next time is there.
+    """
+    calls = 0
+
+    def count(_frame: FrameType, event: str, _argument: object) -> None:
+        nonlocal calls
+        calls += event in {"call", "c_call"}
+
+    for _ in range(2):
+        browser.open(path, **sent)
+    sys.setprofile(count)
+    try:
+        browser.open(path, **sent)
+    finally:
+        sys.setprofile(None)
+    return calls

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -103,20 +104,46 @@ PATHS = st.sampled_from(
 TEXTS = st.text(max_size=40)
 
 
-@pytest.mark.slow
-@settings(max_examples=1500, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    path=PATHS,
-    rest=TEXTS,
-    method=st.sampled_from(["GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS"]),
-    fields=st.dictionaries(
+REQUESTS = {
+    "path": PATHS,
+    "rest": TEXTS,
+    "method": st.sampled_from(["GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS"]),
+    "fields": st.dictionaries(
         st.sampled_from(["form", "email", "keywords", "do", "name", "seen", "status"]), TEXTS
     ),
-)
-def test_no_request_is_a_bug(
-    at: House, path: str, rest: str, method: str, fields: dict[str, str]
+    "headers": st.dictionaries(
+        st.sampled_from(["Cookie", "Host", "X-Forwarded-For", "Range", "If-None-Match", "Accept"]),
+        st.text(st.characters(min_codepoint=32, max_codepoint=255), max_size=40),
+    ),
+}
+FUZZED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+
+
+@pytest.mark.slow
+@settings(FUZZED, max_examples=1500)
+@given(**REQUESTS)
+def test_no_request_is_a_bug(at: House, **sent: Any) -> None:
+    require_no_bug(at, **sent)
+
+
+@pytest.mark.full
+@pytest.mark.slow
+@pytest.mark.timeout(3000)
+@settings(FUZZED, max_examples=10_000)
+@given(**REQUESTS)
+def test_none_of_ten_thousand_requests_is_a_bug(at: House, **sent: Any) -> None:
+    require_no_bug(at, **sent)
+
+
+def require_no_bug(
+    at: House,
+    path: str,
+    rest: str,
+    method: str,
+    fields: dict[str, str],
+    headers: dict[str, str],
 ) -> None:
-    answer = at.browser.open(path + rest, method=method, data=fields)
+    answer = at.browser.open(path + rest, method=method, data=fields, headers=headers)
     assert answer.status_code < 500
     assert "Traceback" not in answer.text
     assert at.list_text() == LIST

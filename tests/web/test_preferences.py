@@ -39,10 +39,37 @@ def test_a_change_is_in_the_list_and_everything_else_stays(at: House) -> None:
     assert "Saved" in answer.text
     assert "another window" not in answer.text
     assert at.list_text().splitlines()[2:4] == [
-        "ada@example.org,Ada,quiet motors;slow light,weekly,active,text,",
+        "ada@example.org,Ada,quiet motors;slow light,weekly,active,text",
         "bob@example.org,,*,weekly,active,text",
     ]
     assert "# kept as it is" in at.list_text()
+
+
+def test_what_of_each_paper_is_chosen_as_in_the_list(at: House) -> None:
+    page = at.browser.get(f"/preferences/{at.token('ada@example.org')}").text
+    assert "What everybody gets <small>the sentence that matched</small>" in page
+    assert "What comes first" not in page  # it is for those with papers of their own
+    answer = save(at, abstracts="full")
+    assert 'value="full" checked' in answer.text
+    assert at.list_text().splitlines()[0] == "email,name,keywords,frequency,status,format,abstracts"
+    assert (
+        at.list_text().splitlines()[2] == "ada@example.org,Ada,quiet motors,daily,active,html,full"
+    )
+    save(at, abstracts="")
+    assert at.list_text().splitlines()[2] == "ada@example.org,Ada,quiet motors,daily,active,html,"
+
+
+def test_who_has_a_profile_chooses_what_comes_first(at: House) -> None:
+    rows = LIST.replace("format\n", "format,profile\n").replace("html\n", "html,2401.00001\n")
+    (at.folder / "subscribers.csv").write_text(rows)
+    page = at.browser.get(f"/preferences/{at.token('ada@example.org')}").text
+    assert "As for everybody <small>what is closest to their own papers</small>" in page
+    assert "2401.00001" not in page
+    answer = save(at, order="date")
+    assert 'name="order" value="date" checked' in answer.text
+    assert "ada@example.org,Ada,quiet motors,daily,active,html,2401.00001,date" in at.list_text()
+    save(at)  # a form without the question, as somebody may have open
+    assert ",2401.00001,date" in at.list_text()
 
 
 def test_a_pause_ends_on_its_day(at: House) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.making.doors import BASE, KEYWORDS, LIST, House, house
+from tests.making.doors import BASE, KEYWORDS, LIST, House, calls_of, house
 
 
 @pytest.fixture
@@ -58,6 +58,22 @@ def test_every_address_gets_the_same_answer(at: House) -> None:
         "ada@example.org": "You are subscribed to Daily Papers",
         "gil@example.org": "Please confirm: Daily Papers",
     }
+
+
+def test_the_same_is_done_for_every_address_before_the_answer(at: House) -> None:
+    """Whether somebody is on the list is not told by time either: letters are made afterwards."""
+    (at.folder / "suppressions.csv").write_text("eve@example.org,bounced\n")
+    work = {
+        each: calls_of(
+            at.browser,
+            "/subscribe",
+            method="POST",
+            data={"form": form, "email": each, "keywords": "*"},
+        )
+        for form in [at.form("/subscribe")]
+        for each in ("ada@example.org", "gil@example.org", "eve@example.org")
+    }
+    assert len(set(work.values())) == 1, work
 
 
 def test_who_left_may_come_back_and_who_bounced_may_not(at: House) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from newsletter.subscribers.tokens import Tokens
-from tests.making.doors import House, house
+from tests.making.doors import House, calls_of, house
 
 CLICK = {"List-Unsubscribe": "One-Click"}
 FORGED = "a" * 40
@@ -89,3 +89,9 @@ def test_a_list_that_cannot_be_read_shows_try_later(at: House) -> None:
     assert answer.status_code == 503
     assert answer.headers["Retry-After"]
     assert "try again later" in answer.text
+
+
+def test_a_page_costs_the_same_whoever_the_token_names(at: House) -> None:
+    """Nobody can make a token for an address; one that was found tells nothing by its time."""
+    known = [at.token(each) for each in ("ada@example.org", "nobody@example.org")]
+    assert len({calls_of(at.browser, f"/unsubscribe/{each}") for each in [*known, FORGED]}) == 1

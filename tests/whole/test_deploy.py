@@ -5,9 +5,12 @@ import os
 import re
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from fnmatch import fnmatch
 from itertools import islice, pairwise
@@ -15,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 import yaml
 from cronsim import CronSim
 
@@ -22,6 +26,8 @@ import newsletter
 from newsletter import errors
 from newsletter.config.loading import load
 from newsletter.operating import status
+from newsletter.subscribers.token_keys import key_file
+from newsletter.subscribers.tokens import Tokens
 from tests.making.commandline import parse, variables
 from tests.whole.container import instructions
 
@@ -63,6 +69,14 @@ def pod() -> Any:
     return cron_job()["jobTemplate"]["spec"]["template"]["spec"]
 
 
+def web_pod() -> Any:
+    documents = yaml.safe_load_all((DEPLOY / "kubernetes-web.yaml").read_text("utf-8"))
+    deployment = next(each for each in documents if each["kind"] == "Deployment")["spec"]
+    assert deployment["replicas"] == 1
+    assert deployment["selector"]["matchLabels"] == deployment["template"]["metadata"]["labels"]
+    return deployment["template"]["spec"]
+
+
 def unit(name: str) -> configparser.RawConfigParser:
     # systemd repeats keys to make lists; the last one is as good as any here.
     parser = configparser.RawConfigParser(strict=False)
@@ -84,6 +98,8 @@ def command_lines() -> Iterator[tuple[str, list[str]]]:
         _, _, overriding = line.partition(" newsletter")
         yield line, overriding.split() or compose_services()["newsletter"]["command"]
     yield "kubernetes", pod()["containers"][0]["args"]
+    for container in web_pod()["containers"]:
+        yield f"kubernetes {container['name']}", container["args"]
     program, *words = shlex.split(unit("newsletter.service")["Service"]["ExecStart"])
     assert Path(program).name == "newsletter"
     yield "systemd", words
@@ -252,6 +268,75 @@ def test_on_kubernetes_nothing_is_written_beside_the_settings(tmp_path: Path) ->
 
     assert sorted(settings.iterdir()) == before
     assert {"state.sqlite3", "outbox"} < {path.name for path in data.iterdir()}
+
+
+@pytest.mark.slow
+def test_the_door_on_kubernetes_answers_and_changes_the_list_on_the_volume(tmp_path: Path) -> None:
+    settings, data = tmp_path / "settings", tmp_path / "data"
+    shutil.copytree(CHECKOUT / "newsletter" / "preview" / "sample", settings)
+    with (settings / "newsletter.toml").open("a") as file:
+        file.write('\n[web]\nbase_url = "https://papers.example.org"\n')
+    data.mkdir()
+    moved = {"/etc/newsletter": str(settings), "/data": str(data)}
+    (first,), containers = web_pod()["initContainers"], web_pod()["containers"]
+    by_name = {each["name"]: each for each in containers}
+    assert by_name["web"]["env"] == by_name["job"]["env"]
+    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(CHECKOUT)}
+    for variable in by_name["web"]["env"]:
+        environ[variable["name"]] = moved_to(variable["value"], moved)
+    before = sorted(settings.iterdir())
+
+    name, option, script = first["command"]
+    assert (name, option) == ("sh", "-c")
+    there, _, copied = script.partition(" || ")
+    assert there.split() == ["test", "-e", environ_of(by_name)["NEWSLETTER_SUBSCRIBERS__FILE"]]
+    copy, source, target = copied.split()
+    assert copy == "cp"
+    shutil.copy(moved_to(source, moved), moved_to(target, moved))
+
+    with free_port() as port:
+        args = [port if word == "8080" else word for word in by_name["web"]["args"]]
+    host = args[args.index("--host") + 1]
+    assert host == "0.0.0.0"
+    args[args.index("--host") + 1] = "127.0.0.1"
+    command = [sys.executable, "-m", "newsletter", *args]
+    with subprocess.Popen(command, env=environ) as process:
+        try:
+            probe = by_name["web"]["readinessProbe"]["httpGet"]
+            assert answer_of(f"http://127.0.0.1:{port}{probe['path']}") == "ok\n"
+            token = Tokens(key_file(data), "sample-papers").token("ada@example.org")
+            click = {"List-Unsubscribe": "One-Click"}
+            url = f"http://127.0.0.1:{port}/unsubscribe/{token}"
+            assert requests.post(url, data=click, timeout=60).status_code == 200
+        finally:
+            process.terminate()
+    assert process.returncode == 0
+    assert "ada@example.org,unsubscribed" in (data / "suppressions.csv").read_text()
+    assert sorted(settings.iterdir()) == before
+
+
+def moved_to(path: str, moved: Mapping[str, str]) -> str:
+    folder = next((each for each in moved if path.startswith(each)), "")
+    return path.replace(folder, moved[folder], 1) if folder else path
+
+
+def environ_of(containers: Mapping[str, Any]) -> dict[str, str]:
+    return {each["name"]: each["value"] for each in containers["web"]["env"]}
+
+
+@contextmanager
+def free_port() -> Iterator[str]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        yield str(free.getsockname()[1])
+
+
+def answer_of(url: str) -> str:
+    for _ in range(600):
+        with suppress(requests.ConnectionError):
+            return requests.get(url, timeout=60).text
+        time.sleep(0.1)
+    raise AssertionError(f"{url} does not answer")
 
 
 def test_the_image_is_built_from_one_pinned_base_and_hashed_dependencies() -> None:
