@@ -49,6 +49,8 @@ class Suppressions:
         self._keys = tuple(keys)
         self._entries: dict[str, Suppression] = {}
         self._any_forgotten = False
+        self._content = b""
+        self._lines = 0
         self.problems: tuple[str, ...] = ()
         self._stamp = _stamp(path)
         self._read()
@@ -132,21 +134,29 @@ class Suppressions:
                 os.fsync(file.fileno())
             if new:
                 sync_folder(self._path.resolve().parent)
-            self._note(_fields(line))
-            self._stamp = _stamp(self._path)
+            self.refresh()
 
     def _read(self) -> None:
+        """Read the file, and only its new lines where it says what it said before and more."""
+        before, content = self._content, self._bytes()
+        added = content.startswith(before) and before.endswith(b"\n")
+        # A mark of the byte order stands at the beginning, or is a letter like others.
+        new, encoding = (content[len(before) :], "utf-8") if added else (content, "utf-8-sig")
+        text = _decoded(new, encoding, self._path)
+        if not added:
+            self._entries, self._any_forgotten = {}, False
+            self._lines, self.problems = 0, ()
         # Each line stands for itself: a quote left open must not hide those that follow.
-        lines = [(number, _fields(line)) for number, line in enumerate(lines_of(self._text()), 1)]
-        self._entries = {}
-        self._any_forgotten = False
+        first = self._lines + 1
+        lines = [(number, _fields(line)) for number, line in enumerate(lines_of(text), first)]
         for _, fields in lines:
             self._note(fields)
-        self.problems = tuple(
+        self.problems += tuple(
             f"{self._path.name}:{number}: address: {problem}"
             for number, fields in lines
             if (problem := _problem(fields))
         )
+        self._content, self._lines = content, self._lines + len(lines)
 
     def _note(self, fields: Sequence[str]) -> None:
         address, reason, since, detail = fields
@@ -161,13 +171,21 @@ class Suppressions:
             self._any_forgotten |= _is_hash(name)
 
     def _text(self) -> str:
+        return _decoded(self._bytes(), "utf-8-sig", self._path)
+
+    def _bytes(self) -> bytes:
         try:
-            return self._path.read_bytes().decode("utf-8-sig")
+            return self._path.read_bytes()
         except FileNotFoundError:
-            return ""
-        except UnicodeDecodeError as e:
-            reason = "not UTF-8; save it so, because nobody may be mailed before it can be read"
-            raise SubscribersError([f"{self._path.name}: {reason}"]) from e
+            return b""
+
+
+def _decoded(content: bytes, encoding: str, path: Path) -> str:
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError as e:
+        reason = "not UTF-8; save it so, because nobody may be mailed before it can be read"
+        raise SubscribersError([f"{path.name}: {reason}"]) from e
 
 
 def _fields(line: str) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Event, Lock
 
 from newsletter.config.loading import Config
-from newsletter.errors import StateError
+from newsletter.errors import NewsletterError, StateError
 from newsletter.job import parts
 from newsletter.state.state import State
 from newsletter.subscribers import joining
@@ -87,6 +87,13 @@ class Door:
     def owner(self, token: str) -> str | None:
         """Return whose a token is, None where it is nobody's."""
         return self._owners.of(token)
+
+    def get_ready(self) -> None:
+        """Learn whose tokens are whose, so that the first who knock need not wait for it."""
+        try:
+            self.owner(self.tokens.token(""))
+        except (NewsletterError, OSError) as error:
+            _log.error("the list cannot be read, and pages will say so: %s", error)
 
     def leave(self, token: str) -> None:
         """Suppress the owner of a token, durably; nothing happens where there is none."""

@@ -84,6 +84,7 @@ def serve(
         raise StateError(
             config.state.file.parent, f"{host}:{port} cannot be listened on: {error.strerror}"
         ) from error
+    door.get_ready()
     _log.info("the door is open at http://%s:%s, for %s", host, port, config.web.base_url)
     # One turn at a time, so that what is being waited for is never closed by another thread.
     while not stop.is_set():

@@ -1,3 +1,4 @@
+import os
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -261,3 +262,35 @@ def test_what_a_stranger_says_of_a_bounce_is_one_plain_line_and_no_formula(tmp_p
     assert line.startswith("'+ada@example.org,bounced,")
     assert ",'=cmd" in line.replace('"', "")
     assert Suppressions(path).reason_for("+ada@example.org") == "bounced"
+
+
+LINES = st.sampled_from(
+    [
+        "ada@example.org,bounced\n",
+        "bob@example.org\n",
+        "ada@example.org,lifted\n",
+        "bob@\n",
+        "# x\n",
+        "eve@example.org,unsub",
+        "cribed\r\n",
+        "\ufeff",
+        "\n",
+        "forgotten:ab,forgotten\n",
+    ]
+)
+
+
+@given(steps=st.lists(st.tuples(st.booleans(), st.lists(LINES)), max_size=6))
+def test_a_file_that_grew_is_understood_like_one_that_was_read_anew(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[bool, list[str]]]
+) -> None:
+    file = tmp_path_factory.mktemp("grown") / "suppressions.csv"
+    kept, text = Suppressions(file), ""
+    for number, (anew, lines) in enumerate(steps):
+        text = "".join(lines) if anew else text + "".join(lines)
+        file.write_text(text, "utf-8", newline="")
+        os.utime(file, ns=(0, number))  # as the clock would have it, were this not so fast
+        kept.refresh()
+        fresh = Suppressions(file)
+        assert kept.entries() == fresh.entries()
+        assert kept.problems == fresh.problems

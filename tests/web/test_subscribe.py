@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from newsletter.web.door import Limits
+from newsletter.web.limits import Limit
 from tests.making.doors import BASE, KEYWORDS, LIST, House, calls_of, house
 
 
@@ -63,6 +65,8 @@ def test_every_address_gets_the_same_answer(at: House) -> None:
 def test_the_same_is_done_for_every_address_before_the_answer(at: House) -> None:
     """Whether somebody is on the list is not told by time either: letters are made afterwards."""
     (at.folder / "suppressions.csv").write_text("eve@example.org,bounced\n")
+    generous = {name: Limit(100, 1, lambda: 0.0) for name in ("to_address", "for_client", "in_all")}
+    at.door.limits = Limits(**generous)
     work = {
         each: calls_of(
             at.browser,
