@@ -117,18 +117,26 @@ def _announced(keyword: Keyword, listing: Listing, state: State) -> dict[str, in
     return state.announced(keyword.name, among=[paper.id for paper in listing.papers])
 
 
-def complete_papers(source: Source, state: State, *, now: datetime) -> None:
-    """Fetch data of papers that were recorded by id alone, in at most two requests.
+def complete_papers(source: Source, state: State, *, now: datetime) -> int:
+    """Fetch data of papers that were recorded by id alone; return how many requests it took.
 
+    There are at most two.
     It comes last and is in nobody's way: whatever goes wrong waits for the next run.
     """
+    requests = 0
     lacking = state.papers.without_data(2 * _IDS_A_REQUEST)
     for first in range(0, len(lacking), _IDS_A_REQUEST):
         asked = lacking[first : first + _IDS_A_REQUEST]
         try:
             found = source.by_id(asked, now=now)
-            state.papers.complete(asked, found)
+            requests += found.requests
+            trouble: object = found.reason
+            if not trouble:
+                state.papers.complete(asked, found.papers)
         except Exception as error:  # noqa: BLE001 - nothing of today depends on it
-            _log.info("the data of older papers could not be fetched, the next run will: %s", error)
-            return
-        _log.info("fetched the data of %d papers that were known by id alone", len(found))
+            trouble = error
+        if trouble:
+            _log.info("older papers could not be fetched, the next run tries again: %s", trouble)
+            break
+        _log.info("fetched the data of %d papers that were known by id alone", len(found.papers))
+    return requests

@@ -18,7 +18,7 @@ from newsletter.files import replacing
 from newsletter.issues.bulk import Bulk, is_installed
 from newsletter.issues.ranking import BACKGROUND, Places, Ranking, terms_of
 from newsletter.keywords.terms import Commonness, usual
-from newsletter.models import Delivery, Issue, Order, OwnPaper, Paper, Profile
+from newsletter.models import Delivery, Issue, Order, OwnPaper, Paper, Profile, Recalled
 from newsletter.prose import prose
 from newsletter.state.papers.book import PaperBook
 from newsletter.subscribers.profiles.own import (
@@ -49,18 +49,20 @@ class Profiles:
     """What cells of the column `profile` mean.
 
     `folder` is that of the list, where files lie; `copies` holds what was learned of ids and of
-    libraries. `fetch` asks for papers by id, `paper_id` names one of arXiv.
+    libraries. `fetch` asks for papers by id, `paper_id` names one of arXiv. `requests` counts what
+    that took.
     """
 
     folder: Path
     copies: Path
     papers: PaperBook
     zotero: Zotero
-    fetch: Callable[[Sequence[str]], Iterable[Paper]]
+    fetch: Callable[[Sequence[str]], Recalled]
     paper_id: Callable[[str], str]
     now: datetime
     _learned: "_Learned | None" = field(default=None, init=False)
-    _requests: int = field(default=_REQUESTS, init=False)
+    requests: int = field(default=0, init=False)
+    _asking: bool = field(default=True, init=False)
 
     def profile(self, cell: str) -> Profile:
         """Return the profile that a cell means. Raises ProfileError."""
@@ -116,16 +118,19 @@ class Profiles:
             if id_ not in seen and id_ not in notes.papers and notes.in_vain.get(id_) != today
         ]
         for first in range(0, len(asked), _IDS_A_REQUEST):
-            if self._requests <= 0:
+            if not self._asking or self.requests >= _REQUESTS:
                 return
-            self._requests -= 1
             some = asked[first : first + _IDS_A_REQUEST]
             try:
-                found = {each.id: each for each in self.fetch(some)}
+                answer = self.fetch(some)
             except (NewsletterError, OSError) as error:
-                _log.warning("own papers given by id could not be fetched: %s", error)
-                self._requests = 0
+                answer = Recalled(papers=(), requests=0, reason=str(error))
+            self.requests += answer.requests
+            if answer.reason:
+                _log.warning("own papers given by id could not be fetched: %s", answer.reason)
+                self._asking = False
                 return
+            found = {each.id: each for each in answer.papers}
             notes.papers |= {id_: _own(found[id_]) for id_ in some if id_ in found}
             notes.in_vain |= dict.fromkeys(set(some) - found.keys(), today)
             notes.write(self.copies / _LEARNED)

@@ -69,6 +69,9 @@ def run(
         for problem in (*people.problems, *suppressions.problems):
             warn(problem)
         papers_from = source(config, stop=stop, patience_seconds=patience_seconds, told=waiting)
+        # Most lists have no profiles, and it takes time to import what reads them.
+        profiled = any(each.profile for each in people.subscribers)
+        read = profiles(config, state, papers_from, now=now) if profiled else None
         mailroom = Mailroom(
             state=state,
             press=press(
@@ -76,14 +79,7 @@ def run(
                 state,
                 keys=keys,
                 now=now,
-                orders=orders(
-                    config,
-                    state,
-                    people.subscribers,
-                    profiles(config, state, papers_from, now=now),
-                )
-                if any(each.profile for each in people.subscribers)
-                else None,  # most lists have none, and it takes time to import
+                orders=orders(config, state, people.subscribers, read) if read else None,
             ),
             transport=preview_outbox(config)
             if dry_run
@@ -130,9 +126,9 @@ def run(
                 transport=mailroom.transport,
             )
             report = replace(report, troubles=report.troubles + untold)
-        if not dry_run:
-            asking.complete_papers(papers_from, state, now=now)
-        return report
+        later = 0 if dry_run else asking.complete_papers(papers_from, state, now=now)
+        later += read.requests if read else 0
+        return replace(report, requests=report.requests + later)
 
 
 def read_inbox(config: Config, *, now: datetime, stop: Event | None = None) -> Reading:

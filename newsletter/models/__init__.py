@@ -35,7 +35,17 @@ from newsletter.models.issues import (
     News,
     Trail,
 )
-from newsletter.models.papers import Fetched, Keyword, Link, Listing, Match, Paper, Scope, Source
+from newsletter.models.papers import (
+    Fetched,
+    Keyword,
+    Link,
+    Listing,
+    Match,
+    Paper,
+    Recalled,
+    Scope,
+    Source,
+)
 from newsletter.models.people import (
     Abstracts,
     Changes,
@@ -86,6 +96,7 @@ __all__ = [
     "Paper",
     "Profile",
     "Reader",
+    "Recalled",
     "Rendered",
     "Scope",
     "Source",

@@ -125,6 +125,18 @@ class Fetched:
     requests: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recalled:
+    """Those of the papers asked for by id that there are, and how many HTTP requests that took.
+
+    Where there is no answer to be trusted there are none, and `reason` says why in plain words.
+    """
+
+    papers: tuple[Paper, ...]
+    requests: int
+    reason: str = ""
+
+
 class Source(Protocol):
     """Where papers come from."""
 
@@ -132,9 +144,9 @@ class Source(Protocol):
         """Return one listing per scope. An outage is an incomplete listing, not an exception."""
         ...
 
-    def by_id(self, ids: Sequence[str], *, now: datetime) -> tuple[Paper, ...]:
+    def by_id(self, ids: Sequence[str], *, now: datetime) -> Recalled:
         """Return those of up to 100 papers that the source has, asked for once, in one request.
 
-        Raises SourceError where there is no answer to be trusted.
+        An outage is a reason, not an exception.
         """
         ...

@@ -8,7 +8,7 @@ from threading import Event, Thread
 from typing import TypeVar
 
 from newsletter.errors import StoppedError
-from newsletter.models import Fetched, Paper, Scope, Source
+from newsletter.models import Fetched, Recalled, Scope, Source
 
 _T = TypeVar("_T")
 _GLANCE = 0.1  # seconds between looks at `stop`
@@ -25,7 +25,7 @@ class Interruptible:
         """Fetch, as the source does."""
         return self._awaited(partial(self._source.fetch, scopes, now=now))
 
-    def by_id(self, ids: Sequence[str], *, now: datetime) -> tuple[Paper, ...]:
+    def by_id(self, ids: Sequence[str], *, now: datetime) -> Recalled:
         """Return some papers, as the source does."""
         return self._awaited(partial(self._source.by_id, ids, now=now))
 

@@ -22,6 +22,7 @@ from newsletter.models import (
     Listing,
     Masthead,
     Paper,
+    Recalled,
     Scope,
     Source,
     Subscriber,
@@ -56,8 +57,9 @@ class ToldSource:
             listings=tuple(self._listing(each.keyword.name) for each in scopes), requests=1
         )
 
-    def by_id(self, ids: Sequence[str], *, now: datetime) -> tuple[Paper, ...]:
-        return tuple(each for papers in self.papers.values() for each in papers if each.id in ids)
+    def by_id(self, ids: Sequence[str], *, now: datetime) -> Recalled:
+        known = (each for papers in self.papers.values() for each in papers)
+        return Recalled(papers=tuple(each for each in known if each.id in ids), requests=1)
 
     def _listing(self, name: str) -> Listing:
         if self.down:

@@ -789,6 +789,14 @@ def test_a_saved_answer_is_taken_as_it_is(world: World, tmp_path: Path) -> None:
     assert "only arXiv can answer a raw query" in raw.reason
 
 
+def test_papers_are_found_in_a_saved_answer_by_their_ids(world: World, tmp_path: Path) -> None:
+    saved = tmp_path / "feed.xml"
+    saved.write_bytes(world.session.get(world.source.queries((scope(),), now=NOW)[0]).content)
+    found = FileSource(saved).by_id([OLD[3].id, "arxiv:2611.99999", OLD[1].id], now=NOW)
+    assert {each.id for each in found.papers} == {OLD[3].id, OLD[1].id}
+    assert (found.requests, found.reason) == (0, "")
+
+
 @pytest.mark.parametrize(
     ("content", "reason"), [(None, "No such file"), (b"", "empty body"), (b"<html/>", "no Atom")]
 )
@@ -797,9 +805,12 @@ def test_an_unreadable_file_is_no_quiet_day(
 ) -> None:
     if content is not None:
         (tmp_path / "feed.xml").write_bytes(content)
-    (listing,) = FileSource(tmp_path / "feed.xml").fetch((scope(),), now=NOW).listings
+    source = FileSource(tmp_path / "feed.xml")
+    (listing,) = source.fetch((scope(),), now=NOW).listings
     assert not listing.complete
     assert reason in listing.reason
+    found = source.by_id([OLD[0].id], now=NOW)
+    assert (found.papers, found.reason) == ((), listing.reason)
 
 
 @pytest.mark.parametrize(

@@ -149,6 +149,11 @@ class Pages:
             found += self.page(Question(search=search, ids=asked)).papers
         return [paper for paper in found if paper.id in ids]
 
+    def named(self, ids: Sequence[str]) -> tuple[Paper, ...]:
+        """Return those of up to 100 papers that arXiv has; what cannot be read is not asked for."""
+        feed = self._whole(Question(search="", ids=tuple(map(arxiv_id, ids))))
+        return tuple(paper for paper in feed.papers if paper.id in ids)
+
     def page(self, question: Question) -> Feed:
         """Return one page, when it is whole and what was asked for. Raises SourceError.
 

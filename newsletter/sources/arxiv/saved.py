@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from newsletter.errors import SourceError
 from newsletter.keywords.index import Index
-from newsletter.models import Fetched, Listing, Paper, Scope
+from newsletter.models import Fetched, Listing, Paper, Recalled, Scope
 from newsletter.sources.arxiv.atom import MAX_BYTES, AtomError, Feed, parse
 from newsletter.sources.arxiv.identity import SOURCE
 from newsletter.sources.listings import incomplete, newest_first
@@ -26,7 +25,7 @@ class FileSource:
         try:
             feed = self._feed()
         except (OSError, AtomError) as error:
-            reason = f"{self._path}: {getattr(error, 'strerror', None) or error}"
+            reason = self._reason(error)
             return Fetched(
                 listings=tuple(incomplete(s, SOURCE, reason) for s in scopes), requests=0
             )
@@ -40,13 +39,16 @@ class FileSource:
             requests=0,
         )
 
-    def by_id(self, ids: Sequence[str], *, now: datetime) -> tuple[Paper, ...]:  # noqa: ARG002
-        """Return those of some papers that are in the file; raises SourceError."""
+    def by_id(self, ids: Sequence[str], *, now: datetime) -> Recalled:  # noqa: ARG002
+        """Return those of some papers that are in the file; none when it cannot be read."""
         try:
             papers = self._feed().papers
         except (OSError, AtomError) as error:
-            raise SourceError(str(self._path), str(error)) from error
-        return tuple(paper for paper in papers if paper.id in ids)
+            return Recalled(papers=(), requests=0, reason=self._reason(error))
+        return Recalled(papers=tuple(each for each in papers if each.id in ids), requests=0)
+
+    def _reason(self, error: Exception) -> str:
+        return f"{self._path}: {getattr(error, 'strerror', None) or error}"
 
     def _feed(self) -> Feed:
         with self._path.open("rb") as file:

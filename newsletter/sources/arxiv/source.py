@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 
 import requests
 
-from newsletter.models import Fetched, Keyword, Paper, Scope
+from newsletter.errors import SourceError
+from newsletter.models import Fetched, Keyword, Paper, Recalled, Scope
 from newsletter.sources.arxiv.atom import Feed
 from newsletter.sources.arxiv.client import Client, Manners
 from newsletter.sources.arxiv.inquiry import Inquiry, Probe, revised
@@ -39,11 +40,18 @@ class ArxivSource:
             requests=asked.requests,
         )
 
-    def by_id(self, ids: Sequence[str], *, now: datetime) -> tuple[Paper, ...]:
-        """Return those of up to 100 papers that arXiv has, asked for once. Raises SourceError."""
+    def by_id(self, ids: Sequence[str], *, now: datetime) -> Recalled:
+        """Return those of up to 100 papers that arXiv has, asked for once.
+
+        Raises OSError when the folder of `Manners` cannot be written.
+        """
         once = replace(self._manners, attempts=1)
         client = Client(self._session, url=self._url, manners=once, now=now)
-        return tuple(Pages(client, self._url).by_id("", ids))
+        try:
+            papers = Pages(client, self._url).named(ids)
+        except SourceError as error:
+            return Recalled(papers=(), requests=client.requests, reason=str(error))
+        return Recalled(papers=papers, requests=client.requests)
 
     def newest(self, keyword: Keyword, start: datetime, *, now: datetime) -> Feed:
         """Return a page of the newest papers of a keyword, by one request. Raises SourceError.
