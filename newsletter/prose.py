@@ -39,7 +39,9 @@ def said(text: str, *, longest: int = 300) -> str:
     reported or written to a file: none of them clears a screen, turns a line round or forges one.
     """
     line = " ".join(plain(text[: 4 * longest]).split())
-    shown = "".join(each if printable(each) else "\ufffd" for each in line)
+    shown = line
+    if not line.isprintable():
+        shown = "".join(each if printable(each) else "\ufffd" for each in line)
     return shown if len(shown) <= longest else f"{shown[: longest - 1]}…"
 
 

@@ -30,6 +30,7 @@ from newsletter.operating.sender_dns import Lookup, LookupFailedError, judgement
 from newsletter.operating.status import no_run_for, pace_remarks, untold
 from newsletter.phrases import counted
 from newsletter.sending import doors
+from newsletter.sources.arxiv.identity import SOURCE
 from newsletter.state.state import State
 from newsletter.subscribers.suppressions import Suppressions
 from newsletter.subscribers.tokens import LENGTH as TOKEN_LENGTH
@@ -65,7 +66,7 @@ def findings(config: Config, *, now: datetime, offline: bool) -> Iterator[Findin
     if offline:
         return
     if config.source.file is None:
-        yield from _guarded("arXiv", _arxiv(config, now))
+        yield from _guarded(SOURCE, _arxiv(config, now))
     yield from _guarded("keywords", _exclusions(config, now))
     yield from _guarded("mail server", _mail_server(config))
     yield from _guarded("inbox", _inbox(config))
@@ -199,10 +200,10 @@ def _arxiv(config: Config, now: datetime) -> Iterator[Finding]:
     newest = f"answers; its newest paper is of {found.newest:%Y-%m-%d %H:%M} UTC"
     asks = f"today's run begins with {counted(len(urls), 'request')}"
     if found.current:
-        yield Finding(what="arXiv", text=f"{newest}; {asks}")
+        yield Finding(what=SOURCE, text=f"{newest}; {asks}")
     else:
         text = f"{newest}: the last announcement is not in its index yet; {asks}"
-        yield Finding(what="arXiv", text=text, mark="FAIL", exit_code=UNAVAILABLE)
+        yield Finding(what=SOURCE, text=text, mark="FAIL", exit_code=UNAVAILABLE)
 
 
 def _exclusions(config: Config, now: datetime) -> Iterator[Finding]:

@@ -46,7 +46,7 @@ def _of_keywords(keywords: list[Mapping[str, Any]]) -> Iterator[str]:
         for outcome in get_args(KeywordOutcome):
             labels = f'keyword="{_escaped(each["name"])}",outcome="{outcome}"'
             yield f"newsletter_keyword_outcome{{{labels}}} {int(each['outcome'] == outcome)}"
-    for counted, what in (("announced", "announced"), ("listed", "found in arXiv's answer")):
+    for counted, what in (("announced", "announced"), ("listed", "found in its source's answer")):
         name = f"newsletter_keyword_{counted}_papers"
         yield from _metric(name, f"Papers that the last run {what}.")
         for each in keywords:
@@ -62,7 +62,7 @@ def _of_deliveries(report: Mapping[str, Any]) -> Iterator[str]:
     yield f"newsletter_deliveries_planned {deliveries['planned']}"
     yield from _metric("newsletter_deliveries_outstanding", "Deliveries left for the next run.")
     yield f"newsletter_deliveries_outstanding {deliveries['outstanding']}"
-    yield from _metric("newsletter_source_requests", "Requests that the last run made to arXiv.")
+    yield from _metric("newsletter_source_requests", "Requests of the last run to its source.")
     yield f"newsletter_source_requests {report['requests']}"
 
 

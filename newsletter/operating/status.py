@@ -16,6 +16,7 @@ from newsletter.models import Keyword
 from newsletter.moments import iso
 from newsletter.phrases import counted
 from newsletter.prose import said
+from newsletter.sources.arxiv.identity import SOURCE
 from newsletter.sources.window import SWEEP
 from newsletter.state.runs import PastRun
 from newsletter.state.sqlite.lock import holder
@@ -184,7 +185,7 @@ def pace_remarks(
         elif announced / _FORTNIGHT > _A_DAY / 5:
             a_day = announced // _FORTNIGHT
             remarks.append(
-                (each.name, f"{a_day} papers a day, a fifth of arXiv: narrow it by categories")
+                (each.name, f"{a_day} papers a day, a fifth of {SOURCE}: narrow it by categories")
             )
     return remarks
 

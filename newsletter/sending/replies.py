@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
+from newsletter.prose import plain, said
 from newsletter.refusals import Refusal, Why, refusal
 
 Phase = Literal["MAIL", "RCPT", "DATA", "dot"]
@@ -67,7 +68,7 @@ class Reply:
     @property
     def text(self) -> str:
         """What the server said, printable and of a length that fits a report."""
-        return _printable(self.raw[: 4 * _MAX_TEXT].replace(b"\n", b" "))[:_MAX_TEXT]
+        return said(_decoded(self.raw[: 4 * _MAX_TEXT]), longest=_MAX_TEXT)
 
     @property
     def status(self) -> str:
@@ -76,7 +77,7 @@ class Reply:
 
     def refusal(self, phase: Phase, *, ours: Collection[str] = ()) -> Refusal:
         """Return what it is for, if it is a no."""
-        words = "\n".join(map(_printable, self.raw[:_MAX_WORDS].split(b"\n")))
+        words = "\n".join(map(plain, _decoded(self.raw[:_MAX_WORDS]).split("\n")))
         return refusal(self.code, words, at=phase, ours=ours)
 
 
@@ -166,8 +167,5 @@ def _delay(phase: Phase, reply: Reply) -> Meaning:
     return "busy" if phase == "MAIL" else "throttled"
 
 
-def _printable(said: bytes) -> str:
-    text = said.decode("utf-8", "replace")
-    if not text.isprintable():
-        text = "".join(c if c.isprintable() else " " for c in text)
-    return text.strip()
+def _decoded(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace")
