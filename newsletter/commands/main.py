@@ -3,10 +3,8 @@
 The groups beside it print for themselves; `options` reads the clock and the environment.
 """
 
-import shutil
 import signal
 import sys
-import textwrap
 from datetime import datetime
 from itertools import chain
 from math import inf
@@ -26,6 +24,7 @@ from newsletter.commands.options import (
     Now,
     chosen,
     completing,
+    fitted,
     loaded_config,
     log,
     moment,
@@ -167,7 +166,7 @@ def check(
         found.append(trial_findings(config, recipient, now=now))
     codes = []
     for finding in chain.from_iterable(found):
-        say(_fitted(f"{finding.mark} {finding.what}: {finding.text}"))
+        say(*fitted(f"{finding.mark} {finding.what}: {finding.text}"))
         codes.append(finding.exit_code)
     raise typer.Exit(most_serious(codes))
 
@@ -326,16 +325,6 @@ def demo(
     run_demo(folder)
 
 
-def _fitted(line: str) -> str:
-    """Return a line as a terminal shows it, in 80 columns at most; elsewhere it stays one line."""
-    if not sys.stdout.isatty():
-        return line
-    width = min(80, shutil.get_terminal_size().columns)
-    return textwrap.fill(
-        line, width, subsequent_indent="     ", break_long_words=False, break_on_hyphens=False
-    )
-
-
 def _daily_job(
     context: typer.Context,
     began: datetime,
@@ -376,6 +365,8 @@ def _daily_job(
     else:
         for trouble in result.troubles:
             _told(trouble)
+        if dry_run:
+            log.info("nothing was sent; the mails are in %s", config.outbox.directory / "preview")
     if result.news:
         log.info("subscribers: %s", report.list_summary(result))
     done = report.as_json(result)

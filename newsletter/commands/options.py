@@ -2,7 +2,9 @@
 
 import logging
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -74,6 +76,16 @@ def say(*lines: str) -> None:
 def say_json(value: Any, *, indent: int | None = None) -> None:  # noqa: ANN401 - any JSON
     """Print a value as JSON: one line, or without `indent` several."""
     typer.echo(json_shown(value, indent=indent))
+
+
+def fitted(line: str) -> list[str]:
+    """Return a line as a terminal shows it, in 80 columns at most; elsewhere it stays one line."""
+    if not sys.stdout.isatty():
+        return [line]
+    width = min(80, shutil.get_terminal_size().columns)
+    return textwrap.wrap(
+        line, width, subsequent_indent="     ", break_long_words=False, break_on_hyphens=False
+    )
 
 
 def moment(text: str | None) -> datetime:

@@ -69,7 +69,9 @@ def test_a_dry_run_writes_previews_and_changes_nothing(newsletter: Command, samp
 
 
 def test_a_dry_run_before_the_first_run_makes_no_state(newsletter: Command, sample: Path) -> None:
-    assert newsletter("run", "--dry-run", "--now", DAY_ONE).code == 0
+    ended = newsletter("run", "--dry-run", "--now", DAY_ONE)
+    assert ended.code == 0
+    assert f"nothing was sent; the mails are in {Path('outbox/preview')}" in ended.err
     assert not (sample / "state.sqlite3").exists()
 
 
