@@ -50,6 +50,7 @@ def _packed(packing: Callable[[], bytes], status: bytes, *more: bytes) -> Talk:
     return talk
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("talk", "words"),
     [

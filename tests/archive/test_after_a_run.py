@@ -18,6 +18,7 @@ def job(sample: Path) -> Path:
     return sample
 
 
+@pytest.mark.slow
 def test_a_run_writes_the_archive(job: Path, newsletter: Command) -> None:
     assert newsletter("run", "--now", DAY_ONE).code == 0
     assert "Last update: 2026-11-19" in (job / "archive" / "README.md").read_text("utf-8")
@@ -29,6 +30,7 @@ def test_a_dry_run_writes_none(job: Path, newsletter: Command) -> None:
     assert not (job / "archive").exists()
 
 
+@pytest.mark.slow
 def test_a_run_without_news_touches_no_file(job: Path, newsletter: Command) -> None:
     newsletter("run", "--now", DAY_ONE)
     before = files(job / "archive")
@@ -46,6 +48,7 @@ def test_the_mails_leave_although_the_archive_cannot_be_written(
     assert list((job / "outbox" / "new").iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.mount
 @pytest.mark.parametrize("free", [0, 4096, 20_000, 60_000])
 def test_a_full_disk_costs_the_archive_and_no_mail(
@@ -76,6 +79,7 @@ def test_a_folder_that_may_only_be_read_costs_the_archive_and_no_mail(
     assert len(list((job / "outbox" / "new").iterdir())) == 4
 
 
+@pytest.mark.slow
 def test_somebody_elses_page_is_left_alone_and_the_run_names_it(
     job: Path, newsletter: Command
 ) -> None:
@@ -88,6 +92,7 @@ def test_somebody_elses_page_is_left_alone_and_the_run_names_it(
     assert (job / "archive" / "daily-papers.html").exists()
 
 
+@pytest.mark.slow
 def test_the_command_writes_where_it_is_told(sample: Path, newsletter: Command) -> None:
     newsletter("run", "--now", DAY_ONE)
     ended = newsletter("archive", "--output", "elsewhere")

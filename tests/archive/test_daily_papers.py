@@ -50,6 +50,7 @@ def test_markdown_shows_any_text_as_it_is(text: str) -> None:
     assert cells == [said, "2026-11-18", f"Show{said}", short + said]
 
 
+@pytest.mark.slow
 @given(st.text(alphabet=st.characters(codec="utf-8"), min_size=1))
 def test_no_text_breaks_the_table(text: str) -> None:
     (cells,) = shown(paper(title=f"x{text}x", abstract=text, comment=f"y{text}y"))
@@ -83,6 +84,7 @@ def test_the_version_and_its_day_are_those_of_the_paper_shown() -> None:
     assert cells[1] == "2026-11-19"
 
 
+@pytest.mark.slow
 def test_no_paper_makes_the_page_longer_than_its_share() -> None:
     endless = paper(title="|" * 10_000, abstract="<" * 100_000, comment="&amp;" * 10_000)
     row = table("mri", [endless], anchor="mri").rows[0]

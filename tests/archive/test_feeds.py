@@ -87,6 +87,7 @@ def test_opml_lists_every_feed(tmp_path: Path) -> None:
     assert all((library.folder / each).is_file() for each in addresses)
 
 
+@pytest.mark.slow
 def test_a_feed_reaches_30_days_back_from_the_newest_issue(tmp_path: Path) -> None:
     library = Library(tmp_path)
     papers = [paper(f"2611.0000{number}") for number in range(3)]

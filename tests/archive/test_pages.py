@@ -126,6 +126,7 @@ def test_keywords_of_any_name_have_pages_inside_the_folder(tmp_path: Path) -> No
     assert not (tmp_path.parent / "etc").exists()
 
 
+@pytest.mark.slow
 def test_hostile_papers_are_shown_as_text(tmp_path: Path) -> None:
     titles = [text for text in HOSTILE if not re.search("[\ud800-\udfff]", text)]
     papers = tuple(
@@ -169,6 +170,7 @@ def test_what_was_left_out_of_a_keyword_is_on_no_page_of_it(tmp_path: Path) -> N
     assert search_urls(library) == ["https://arxiv.org/abs/2611.00001v1"]
 
 
+@pytest.mark.slow
 def test_a_new_version_stands_once_among_what_is_searched_and_old_parts_stay(
     tmp_path: Path,
 ) -> None:
@@ -184,6 +186,7 @@ def test_a_new_version_stands_once_among_what_is_searched_and_old_parts_stay(
     assert search_urls(library)[-1] == "https://arxiv.org/abs/2611.00000v2"
 
 
+@pytest.mark.slow
 def test_a_thousand_papers_take_the_place_of_their_hundreds(tmp_path: Path) -> None:
     library = Library(tmp_path)
     library.day({"mri": tuple(paper(f"2611.{number:05}") for number in range(950))})

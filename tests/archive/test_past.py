@@ -59,6 +59,7 @@ def opened(room: Newsroom) -> State:
     return State.open(room.folder / "state.sqlite3")
 
 
+@pytest.mark.slow
 def test_the_past_is_looked_up_month_by_month_and_shown(room: Newsroom, tmp_path: Path) -> None:
     with served() as replica:
         room.source = source(tmp_path, replica)
@@ -74,6 +75,7 @@ def test_the_past_is_looked_up_month_by_month_and_shown(room: Newsroom, tmp_path
     assert f"{PAPERS[15].local_id}v1" in (tmp_path / "archive" / "README.md").read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_what_was_broken_off_goes_on_where_it_was(room: Newsroom, tmp_path: Path) -> None:
     with served() as replica:
         room.source = source(tmp_path, replica)
@@ -90,6 +92,7 @@ def test_what_was_broken_off_goes_on_where_it_was(room: Newsroom, tmp_path: Path
     assert len(replica.requests) - before == 1
 
 
+@pytest.mark.slow
 def test_what_a_run_announces_is_the_same_with_the_past_and_without(tmp_path: Path) -> None:
     announced = []
     for name, looked_up in (("with", True), ("without", False)):

@@ -54,6 +54,7 @@ def archive(tmp_path: Path, newsletter: Command) -> Path:
     return tmp_path / "archive"
 
 
+@pytest.mark.slow
 def test_the_pages_hold_every_row_of_the_seed_and_beyond_them_only_older_ones(
     archive: Path,
 ) -> None:
@@ -73,6 +74,7 @@ def test_the_pages_hold_every_row_of_the_seed_and_beyond_them_only_older_ones(
             assert all(each[2] <= oldest for each in beyond), beyond
 
 
+@pytest.mark.slow
 def test_the_last_update_is_the_day_of_the_run_in_both(archive: Path) -> None:
     assert "Last update: 2025-04-04" in (archive / "README.md").read_text("utf-8")
     assert "Last update: 2025-04-04" in (archive / "daily-papers.html").read_text("utf-8")

@@ -47,6 +47,7 @@ def test_a_run_prints_its_report_as_one_json_object(newsletter: Command) -> None
     assert ended.err.splitlines()[-1].endswith("exit 0")
 
 
+@pytest.mark.slow
 def test_the_second_run_of_a_day_sends_nothing(newsletter: Command, sample: Path) -> None:
     newsletter("run", "--now", DAY_ONE)
     before = sorted((sample / "outbox" / "new").iterdir())
@@ -56,6 +57,7 @@ def test_the_second_run_of_a_day_sends_nothing(newsletter: Command, sample: Path
     assert sorted((sample / "outbox" / "new").iterdir()) == before
 
 
+@pytest.mark.slow
 def test_a_dry_run_writes_previews_and_changes_nothing(newsletter: Command, sample: Path) -> None:
     newsletter("run", "--now", DAY_ONE)
     rewrite(sample / "newsletter.toml", "day1.xml", "day2.xml")
@@ -129,6 +131,7 @@ def test_bad_rows_are_named_and_do_not_stop_the_others(newsletter: Command, samp
     assert report_of(ended)["deliveries"]["accepted"] > 0
 
 
+@pytest.mark.slow
 def test_an_unreachable_arxiv_is_unknown_and_leaves_the_state_alone(
     newsletter: Command, sample: Path
 ) -> None:
@@ -172,6 +175,7 @@ def test_a_second_run_leaves_at_once(newsletter: Command, sample: Path) -> None:
     assert "another run" in ended.err
 
 
+@pytest.mark.slow
 def test_status_tells_the_last_run_and_its_age(newsletter: Command, sample: Path) -> None:
     assert newsletter("status", "--max-age", "26h").code == 1
     newsletter("run", "--now", DAY_ONE)

@@ -16,6 +16,7 @@ def names(newsletter: Command, *filters: str) -> list[str]:
     return [each["email"].partition("@")[0] for each in found]
 
 
+@pytest.mark.slow
 def test_the_list_can_be_filtered(newsletter: Command) -> None:
     assert len(names(newsletter)) == 6
     assert names(newsletter, "--status", "paused") == ["erin"]
@@ -107,6 +108,7 @@ def test_an_export_goes_to_stdout_and_is_safe_in_a_spreadsheet(
     assert "'=1+1" in ended.out
 
 
+@pytest.mark.slow
 def test_a_suppressed_person_is_not_mailed_though_on_the_list(newsletter: Command) -> None:
     newsletter("suppressions", "add", "ada@example.org", "--reason", "complained")
     report = json.loads(newsletter("run", "--json", "--now", DAY_ONE).out)
@@ -132,6 +134,7 @@ def test_show_gives_a_program_all_that_is_stored(newsletter: Command) -> None:
     assert json.loads(stranger.out)["row"] is None
 
 
+@pytest.mark.slow
 def test_show_tells_the_row_and_the_last_deliveries(newsletter: Command) -> None:
     newsletter("run", "--now", DAY_ONE)
     shown = newsletter("subscribers", "show", "ADA@example.org").out
@@ -140,6 +143,7 @@ def test_show_tells_the_row_and_the_last_deliveries(newsletter: Command) -> None
     assert "issue 1 of 2026-11-19: accepted" in shown
 
 
+@pytest.mark.slow
 def test_a_forgotten_person_is_gone_and_stays_off(newsletter: Command, sample: Path) -> None:
     newsletter("run", "--now", DAY_ONE)
     ended = newsletter("subscribers", "forget", "ada@example.org", "--yes")
@@ -190,6 +194,7 @@ def test_a_preview_is_whole_though_nobody_can_be_told(newsletter: Command, sampl
     assert found == {"index.html", "issue-1.eml", "issue-1.html", "issue-1.txt"}
 
 
+@pytest.mark.slow
 def test_a_person_is_forgotten_however_their_address_is_spelled(
     newsletter: Command, sample: Path
 ) -> None:
@@ -215,6 +220,7 @@ def test_nothing_is_destroyed_without_a_yes(newsletter: Command, sample: Path) -
     assert (sample / "subscribers.csv").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_who_only_looks_makes_no_key(newsletter: Command, sample: Path) -> None:
     newsletter("subscribers", "list")
     newsletter("subscribers", "show", "ada@example.org")

@@ -60,6 +60,7 @@ def test_completion_is_installed_for_the_shell_that_asks(shell: Shell, tmp_path:
     assert "newsletter" in (tmp_path / ".bashrc").read_text("utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("word", "set_up"), [("--version", False), ("--help", True)])
 def test_only_who_asks_for_completion_waits_for_it(word: str, *, set_up: bool) -> None:
     script = (

@@ -7,6 +7,7 @@ import pytest
 from tests.making.commands import DAY_ONE, DAY_TWO, Command
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("sample")
 def test_papers_are_an_object_a_line_from_a_day_on(newsletter: Command) -> None:
     assert newsletter("papers", "--json").out == ""

@@ -47,6 +47,7 @@ def text_of(mail: EmailMessage) -> str:
     return " ".join(str(part.get_content()).split())
 
 
+@pytest.mark.slow
 def test_an_edition_begins_with_what_is_closest_and_says_why(
     newsletter: Command, sample: Path
 ) -> None:
@@ -64,6 +65,7 @@ def test_an_edition_begins_with_what_is_closest_and_says_why(
         assert (word in ada, word in bo) == (True, True)
 
 
+@pytest.mark.slow
 def test_whoever_wants_the_usual_order_keeps_it(newsletter: Command, sample: Path) -> None:
     readers(sample, "ada@example.org,*,folding.txt,date", "bo@example.org,*,,")
     two_days(newsletter, sample)
@@ -71,6 +73,7 @@ def test_whoever_wants_the_usual_order_keeps_it(newsletter: Command, sample: Pat
     assert ada.replace("ada", "bo").split("Unsubscribe")[0] == bo.split("Unsubscribe")[0]
 
 
+@pytest.mark.slow
 def test_a_newsletter_can_keep_the_usual_order_where_a_reader_does_not_say(
     newsletter: Command, sample: Path
 ) -> None:
@@ -81,6 +84,7 @@ def test_a_newsletter_can_keep_the_usual_order_where_a_reader_does_not_say(
     assert "Closest to" in text_of(newest_mail(sample, "bo@example.org"))
 
 
+@pytest.mark.slow
 def test_an_unreadable_profile_costs_the_order_and_is_named(
     newsletter: Command, sample: Path
 ) -> None:
@@ -107,6 +111,7 @@ def test_an_unreadable_profile_costs_the_order_and_is_named(
     assert len(list((sample / "outbox" / "new").iterdir())) == 4
 
 
+@pytest.mark.slow
 def test_own_papers_are_named_and_not_recommended(newsletter: Command, sample: Path) -> None:
     readers(sample, "ada@example.org,protein folding,2611.17803;2611.16412,")
     two_days(newsletter, sample)
@@ -116,6 +121,7 @@ def test_own_papers_are_named_and_not_recommended(newsletter: Command, sample: P
     assert "Close to your “FoldBench-Null" in text
 
 
+@pytest.mark.slow
 def test_the_profile_command_shows_what_was_understood_and_the_order_with_reasons(
     newsletter: Command, sample: Path
 ) -> None:
@@ -147,6 +153,7 @@ def test_the_profile_command_says_what_cannot_be_read_or_found(
     assert newsletter("profile", "nobody@example.org").code == 78
 
 
+@pytest.mark.slow
 def test_a_zotero_library_orders_an_edition(
     newsletter: Command, sample: Path, peer: Zotero, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -38,6 +38,7 @@ def figures() -> Iterator[Counter[str]]:
     print("\n" + "\n".join(f"fuzz {what}: {number}" for what, number in sorted(counted.items())))
 
 
+@pytest.mark.slow
 @fuzzing(share=0.5)
 @given(content=inputs("atom"))
 def test_an_answer_becomes_a_whole_message_or_an_error_in_words(
@@ -60,6 +61,7 @@ def test_an_answer_becomes_a_whole_message_or_an_error_in_words(
     assert [name for name in found if name.lower() in {"bcc", "cc"}] == []
 
 
+@pytest.mark.slow
 @fuzzing()
 @given(content=inputs("list"))
 def test_a_list_is_read_and_edited_or_refused_in_words(
@@ -79,6 +81,7 @@ def test_a_list_is_read_and_edited_or_refused_in_words(
     assert len(after.subscribers) == len(before.subscribers) + 1
 
 
+@pytest.mark.slow
 @fuzzing()
 @given(content=inputs("suppressions"))
 def test_suppressions_hold_what_was_added_whatever_stood_there(
@@ -96,6 +99,7 @@ def test_suppressions_hold_what_was_added_whatever_stood_there(
     assert Suppressions(path, keys=KEYS).reason_for(ADA)
 
 
+@pytest.mark.slow
 @fuzzing()
 @given(content=inputs("mail"))
 def test_a_returned_mail_is_understood_and_names_nobody_without_a_token(
@@ -106,6 +110,7 @@ def test_a_returned_mail_is_understood_and_names_nobody_without_a_token(
     assert found.address == ""
 
 
+@pytest.mark.slow
 @fuzzing()
 @given(content=inputs("smtp"))
 def test_replies_are_read_whole_or_broken_off(figures: Counter[str], content: bytes) -> None:
@@ -126,6 +131,7 @@ def test_tex_becomes_text(figures: Counter[str], content: bytes) -> None:
     assert isinstance(readable(content.decode("utf-8", "replace")), str)
 
 
+@pytest.mark.slow
 @fuzzing()
 @given(content=inputs("keyword"))
 def test_a_keyword_is_a_query_or_a_problem_in_words(figures: Counter[str], content: bytes) -> None:
@@ -138,6 +144,7 @@ def test_a_keyword_is_a_query_or_a_problem_in_words(figures: Counter[str], conte
     assert matcher(keyword) is not None
 
 
+@pytest.mark.slow
 @fuzzing()
 @given(content=inputs("token"))
 def test_no_token_but_ours_names_anybody(figures: Counter[str], content: bytes) -> None:
@@ -146,6 +153,7 @@ def test_no_token_but_ours_names_anybody(figures: Counter[str], content: bytes) 
         Tokens(KEYS, "daily-papers").reads(content.decode("latin-1"))
 
 
+@pytest.mark.slow
 @fuzzing()
 @given(content=inputs("mail"))
 def test_what_is_shown_is_one_printable_line(figures: Counter[str], content: bytes) -> None:

@@ -144,6 +144,7 @@ def test_at_most_five_papers_stand_first_and_none_without_a_reason() -> None:
     assert SAND.id not in {each.id for each in order.closest}
 
 
+@pytest.mark.slow
 def test_a_profile_of_5000_papers_is_ordered_too() -> None:
     many = profile(*(own(f"Matter {n % 100} of PET {n}") for n in range(5000)))
     order = ranking(*ALL).order(many)

@@ -156,6 +156,7 @@ def join(text: str = "", *, email: str = BOB, subject: str = "join") -> bytes:
     return content.replace(b"ada@example.net", email.encode(), 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "keywords"), [("", "*"), ("PET\ndiffusion", "PET;diffusion"), ("Hello!\nPET", "PET")]
 )
@@ -225,6 +226,7 @@ def test_who_is_on_the_list_is_told_so(office: Office) -> None:
     assert office.list_file.read_text() == LIST
 
 
+@pytest.mark.slow
 def test_strangers_get_only_so_many_letters(office: Office) -> None:
     office.box.put(*(join(email=f"s{number}@example.net") for number in range(30)))
     office.heard()

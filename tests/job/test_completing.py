@@ -74,6 +74,7 @@ def ids(papers: list[Paper]) -> list[str]:
     return [each.id for each in papers]
 
 
+@pytest.mark.slow
 def test_it_takes_at_most_two_requests_a_run_and_ends(bench: Bench) -> None:
     bench.lack(*ids(OLD))
     assert [bench.run() for _ in range(4)] == [2, 1, 0, 0]
@@ -95,6 +96,7 @@ def test_a_paper_that_is_never_found_is_asked_for_ten_times(bench: Bench) -> Non
     assert bench.kept() == {OLD[0].id}
 
 
+@pytest.mark.slow
 def test_an_outage_is_no_trouble_and_the_next_run_goes_on(bench: Bench) -> None:
     bench.lack(*ids(OLD[:150]))
     bench.replica.faults = (faults.UNAVAILABLE,)

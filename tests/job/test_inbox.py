@@ -106,6 +106,7 @@ def test_mails_whose_message_id_is_empty_all_count(office: Office) -> None:
     assert set(office.suppressed()) == set(people)
 
 
+@pytest.mark.slow
 def test_many_mails_are_read_in_batches(office: Office) -> None:
     office.box.put(*(mail(to="papers@example.org", Message_ID=f"<{n}@a>") for n in range(120)))
     assert office.reading().kinds == {"unknown": 120}
@@ -125,6 +126,7 @@ def test_the_subject_that_mail_programs_fill_in_is_enough(
     assert simple.suppressed() == {ADA: "unsubscribed"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("to", "subject", "text"),
     [
@@ -152,6 +154,7 @@ def test_a_token_beside_the_wish_is_enough(
     assert simple.suppressed() == {ADA: "unsubscribed"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("front", ["[EXTERNAL] ", "***SPAM*** ", "SV: ", "Antw: ", "WG: ", "RV: "])
 @pytest.mark.parametrize(
     "subject", ["unsubscribe {}", "Re: [list] please unsubscribe ({})", "{} 退订"]
@@ -165,6 +168,7 @@ def test_the_word_and_a_token_in_the_subject_are_enough_whatever_stands_in_front
     assert simple.suppressed() == {ADA: "unsubscribed"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "wish", ["Abmelden", "Désabonner", "Darme de baja", "Disiscrizione", "Cancelar inscrição"]
 )
@@ -381,6 +385,7 @@ def test_a_bounce_suppresses_the_dead_and_nobody_else(
     assert simple.suppressed() == ({ADA: "bounced"} if suppressed else {})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     ["postfix-no-such-user", "exchange-not-found", "gmail-mailbox-full", "qmail", "exim"],
@@ -559,6 +564,7 @@ def test_a_mass_event_suppresses_nobody_and_is_told(simple: Office) -> None:
     assert simple.suppressed() == {people[0]: "bounced"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", ["4.4.1", "4.4.7", "5.4.4", "4.2.2"])
 def test_a_list_that_nobody_can_reach_for_weeks_loses_nobody(simple: Office, status: str) -> None:
     people = [f"r{number}@d{number}.example" for number in range(20)]
@@ -576,6 +582,7 @@ def test_a_list_that_nobody_can_reach_for_weeks_loses_nobody(simple: Office, sta
     assert f"issue {issue} came back from 20 of 20 recipients" in mass
 
 
+@pytest.mark.slow
 def test_the_readers_of_one_provider_are_not_suppressed_together(simple: Office) -> None:
     theirs = [f"r{number}@big.example" for number in range(150)]
     others = [f"r{number}@d{number}.example" for number in range(1000)]

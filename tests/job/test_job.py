@@ -127,6 +127,7 @@ def test_what_was_owed_goes_out_although_arxiv_is_down(room: Newsroom) -> None:
     assert len(room.mails()) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("raised", "code"),
     [

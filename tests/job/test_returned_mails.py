@@ -164,6 +164,7 @@ def office(tmp_path: Path) -> Iterator[Office]:
     yield from offices(tmp_path, MaildirBox(tmp_path / "inbox"))
 
 
+@pytest.mark.slow
 def test_every_returned_mail_gets_its_verdict(office: Office) -> None:
     mails = list(arriving())
     # Many more get it than not: none of this is a mass event.

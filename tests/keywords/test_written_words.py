@@ -203,6 +203,7 @@ TEXTS = st.lists(
 ).map("".join)
 
 
+@pytest.mark.slow
 @settings(max_examples=400)
 @given(TEXTS, TEXTS, st.booleans())
 def test_where_the_matcher_says_yes_something_is_marked(
@@ -218,6 +219,7 @@ def test_where_the_matcher_says_yes_something_is_marked(
     assert [end for _, end in spans[:-1]] <= [start for start, _ in spans[1:]]
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(TEXTS)
 def test_what_a_digest_prints_can_be_a_keyword(text: str) -> None:

@@ -4,6 +4,8 @@ from dataclasses import replace
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 
+import pytest
+
 from newsletter.mails.message import Composer
 from newsletter.mails.render import Renderer
 from newsletter.models import Delivery, Edition
@@ -46,6 +48,7 @@ def test_headers_and_foot_lead_to_the_issue() -> None:
     assert page in part(found, "plain")
 
 
+@pytest.mark.slow
 def test_what_there_was_no_room_for_is_a_click_away() -> None:
     found = part(mail(kind("five-hundred-papers").edition, archive_url=ARCHIVE), "html")
     assert f'href="{ARCHIVE}/issues/12.html"' in found.partition("more. The plain")[2]

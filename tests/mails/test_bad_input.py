@@ -36,6 +36,7 @@ def accounted(rendered: Rendered) -> int:
     return len(entries) + sum(map(int, counted))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("abstracts", ["full", "excerpt", "none"])
 def test_five_hundred_papers_under_a_hundred_keywords_are_all_accounted_for(
     renderer: Renderer, abstracts: Any
@@ -49,6 +50,7 @@ def test_five_hundred_papers_under_a_hundred_keywords_are_all_accounted_for(
     assert all(f"\n{each.links[0].url}\n" in text for each in papers)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [1, 60])
 @pytest.mark.parametrize(
     "fields",

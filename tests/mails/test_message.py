@@ -119,6 +119,7 @@ def header(mail: bytes) -> dict[str, list[str]]:
     return fields
 
 
+@pytest.mark.slow
 def test_every_header_occurs_once(mails: dict[str, bytes]) -> None:
     for name, mail in mails.items():
         fields = header(mail)
@@ -359,6 +360,7 @@ def test_a_link_is_escaped_in_html_only(renderer: Renderer) -> None:
     assert f'href="{escape(link)}"' in html.get_content()
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.text(alphabet="a=é. \tF\nrom-" + UNSUBSCRIBE, max_size=200)
@@ -376,6 +378,7 @@ def test_any_pieces_survive_their_encoding(pieces: list[str]) -> None:
     assert all(len(line) <= 76 for line in body.split(b"\r\n"))
 
 
+@pytest.mark.slow
 @given(st.text(max_size=150).map(plain).filter(bool))
 def test_any_subject_survives_its_encoding(subject: str) -> None:
     mail = composed(delivery(), Rendered(date=NOW.date(), subject=subject, html=(), text=()))

@@ -47,6 +47,7 @@ def said(rendered: Rendered) -> str:
 # Size
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("papers", [0, 1, 30, 500])
 def test_html_stays_below_the_size_at_which_gmail_cuts(renderer: Renderer, papers: int) -> None:
     rendered = renderer.render(edition(news("graph", many(papers))))
@@ -73,6 +74,7 @@ def test_thirty_papers_with_ordinary_abstracts_all_have_their_excerpt(renderer: 
     assert excerpts(rendered) == 30
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("abstracts", ["full", "excerpt", "none"])
 @pytest.mark.parametrize("keywords", [1, 8, 100])
 def test_every_one_of_three_hundred_papers_has_its_line(
@@ -94,6 +96,7 @@ def test_of_more_papers_the_rest_is_counted_under_its_keyword(renderer: Renderer
     assert len(entries(rendered)) + left_out(rendered) == 500
 
 
+@pytest.mark.slow
 def test_text_has_every_paper_whatever_their_number(renderer: Renderer) -> None:
     papers = many(1_000)
     text = "".join(renderer.render(edition(news("graph", papers))).text)
@@ -217,6 +220,7 @@ def test_who_gets_a_line_goes_by_turns() -> None:
     assert fitted(papers, 4, "full", turns=[2, 0, 1]) == ["least", None, "least"]
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.lists(st.integers(1, 500), min_size=4, max_size=4).map(sorted), max_size=20),
     st.integers(0, 5_000),
@@ -300,6 +304,7 @@ def test_days_are_those_of_the_readers_time_zone(zone: str, since: datetime) -> 
 # HTML
 
 
+@pytest.mark.slow
 def test_html_begins_with_a_doctype_and_has_no_parse_errors(renderer: Renderer) -> None:
     for each in (rich(), hostile(), edition(news("graph", many(500))), edition()):
         source = filled(renderer.render(each).html, escape(LINK), PREFERENCES_LINK)
@@ -479,6 +484,7 @@ def test_styles_leave_no_attributes_that_html_does_not_know(renderer: Renderer) 
     assert not root.xpath("//@valign|//@align|//@width|//@height|//@bgcolor")
 
 
+@pytest.mark.slow
 def test_writing_styles_into_the_template_equals_writing_them_into_the_mail(
     tmp_path: Path,
 ) -> None:
@@ -557,6 +563,7 @@ def test_lines_are_wrapped_between_words(text: str, lines: str) -> None:
     assert wrapped(text) == lines
 
 
+@pytest.mark.slow
 @given(st.text(alphabet="ab é/\n", max_size=400))
 def test_wrapping_loses_no_word(text: str) -> None:
     assert wrapped(text).split() == text.split()
@@ -636,6 +643,7 @@ def test_a_template_in_the_configured_folder_takes_the_place_of_ours(tmp_path: P
     assert "Issue 12" in said(rendered)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "old", "new", "message"),
     [

@@ -180,6 +180,7 @@ FRAGMENTS = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(FRAGMENTS)
 @example([r"\$", "x", r"\$"])
 @example(["\\_", "{x}"])
@@ -196,6 +197,7 @@ OPENINGS = (
 STRUCTURES = st.sampled_from([" ", "{\\it ", "\\alpha ", *OPENINGS.split()])
 
 
+@pytest.mark.slow
 @given(st.lists(st.one_of(WORDS, STRUCTURES), max_size=30))
 @example([r"{\it \al}", "pha"])
 def test_no_letter_or_digit_is_lost_but_the_names_of_macros(parts: list[str]) -> None:
@@ -219,6 +221,7 @@ HOSTILE = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hostile", HOSTILE.split())
 def test_hostile_text_takes_time_in_proportion_to_its_length(hostile: str) -> None:
     short, long = hostile * 1_000, hostile * 8_000
@@ -230,6 +233,7 @@ def test_formulas_within_formulas_do_too() -> None:
     assert _seconds(long) < 24 * max(_seconds(short), 0.002)
 
 
+@pytest.mark.slow
 def test_groups_can_be_nested_beyond_any_stack() -> None:
     assert "x" in readable("{" * 50_000 + r"\alpha x" + "}" * 50_000)
     assert "x" in readable("$" + "{" * 50_000 + "x_1" + "}" * 50_000 + "$")

@@ -158,6 +158,7 @@ def test_little_room_is_pointed_out(newsletter: Command, sample: Path, small_dis
     assert "make room" in ended.out
 
 
+@pytest.mark.slow
 def test_an_inbox_is_opened_and_its_mails_counted(sample: Path) -> None:
     assert found(sample, "inbox")[0].mark == "note"
     add(sample, '[inbox]\nkind = "maildir"\npath = "mail"')
@@ -170,6 +171,7 @@ def test_an_inbox_is_opened_and_its_mails_counted(sample: Path) -> None:
     assert (sample / "mail" / "new" / "1").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("status", "code"), [(200, 0), (302, 69), (404, 69), (502, 69)])
 def test_one_click_is_tried_by_nobody(sample: Path, status: int, code: int) -> None:
     with web_server(status=status) as server:
@@ -204,6 +206,7 @@ def test_a_template_that_names_what_is_not_there_fails_the_check(
     assert re.search(r"FAIL templates: .*edition\.html:\d+: 'titel' is undefined", ended.out)
 
 
+@pytest.mark.slow
 def test_suppressions_that_cannot_be_read_fail_the_check(newsletter: Command, sample: Path) -> None:
     (sample / "suppressions.csv").write_text("nobody at all\n")
     assert "note list: suppressions.csv:1: " in newsletter("check", "--offline").out
@@ -236,6 +239,7 @@ def test_a_check_touches_nothing(newsletter: Command, sample: Path) -> None:
 # A test digest
 
 
+@pytest.mark.slow
 def test_a_test_digest_looks_like_a_mail_and_leaves_no_trace(
     newsletter: Command, sample: Path
 ) -> None:
@@ -260,6 +264,7 @@ def test_a_second_test_digest_is_a_mail_of_its_own(sample: Path) -> None:
     assert len(list((sample / "outbox" / "new").iterdir())) == 2
 
 
+@pytest.mark.slow
 def test_a_test_digest_that_is_refused_fails_the_check(newsletter: Command, sample: Path) -> None:
     with SmtpServer(script={"RCPT": ["550 5.1.1 no such user"]}) as server:
         add(sample, f'[smtp]\nhost = "127.0.0.1"\nport = {server.port}\nsecurity = "none"')

@@ -78,6 +78,7 @@ def test_a_phrase_is_looked_up_at_arxiv_by_one_request(tmp_path: Path, replica: 
     assert lines(found)[0] == "graph neural network: 40 papers in 30 days, from arXiv; 1.3 a day"
 
 
+@pytest.mark.slow
 def test_a_phrase_that_the_state_covers_is_looked_up_there(
     tmp_path: Path, replica: Replica
 ) -> None:
@@ -115,6 +116,7 @@ def test_the_judgement_is_one_line(
     assert "\n" not in said
 
 
+@pytest.mark.slow
 def test_more_than_forty_a_day_is_more_than_anybody_reads(tmp_path: Path, replica: Replica) -> None:
     config = configuration(tmp_path, replica, '[[keywords]]\nname = "x"')
     replica.records = [

@@ -102,6 +102,7 @@ def test_a_run_that_did_not_begin_says_nothing_of_keywords_and_deliveries() -> N
     }
 
 
+@pytest.mark.slow
 def test_a_run_pings_its_start_and_its_exit_status_with_report_and_log(
     newsletter: Command, sample: Path
 ) -> None:
@@ -331,6 +332,7 @@ def test_an_alert_that_is_not_taken_is_a_warning_and_goes_again(
     assert len(alert(room, report)) == 1
 
 
+@pytest.mark.slow
 def test_a_run_sends_the_alert_through_its_own_transport(newsletter: Command, sample: Path) -> None:
     monitored(sample, alert_to="owner@example.org")
     newsletter("run", "--now", DAY_ONE)

@@ -5,6 +5,7 @@ from pathlib import Path
 from tests.making.commands import DAY_ONE, DAY_TWO, Command, rewrite
 
 
+@pytest.mark.slow
 def test_a_weekly_reader_is_shown_the_week(newsletter: Command, sample: Path) -> None:
     newsletter("run", "--now", DAY_ONE)
     rewrite(sample / "newsletter.toml", "day1.xml", "day2.xml")
@@ -19,6 +20,7 @@ def test_a_weekly_reader_is_shown_the_week(newsletter: Command, sample: Path) ->
     assert subjects["bjarni@example.org"].endswith(" · Fri 20 November 2026")
 
 
+@pytest.mark.slow
 def test_a_reader_who_wants_no_abstracts_is_shown_none(newsletter: Command, sample: Path) -> None:
     rewrite(sample / "subscribers.csv", "status,format\n", "status,format,abstracts\n")
     newsletter("run", "--now", DAY_ONE)

@@ -284,6 +284,7 @@ def test_nobody_joins_elsewhere_or_by_a_machine(clerk: Clerk, content: bytes) ->
     assert clerk.meaning(content).kind in {"unknown", "automatic", "refused"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "piece", ["<style>", "<a id=", "<!--", "On <a@b>", "<blockquote>", "mri, "]
 )

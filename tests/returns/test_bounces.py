@@ -136,6 +136,7 @@ def test_a_bounce_that_somebody_quotes_or_attaches_is_none_of_theirs() -> None:
     assert reported(message_from_bytes(attached), attached) is None
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_mutilated_bounces_are_read_or_not_but_never_in_the_way(data: st.DataObject) -> None:
     raw = (DSN / data.draw(st.sampled_from(sorted(p.name for p in DSN.iterdir())))).read_bytes()

@@ -92,6 +92,7 @@ def test_an_ok_without_the_mail_is_skipped(office: Office, server: ImapServer, f
 SLOW = pytest.mark.slow
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["NO", "BAD", "drop", "half", pytest.param("hang", marks=SLOW)])
 @pytest.mark.parametrize("place", [1, 2, 4])
 def test_a_mail_that_is_refused_costs_itself_and_is_named(
@@ -295,6 +296,7 @@ NEVER_DONE = (
 HANGING = [pytest.param(*each, marks=SLOW) for each in NEVER_DONE]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("command", "answer"), [*ODD, *HANGING])
 def test_nothing_a_server_says_does_more_than_keep_the_inbox_unread(
     office: Office, server: ImapServer, command: str, answer: bytes | None

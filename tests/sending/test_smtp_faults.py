@@ -60,6 +60,7 @@ def everybody_once(server: SmtpServer, books: Books, count: int) -> None:
 # 21, 22: lost before the dot
 
 
+@pytest.mark.slow
 @DIALOGUES
 @pytest.mark.parametrize("fault", [DROP, RESET])
 @pytest.mark.parametrize("phase", BEFORE_THE_DOT)
@@ -330,6 +331,7 @@ def test_whatever_is_put_off_counts_as_an_error(
     assert 0 < server.most_errors < 20
 
 
+@pytest.mark.slow
 @DIALOGUES
 @pytest.mark.parametrize("limit", [1, 2, 3, 5, 10])
 def test_a_server_that_bears_fewer_errors_is_just_called_again(
@@ -375,6 +377,7 @@ def test_replies_that_trickle_do_not_hold_up_the_run() -> None:
     everybody_once(server, books, 3)
 
 
+@pytest.mark.slow
 def test_a_server_that_does_not_read_runs_into_the_time_out_of_the_text() -> None:
     brisk = replace(HURRY, body=0.3)
     with SmtpServer(script={"body": [HANG]}) as server:
@@ -593,6 +596,7 @@ def test_a_login_that_fails_is_not_tried_twice(
     assert base64.b64encode(b"\0papers\0s3cr3t-horse").decode() not in told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mechanisms", ["PLAIN", "LOGIN", "PLAIN LOGIN"])
 @pytest.mark.parametrize("initial_response", ["taken", "ignored", "refused"])
 def test_a_login_goes_with_or_without_an_initial_response(
@@ -614,6 +618,7 @@ def test_a_login_goes_with_or_without_an_initial_response(
     assert set(server.secrets) <= {("Username:", "papers"), ("Password:", "s3cr3t-horse")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("initial_response", ["taken", "ignored", "refused"])
 @pytest.mark.parametrize(
     "prompts",

@@ -71,6 +71,7 @@ def test_readers_at_other_domains_are_asked_before_more_of_one_that_refuses() ->
     assert "r31@host.example" in first
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("offers", [OFFERED, PLAIN], ids=["pipelined", "plain"])
 @pytest.mark.parametrize("first", [1, 100, 191])
 @pytest.mark.parametrize("reply", ["450 4.2.0 later", "451 4.7.1 Try again later"])
@@ -86,6 +87,7 @@ def test_a_grey_list_delays_those_on_it_and_nobody_else(
     assert "waiting" not in caplog.text
 
 
+@pytest.mark.slow
 def test_a_grey_list_costs_no_more_than_a_mailbox_that_is_busy(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -229,6 +229,7 @@ SPOILT = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", SPOILT, ids=lambda fault: fault.name)
 def test_a_bad_record_costs_that_record_and_the_others_are_listed(
     world: World, fault: Fault
@@ -322,6 +323,7 @@ def test_a_known_paper_that_cannot_be_read_is_not_taken_for_lost(world: World) -
     assert listing.unread == (NEW.local_id,)
 
 
+@pytest.mark.slow
 def test_new_versions_that_cannot_be_read_are_named_too(world: World) -> None:
     world.replica.records = listed(*OLD, FRESH, NEW)
     world.breaks(SPOILT[0])
@@ -399,6 +401,7 @@ def test_a_baseline_without_papers_needs_a_living_index(world: World) -> None:
 # Trust
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", faults.QUICK, ids=lambda fault: fault.name)
 def test_no_fault_passes_for_a_quiet_day(world: World, fault: Fault) -> None:
     new = submitted(1.2, 1)
@@ -414,6 +417,7 @@ def test_no_fault_passes_for_a_quiet_day(world: World, fault: Fault) -> None:
     assert all(each.title.isprintable() for each in listing.papers)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", faults.QUICK, ids=lambda fault: fault.name)
 def test_a_bad_answer_in_arxivs_cache_is_left_behind(world: World, fault: Fault) -> None:
     if fault == faults.DENIED:
@@ -451,6 +455,7 @@ def test_papers_from_outside_the_window_spoil_the_answer(world: World) -> None:
     assert "arXiv ignored the dates: 1 of 41 papers" in listing.reason
 
 
+@pytest.mark.slow
 def test_an_answer_to_another_question_is_not_believed(world: World) -> None:
     world.breaks(
         faults.body_changed("another echo", lambda body: body.replace(b"neural", b"rural"))
@@ -489,6 +494,7 @@ def test_known_papers_that_stay_away_make_the_answer_doubtful(world: World) -> N
     assert "3 of the papers known for this keyword did not come back" in listing.reason
 
 
+@pytest.mark.slow
 def test_a_keyword_that_was_changed_is_not_an_outage(world: World) -> None:
     narrower = replace(GRAPH, categories=("stat.ML", "cs.CV"))
     moved = [replace(each, categories=("cs.LG",)) for each in OLD[:20]]
@@ -533,6 +539,7 @@ def test_after_a_403_nothing_is_asked(world: World) -> None:
 # Replacements
 
 
+@pytest.mark.slow
 def test_new_versions_of_old_papers_are_found_when_wanted(world: World) -> None:
     old = submitted(400, 50)
     revised = replace(old, version=3, updated=NOW - 2 * DAY)
@@ -576,6 +583,7 @@ def test_a_baseline_without_the_new_versions_is_no_answer(world: World) -> None:
 # Manners
 
 
+@pytest.mark.slow
 def test_requests_are_spaced_and_signed(world: World) -> None:
     world.fetch(scope(), scope(RAW, known={}))
     world.fetch(scope(QUIET, known={}))
@@ -591,6 +599,7 @@ def test_waits_grow_and_follow_retry_after(world: World) -> None:
     assert 200 * 3 + 300 <= world.replica.clock.slept <= 1.1 * (200 * 3 + 300)
 
 
+@pytest.mark.slow
 def test_retry_after_0_counts_as_absent_and_a_date_is_understood(world: World) -> None:
     world.breaks(faults.first(1, faults.UNAVAILABLE))
     assert world.listing(scope()).complete
@@ -625,6 +634,7 @@ def test_a_cool_down_from_another_time_is_ignored(world: World) -> None:
     assert world.listing(scope()).complete
 
 
+@pytest.mark.slow
 def test_a_damaged_shared_file_is_no_obstacle(world: World) -> None:
     world.folder.mkdir()
     for content in ("", "{", "[1]", '{"asked": 1e12}'):

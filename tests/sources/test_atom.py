@@ -213,6 +213,7 @@ WHOLE: dict[str, tuple[bytes, str]] = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WHOLE)
 def test_an_answer_out_of_all_proportion_is_refused_at_once(name: str) -> None:
     body, reason = WHOLE[name]
@@ -265,6 +266,7 @@ def test_damage_is_an_error_or_a_feed_but_no_crash(noise: bytes, start: int, end
         parse(whole[:start] + noise + whole[end:])
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.text(st.characters(codec="utf-8", exclude_characters="<>&"), max_size=200))
 def test_any_title_is_one_printable_line(title: str) -> None:
@@ -275,6 +277,7 @@ def test_any_title_is_one_printable_line(title: str) -> None:
         assert not any(ord(character) < 32 for character in paper.title)
 
 
+@pytest.mark.slow
 def test_recorded_answers_are_read() -> None:
     read = {}
     for name, body in recorded_answers().items():

@@ -116,6 +116,7 @@ def test_feedparser_reads_a_whole_answer(replica: Replica) -> None:
     assert [author.name for author in feed.entries[0].authors] == ["José Del Maestro", "B. Other"]
 
 
+@pytest.mark.slow
 def test_odd_papers_survive_the_feed() -> None:
     page = recorded_page(recorded_answers()["q_testing_s0_m100_cfe7536492ca.200.xml"])
     records = odd_records()
@@ -342,6 +343,7 @@ def test_announcements_follow_the_schedule(submitted: str, announced: str) -> No
     assert announcing.mailing(moment) == datetime.fromisoformat(announced).replace(tzinfo=UTC)
 
 
+@pytest.mark.slow
 def test_ids_tell_how_long_papers_were_held() -> None:
     papers = june_papers()
     announced = announcing.announced(papers)

@@ -130,6 +130,7 @@ def test_papers_of_a_baseline_lack_their_data(path: Path) -> None:
         assert len(state.papers.without_data(2)) == 2
 
 
+@pytest.mark.slow
 def test_two_programs_that_migrate_at_once_migrate_once(path: Path) -> None:
     opening = f"State.open(Path({str(path)!r})).database.close()"
     program = f"from pathlib import Path; from newsletter.state.state import State; {opening}"
@@ -163,6 +164,7 @@ def cut_off(folder: Path, how: str) -> list[tuple[str, Path]]:
     return [(ended, Path(path)) for ended, path in lines]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["killed", "full"])
 def test_a_migration_that_is_cut_off_leaves_the_old_file_whole_or_the_new_one(
     tmp_path: Path, migrated: tuple[str, ...], how: str
@@ -182,6 +184,7 @@ def test_a_migration_that_is_cut_off_leaves_the_old_file_whole_or_the_new_one(
     assert versions.count(False) >= {"killed": 20, "full": 5}[how]
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_named_and_not_filled_with_copies(tmp_path: Path) -> None:
     for ended, path in cut_off(tmp_path, "full"):
         copies = list(path.parent.glob(f"{path.name}.backup-*"))

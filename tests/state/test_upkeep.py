@@ -103,6 +103,7 @@ def test_a_backup_can_be_made_while_a_run_is_writing(room: Newsroom) -> None:
         assert copy.readers()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("damage", "problem"),
     [
@@ -206,6 +207,7 @@ def test_ten_thousand_deliveries_are_pruned_into_totals(tmp_path: Path) -> None:
         assert state.deliveries.totals(1) == {"accepted": 10_000}
 
 
+@pytest.mark.slow
 def test_the_state_is_backed_up_and_verified_from_the_command_line(
     newsletter: Command, sample: Path
 ) -> None:

@@ -385,6 +385,7 @@ def test_what_an_editor_saves_meanwhile_is_not_lost(file: Path) -> None:
 names = st.text(st.characters(exclude_categories=["C", "Z"]), max_size=20)
 
 
+@pytest.mark.slow
 @settings(max_examples=25)  # each adds several rows, durably
 @given(st.dictionaries(st.emails(domains=st.just("example.org")), names, max_size=5))
 def test_rows_added_are_rows_read(

@@ -315,6 +315,7 @@ def test_a_header_may_have_line_breaks_in_quotes(file: Path, header: bytes, rows
     assert found.rows == rows
 
 
+@pytest.mark.slow
 def test_the_line_of_a_wrong_byte_is_found_in_a_long_file(file: Path) -> None:
     content = b"email\n" + b"ada@example.org\n" * 9_000 + b"\xe9\n" + b"ada@example.org\n" * 9_000
     with pytest.raises(SubscribersError, match=r"subscribers\.csv:9002: not UTF-8"):
@@ -442,6 +443,7 @@ def test_a_link_to_a_list_is_followed(file: Path, tmp_path: Path) -> None:
     assert len(read(link, keywords=KEYWORDS).subscribers) == 3
 
 
+@pytest.mark.slow
 @given(st.binary())
 def test_random_bytes_are_a_list_or_an_error(
     tmp_path_factory: pytest.TempPathFactory, content: bytes
@@ -457,12 +459,14 @@ def test_random_bytes_are_a_list_or_an_error(
 cells = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]))
 
 
+@pytest.mark.slow
 @given(st.lists(cells, min_size=1), st.sampled_from(",;\t"))
 def test_cells_that_are_written_are_read_back(row: Sequence[str], delimiter: str) -> None:
     raw = delimiter.join(written(cell, delimiter) for cell in row) + "\r\n"
     assert [value(cell) for cell in split(raw, delimiter) or ()] == [cell.strip() for cell in row]
 
 
+@pytest.mark.slow
 @given(st.lists(cells.map(str.strip), min_size=1))
 def test_rows_of_other_programs_are_read_as_they_read_them(row: Sequence[str]) -> None:
     raw = io.StringIO()
@@ -487,6 +491,7 @@ def test_a_hundred_thousand_rows_are_read_in_seconds(file: Path) -> None:
     assert (len(found.subscribers), found.problems) == (100_000, ())
 
 
+@pytest.mark.slow
 def test_unknown_keywords_by_the_thousand_are_named_in_part_and_soon(tmp_path: Path) -> None:
     rows = [
         f"a{n}@example.org,mri; {';'.join(f'mr{i}-{n}' for i in range(900))}" for n in range(99)

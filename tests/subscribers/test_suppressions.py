@@ -222,6 +222,7 @@ def test_forgetting_needs_a_key(file: Path) -> None:
         Suppressions(file).forget("ada@example.org", now=NOW)
 
 
+@pytest.mark.slow
 @given(st.binary())
 def test_random_bytes_are_read_or_refused(
     tmp_path_factory: pytest.TempPathFactory, content: bytes

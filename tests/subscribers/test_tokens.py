@@ -15,6 +15,7 @@ def tokens(*keys: bytes, list_id: str = "daily-papers") -> Tokens:
     return Tokens(keys or (NEW,), list_id)
 
 
+@pytest.mark.slow
 @given(st.emails())
 def test_a_token_names_its_subscriber_and_fits_a_local_part_in_any_case(email: str) -> None:
     token = tokens().token(email)
@@ -37,6 +38,7 @@ def test_the_address_cannot_be_read_from_a_token_or_its_reading() -> None:
     assert NEW.decode() not in repr(tokens().reads(token))
 
 
+@pytest.mark.slow
 @given(st.integers(0, 39), st.sampled_from("abcdefghijklmnopqrstuvwxyz234567"))
 def test_a_token_with_one_other_character_is_refused(position: int, character: str) -> None:
     token = tokens().token("ada@example.org")

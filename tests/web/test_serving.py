@@ -55,6 +55,7 @@ def token(folder: Path, address: str) -> str:
     return Tokens(key_file(folder), "papers").token(address)
 
 
+@pytest.mark.slow
 def test_sigterm_ends_it_with_0(tmp_path: Path) -> None:
     with serving(tmp_path) as (port, process):
         assert requests.get(f"http://127.0.0.1:{port}/healthz", timeout=30).text == "ok\n"
@@ -64,6 +65,7 @@ def test_sigterm_ends_it_with_0(tmp_path: Path) -> None:
         assert "the door is open" in log
 
 
+@pytest.mark.slow
 def test_without_web_it_says_what_is_missing(tmp_path: Path) -> None:
     (tmp_path / "newsletter.toml").write_text(CONFIG.partition("[web]")[0])
     done = subprocess.run(
@@ -78,6 +80,7 @@ def test_without_web_it_says_what_is_missing(tmp_path: Path) -> None:
     assert "write [web] with base_url" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
     with serving(tmp_path) as (port, _):
         done = subprocess.run(
@@ -92,6 +95,7 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
     assert f"127.0.0.1:{port} cannot be listened on" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "sent",
     [

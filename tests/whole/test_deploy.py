@@ -414,6 +414,7 @@ def runner(tmp_path: Path) -> Runner:
     return Runner(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.git
 def test_on_github_the_state_of_one_run_is_there_in_the_next(runner: Runner) -> None:
     first = runner.clone()
@@ -433,6 +434,7 @@ def test_on_github_the_state_of_one_run_is_there_in_the_next(runner: Runner) -> 
     assert (third / "data" / "state.sqlite3").read_text() == "issue 2"
 
 
+@pytest.mark.slow
 @pytest.mark.git
 def test_on_github_a_run_that_changed_nothing_is_no_failure(runner: Runner) -> None:
     for _ in range(2):

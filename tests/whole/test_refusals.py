@@ -163,6 +163,7 @@ MATRIX = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "cell", MATRIX[::20], ids=lambda cell: f"{cell.phase} {cell.reply[:12]} {cell.hit}"
 )
@@ -224,6 +225,7 @@ def test_who_was_judged_is_asked_last_the_next_day(tmp_path: Path) -> None:
     assert server.recipients[4:] == [each.email for each in (*readers[1:], readers[0])]
 
 
+@pytest.mark.slow
 def test_an_issue_too_large_for_the_server_goes_out_as_titles(tmp_path: Path) -> None:
     room = Newsroom(tmp_path)
     room.run(now=NOW - DAY)

@@ -73,6 +73,7 @@ IMAP: dict[str, tuple[str, bytes, str, int]] = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", IMAP)
 def test_whatever_an_imap_server_says_the_mails_leave(folder: Path, name: str) -> None:
     command, answer, words, code = IMAP[name]
@@ -123,6 +124,7 @@ MAILS: dict[str, bytes] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MAILS)
 def test_a_mail_made_to_take_long_takes_no_time_worth_speaking_of(name: str) -> None:
     clerk = Clerk(MASTHEAD, keys=KEYS, addresses=lambda: [ADA])
@@ -138,6 +140,7 @@ def test_what_is_said_in_a_mail_of_any_size_is_still_heard() -> None:
     assert clerk.meaning(dsn("exim") + 900_000 * b"x").kind == "bounce"
 
 
+@pytest.mark.slow
 def test_mails_leave_although_the_inbox_is_full_of_what_takes_long(folder: Path) -> None:
     box = MaildirBox(folder / "inbox")
     box.put(*MAILS.values())
@@ -150,6 +153,7 @@ def test_mails_leave_although_the_inbox_is_full_of_what_takes_long(folder: Path)
     assert len(box.mails("newsletter-unknown")) + len(box.mails("newsletter-done")) == len(MAILS)
 
 
+@pytest.mark.slow
 def test_a_mail_that_ended_a_run_is_put_aside_by_the_next(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -166,6 +170,7 @@ def test_a_mail_that_ended_a_run_is_put_aside_by_the_next(
     assert "was being read when a run ended" in caplog.text
 
 
+@pytest.mark.slow
 def test_what_there_was_no_time_for_is_named_and_read_by_the_next(folder: Path) -> None:
     box = MaildirBox(folder / "inbox")
     box.put(*(mail(to="leave@example.org", subject=f"hello {each}") for each in range(9)))
@@ -181,6 +186,7 @@ def test_what_there_was_no_time_for_is_named_and_read_by_the_next(folder: Path) 
     assert box.mails() == []
 
 
+@pytest.mark.slow
 def test_letters_in_a_password_that_the_server_cannot_take_are_told(folder: Path) -> None:
     with imap_server(folder) as server:
         server.capabilities = "IMAP4rev1 MOVE"
@@ -193,6 +199,7 @@ def test_letters_in_a_password_that_the_server_cannot_take_are_told(folder: Path
     assert "au lait" not in told
 
 
+@pytest.mark.slow
 def test_a_refused_login_is_told_by_its_code_alone(folder: Path) -> None:
     refusal = f"{{tag}} NO [AUTHENTICATIONFAILED] {PASSWORD} is not the password\r\n".encode()
     with imap_server(folder) as server:
@@ -205,6 +212,7 @@ def test_a_refused_login_is_told_by_its_code_alone(folder: Path) -> None:
     assert PASSWORD not in told
 
 
+@pytest.mark.slow
 def test_a_mail_that_nobody_asked_for_is_none(folder: Path) -> None:
     letters = {uid: mail(to="leave@example.org", subject=f"hello {uid}") for uid in (1, 2, 3)}
     with imap_server(folder) as server:

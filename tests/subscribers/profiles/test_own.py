@@ -94,6 +94,7 @@ def test_a_single_word_is_a_profile(tmp_path: Path) -> None:
     assert (paper.name, dict(paper.terms)) == ("tomography", {"tomography": 1})
 
 
+@pytest.mark.slow
 def test_5000_papers_are_read_and_the_newest_2000_count(tmp_path: Path) -> None:
     entries = (
         f"@article{{k{n}, title = {{Widget{n}}}, abstract = {{{LONG.format(n)}}},"
@@ -106,6 +107,7 @@ def test_5000_papers_are_read_and_the_newest_2000_count(tmp_path: Path) -> None:
     assert "5,000 papers: the newest 2,000 count" in found.notes
 
 
+@pytest.mark.slow
 def test_10_mb_are_read(tmp_path: Path) -> None:
     lines = (LONG.format(n % 3000) for n in range(10_000_000 // len(LONG)))
     assert 0 < len(in_file(tmp_path, "\n".join(lines)).papers) <= 2000

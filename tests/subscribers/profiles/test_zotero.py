@@ -73,6 +73,7 @@ def test_a_collection_and_a_group_have_addresses_of_their_own(desk: Desk) -> Non
     assert [each.name for each in found.papers] == ["Widgets of kind9 considered"]
 
 
+@pytest.mark.slow
 def test_5000_items_take_at_most_52_requests_and_one_where_nothing_has_changed(desk: Desk) -> None:
     desk.peer.libraries["users/475425"] = [item(number) for number in range(5000)]
     found = desk.read()
@@ -85,6 +86,7 @@ def test_5000_items_take_at_most_52_requests_and_one_where_nothing_has_changed(d
     assert len(desk.peer.asked) == 1
 
 
+@pytest.mark.slow
 def test_100000_items_take_no_more(desk: Desk) -> None:
     desk.peer.libraries["users/475425"] = [item(number) for number in range(100_000)]
     assert "the newest 2,000 count" in desk.read().notes[0]
