@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.making.commands import DAY_ONE, DAY_TWO, Command, rewrite
 
 
