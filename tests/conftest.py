@@ -18,6 +18,7 @@ from newsletter.commands.main import main
 from tests.making.commands import Command, Ended
 from tests.making.disks import mounted
 from tests.making.tools import TOOLS, not_tried
+from tests.peers.postgres import Postgres, postgres
 
 # A busy machine is no defect; pytest's own time-out ends what hangs.
 hypothesis.settings.register_profile("patient", deadline=None)
@@ -61,6 +62,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     reasons = Counter(str(each.longrepr[-1]).removeprefix("Skipped: ") for each in skipped)
     if reasons:
         terminalreporter.write_line(not_tried(reasons))
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Postgres]:
+    """Return a PostgreSQL that all tests of this process share; those that end it start their own.
+
+    A newsletter of a name of its own has a ledger of its own there.
+    """
+    with postgres() as running:
+        yield running
 
 
 _running: list[pytest.Item] = []

@@ -17,6 +17,7 @@ from newsletter.models import Day, Issue, Keyword, Paper
 from newsletter.phrases import counted
 from newsletter.prose import plain
 from newsletter.sources.arxiv import identity
+from newsletter.state.opening import opened, there_is
 from newsletter.state.state import State
 
 _NEWEST = 30  # issues on the first page
@@ -61,7 +62,7 @@ def write_once(config: Config, output: Path | None, *, rebuild: bool) -> list[Pa
     Raises as `destination` does, and as `write`.
     """
     target = destination(config, output)
-    with State.open(config.state.file) as state:
+    with opened(config.place) as state:
         written = write(
             state,
             target,
@@ -77,8 +78,8 @@ def destination(config: Config, output: Path | None) -> Path:
     target = output or config.archive.directory
     if target is None:
         raise ConfigError(["there is no [archive] directory to write to; or name one by --output"])
-    if not config.state.file.exists():
-        raise StateError(config.state.file, "nothing is known yet; try: newsletter run")
+    if not there_is(config.place):
+        raise StateError(config.place.name, "nothing is known yet; try: newsletter run")
     return target
 
 

@@ -15,11 +15,10 @@ _DAYS = 30
 def list_(context: typer.Context, *, as_json: Json = False) -> None:
     """Show each configured keyword with its last 30 days."""
     from newsletter.operating.looks import configured, configured_lines
-    from newsletter.state.state import State
+    from newsletter.state.opening import remembered
 
     config = loaded_config(context)
-    path = config.state.file
-    with State.open(path) if path.exists() else State.blank() as state:
+    with remembered(config.place) as state:
         found = configured(state, config.keywords, days=_DAYS, now=moment(None))
     if as_json:
         say_json(found)

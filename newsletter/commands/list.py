@@ -85,7 +85,7 @@ def show(context: typer.Context, email: Email, *, as_json: Json = False) -> None
     """Show a row, why it is suppressed if so, and the last deliveries; with --json all there is."""
     from newsletter.addresses import folded
     from newsletter.job.personal import stored
-    from newsletter.state.state import State
+    from newsletter.state.opening import opened, there_is
     from newsletter.subscribers.editing import row_of
 
     config = loaded_config(context)
@@ -101,8 +101,8 @@ def show(context: typer.Context, email: Email, *, as_json: Json = False) -> None
         say(f"{column}: {text}")
     reason = _suppressions(config).reason_for(email)
     say(f"suppressed: {reason or 'no'}")
-    if config.state.file.exists():
-        with State.open(config.state.file) as state:
+    if there_is(config.place):
+        with opened(config.place) as state:
             for issue, day, status, reply in state.deliveries.to_address(folded(email)):
                 say(f"issue {issue} of {day}: {status}" + (f" ({said(reply)})" if reply else ""))
     raise typer.Exit(OK if row else DATA)

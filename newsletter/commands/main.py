@@ -3,14 +3,13 @@
 The groups beside it print for themselves; `options` reads the clock and the environment.
 """
 
-import signal
 import sys
 from datetime import datetime
 from itertools import chain
 from math import inf
 from pathlib import Path
 from threading import Event
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -34,6 +33,8 @@ from newsletter.commands.options import (
 )
 from newsletter.commands.papers import archive, papers
 from newsletter.commands.settings import settings
+from newsletter.commands.working.deliver import deliver
+from newsletter.commands.working.stopping import stop_on_signals
 from newsletter.errors import (
     PERMISSION,
     STALE,
@@ -188,11 +189,14 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Do the daily job: finish what is owed, fetch, open today's issue, deliver."""
-    stop = _stop_on_signals()
+    stop = stop_on_signals()
     code = _daily_job(
         context, moment(now), stop, dry_run=dry_run, accept_list=accept_list, as_json=as_json
     )
     raise typer.Exit(code)
+
+
+app.command()(deliver)
 
 
 @app.command()
@@ -218,10 +222,10 @@ def schedule(
     ] = "0 10 * * *",
 ) -> None:
     """Stay in the foreground and run the job at those times: for a container with no cron."""
-    from newsletter.commands.schedule import following, keep
+    from newsletter.commands.working.schedule import following, keep
     from newsletter.moments import iso
 
-    stop = _stop_on_signals()
+    stop = stop_on_signals()
     timezone = loaded_config(context).timezone
     first = parsed(lambda text: following(text, moment(None), timezone), at, "--at")
     log.info("the first run is due at %s", iso(first))
@@ -242,7 +246,7 @@ def serve(
     port: Annotated[int, typer.Option(min=1, max=65535, help="The port.")] = 8080,
 ) -> None:
     """Serve the web part: leave with one click, join with confirmation, change what one gets."""
-    config, stop = loaded_config(context), _stop_on_signals()
+    config, stop = loaded_config(context), stop_on_signals()
     try:
         from newsletter.web.serving import serve as open_door
     except ModuleNotFoundError as error:
@@ -301,10 +305,10 @@ def status(
     limit = None if max_age is None else parsed(age, max_age, "--max-age").total_seconds()
     config = loaded_config(context)
     if issue is not None:
-        shown = issue_lines(config.state.file, issue, whole_addresses=chosen(context).verbose)
+        shown = issue_lines(config.place, issue, whole_addresses=chosen(context).verbose)
         say(*shown)
         return
-    found = current(config.state.file, config.keywords, now=moment(now), once=not as_json)
+    found = current(config.place, config.keywords, now=moment(now), once=not as_json)
     if as_json:
         say_json(found)
     else:
@@ -335,7 +339,7 @@ def _daily_job(
     as_json: bool = False,
 ) -> int:
     """Run the job, tell what came of it, and return the exit code."""
-    from newsletter.commands import progress
+    from newsletter.commands.working import progress
     from newsletter.job import report
     from newsletter.job import run as job
     from newsletter.moments import iso
@@ -375,17 +379,3 @@ def _daily_job(
         say_json(done)
     log.info("%s", report.summary(done), extra={"report": done})
     return result.exit_code
-
-
-def _stop_on_signals() -> Event:
-    """Return an event that the first SIGTERM or SIGINT sets; the second ends the process."""
-    stop = Event()
-
-    def ask(number: int, _frame: Any) -> None:  # noqa: ANN401
-        stop.set()
-        signal.signal(number, signal.SIG_DFL)
-        log.warning("stopping after what is in flight; once more ends at once")
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, ask)
-    return stop

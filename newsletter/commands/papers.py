@@ -34,7 +34,7 @@ def papers(
     as_json: Json = False,
 ) -> None:
     """Print what was announced, oldest first: a line each, with --json an object each."""
-    from newsletter.state.state import State
+    from newsletter.state.opening import opened, there_is
 
     config = loaded_config(context)
     first = parsed(date.fromisoformat, since, "--since") if since else None
@@ -44,9 +44,9 @@ def papers(
 
         hint = did_you_mean(keyword, names)
         raise typer.BadParameter(f"{keyword!r} is not configured{hint}", param_hint="--keyword")
-    if not config.state.file.exists():
+    if not there_is(config.place):
         return
-    with State.open(config.state.file) as state:
+    with opened(config.place) as state:
         for each in state.papers.announced(keyword=keyword, since=first):
             paper = each.paper
             if not as_json:
@@ -107,9 +107,9 @@ def _look_up_past(config: "Config", since: date, *, now: datetime) -> None:
     """Ask arXiv for older papers, and tell of each month; what was kept stays if it ends early."""
     from newsletter.archive.past import fill
     from newsletter.job.parts import arxiv_source
-    from newsletter.state.state import State
+    from newsletter.state.opening import opened
 
     source = arxiv_source(config, attempts=config.source.attempts)
-    with State.open(config.state.file) as state:
+    with opened(config.place) as state:
         for line in fill(source, state, config.keywords, since=since, now=now):
             say(line)

@@ -20,6 +20,7 @@ from newsletter.config import tables
 from newsletter.errors import ConfigError
 from newsletter.models import Keyword, Masthead
 from newsletter.phrases import did_you_mean
+from newsletter.state.engines import Place
 from newsletter.subscribers.reading import name_key
 
 PREFIX = "NEWSLETTER_"
@@ -68,6 +69,19 @@ class Config(tables.Table):
     def timezone(self) -> ZoneInfo:
         """The time zone of the date people see."""
         return ZoneInfo(self.newsletter.timezone)
+
+    @property
+    def place(self) -> Place:
+        """Where the state is."""
+        given = self.state.password
+        return Place(
+            file=self.state.file,
+            url=self.state.url,
+            password=given.get_secret_value() if given else "",
+            newsletter=self.newsletter.id,
+            lease_seconds=self.state.lease_seconds,
+            pool=self.smtp.pool if self.smtp else "default",
+        )
 
     @property
     def masthead(self) -> Masthead:
@@ -249,7 +263,12 @@ class _Draft:
             self._warn_of(f"newsletter.unsubscribe_address: {reason}")
         written_here = [
             f"{table}.{key}"
-            for table, key in (("smtp", "password"), ("inbox", "password"), ("state", "token_key"))
+            for table, key in (
+                ("smtp", "password"),
+                ("inbox", "password"),
+                ("state", "password"),
+                ("state", "token_key"),
+            )
             if key in self._tables.get(table, {}) and (table, key) not in self._origins
         ]
         if written_here and self._path.stat().st_mode & stat.S_IROTH:

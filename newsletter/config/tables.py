@@ -24,6 +24,7 @@ from pydantic import (
 )
 
 from newsletter.addresses import HOST, address, bare, host_problem, is_loopback, mailbox
+from newsletter.config.ledgers import LedgerAddress
 from newsletter.mails.wording import SUBJECT_FIELDS, unknown_fields
 from newsletter.models import Abstracts, Keyword
 from newsletter.phrases import did_you_mean
@@ -258,12 +259,16 @@ class ListFiles(Table):
 
 
 class StateFile(Table):
-    """What must be remembered from run to run.
+    """What must be remembered from run to run: in a file, or with a `url` in PostgreSQL.
 
     `token_key` takes the place of the key file beside the state: lines of keys, the first signs.
     """
 
     file: FilePath = Path("state.sqlite3")
+    url: LedgerAddress = ""
+    password: SecretStr | None = None
+    password_file: FilePath | None = None
+    lease_seconds: Annotated[float, Field(ge=5, le=600)] = 60
     token_key: SecretStr | None = None
 
 
@@ -292,6 +297,8 @@ class Smtp(Login):
     unknown: Literal["resend", "hold"] = "resend"
     dsn: Literal["auto", "off"] = "auto"
     pipelining: Literal["auto", "off"] = "auto"
+    pool: Title = "default"
+    deliver_in_run: bool = True
 
     @field_validator("security")
     @classmethod

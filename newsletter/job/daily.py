@@ -58,9 +58,11 @@ def run(
     returns: Returns | None = None,
     archive: Callable[[Day], object] = lambda _day: None,
     page: Callable[[int], object] = lambda _issue: None,
+    deliver: bool = True,
 ) -> Report:
     """Run the daily job once, as of `now`. Its troubles are in the report, not raised.
 
+    Without `deliver` others send what it opens.
     `page` writes the page of an issue, to which its mails lead, before they leave. `archive` writes
     the rest; it is called with the day when they have left, and makes up for what `page` could not.
     `before` has the readers as the run before left them, by folded address. Only what makes the
@@ -70,7 +72,7 @@ def run(
     state.deliveries.take_up(now=now, max_age=rules.max_age)
     gone = those_gone(state.deliveries.awaiting(), subscribers)
     state.deliveries.withdraw(gone, "no longer on the list, or paused", now=now)
-    troubles = tried(mailroom.deliver, late=False)
+    troubles = tried(mailroom.deliver, late=False) if deliver else ()
     unheard, more = heard(returns, now=now, seconds=EARLY_SECONDS)
     mailable = [each for each in subscribers if not mailroom.suppressions.reason_for(each.email)]
 
@@ -89,7 +91,7 @@ def run(
             _log.info("the page of issue %d is written after the mails: %s", issue.number, trouble)
 
     state.deliveries.take_up(now=now, max_age=rules.max_age)
-    if not stopped(troubles):
+    if deliver and not stopped(troubles):
         troubles = settled(troubles)
         troubles += tried(mailroom.deliver, issue=issue.number if issue else None, late=True)
     if more:
@@ -108,6 +110,7 @@ def run(
         deliveries=state.deliveries.tally(),
         requests=asked.requests,
         list_changes=changes(mailable, before),
+        handed_over=not deliver,
         troubles=troubles + unheard + masses + asked.troubles + unwritten,
     )
     state.history.record_run(as_json(report))

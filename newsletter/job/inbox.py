@@ -35,7 +35,7 @@ from newsletter.returns.mailboxes import Mail, Mailbox, Opener
 from newsletter.returns.meaning import Clerk, MailKind, Meaning
 from newsletter.state.bounces import BounceBook
 from newsletter.state.engines import Book
-from newsletter.subscribers.suppressions import Suppressions
+from newsletter.subscribers.suppressions import KeptOff
 
 DONE, UNKNOWN = "newsletter-done", "newsletter-unknown"
 
@@ -80,7 +80,7 @@ class Returns:
 
     deliveries: Book
     bounces: BounceBook
-    suppressions: Suppressions
+    suppressions: KeptOff
     clerk: Clerk
     opener: Opener | None = None
     desk: Desk | None = None

@@ -28,7 +28,7 @@ from newsletter.models import (
 )
 from newsletter.state.engines import Claim
 from newsletter.state.state import State
-from newsletter.subscribers.suppressions import Suppressions
+from newsletter.subscribers.suppressions import KeptOff
 
 if TYPE_CHECKING:
     from newsletter.job.profiles import Orders
@@ -134,7 +134,7 @@ class Mailroom:
     state: State
     press: Press
     transport: Transport
-    suppressions: Suppressions
+    suppressions: KeptOff
     clock: Callable[[], datetime]
     hold_unknown: bool = False
     stop: Event = field(default_factory=Event)
@@ -146,14 +146,17 @@ class Mailroom:
         Raises TransportError when the transport cannot go on, SubscribersError or OSError when
         the suppressions cannot be read any more: the rest stays outstanding.
         """
-        of = self.state.deliveries.tally().outstanding
-        with self.state.claim(issue=issue, late=late, hold_unknown=self.hold_unknown) as claim:
-            ledger = _Ledger(
-                claim, self.suppressions, self.clock, lambda ended: self.progress(ended, of)
-            )
-            self.transport.send(self._outgoing(claim, ledger), ledger)
-        if ledger.trouble:
-            raise ledger.trouble
+        of = self.state.deliveries.expected()
+        pause: float | None = 0
+        while pause is not None and not self.stop.wait(pause):
+            with self.state.claim(issue=issue, late=late, hold_unknown=self.hold_unknown) as claim:
+                ledger = _Ledger(
+                    claim, self.suppressions, self.clock, lambda ended: self.progress(ended, of)
+                )
+                self.transport.send(self._outgoing(claim, ledger), ledger)
+            if ledger.trouble:
+                raise ledger.trouble
+            pause = claim.pause
 
     def _outgoing(self, claim: Claim, ledger: "_Ledger") -> Iterator[Outgoing]:
         for delivery in self.press.ahead(claim):
@@ -179,7 +182,7 @@ class _Ledger:
     def __init__(
         self,
         claim: Claim,
-        suppressions: Suppressions,
+        suppressions: KeptOff,
         clock: Callable[[], datetime],
         progress: Callable[[int], None],
     ) -> None:
@@ -190,6 +193,10 @@ class _Ledger:
         self._progress = progress
         self._recipients: dict[int, str] = {}  # of what the transport has, by delivery
         self._ended = 0
+
+    def holds(self, delivery: int) -> bool:
+        """Return whether what was granted still may leave."""
+        return self._claim.holds(delivery)
 
     def hand_over(self, delivery: Delivery) -> None:
         """Remember whom a mail is for that the transport is about to get."""
@@ -241,3 +248,7 @@ class Aside:
         for outcome in outcomes.values():
             self.outcome = outcome
         return frozenset(intents)
+
+    def holds(self, _delivery: int) -> bool:
+        """Return True: nobody else has it."""
+        return True

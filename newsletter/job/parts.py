@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from newsletter.sending.doors import Server
     from newsletter.sources.arxiv.source import ArxivSource
     from newsletter.state.state import State
-    from newsletter.subscribers.suppressions import Suppressions
+    from newsletter.subscribers.suppressions import KeptOff, Suppressions
 
 
 def returns(
     config: "Config",
     state: "State",
-    suppressions: "Suppressions",
+    suppressions: "KeptOff",
     listed: Iterable[str],
     *,
     keys: Sequence[bytes],
@@ -111,7 +111,7 @@ def rules(config: "Config") -> "Rules":
 def subscribers(
     config: "Config",
     before: Collection[str],
-    suppressions: "Suppressions",
+    suppressions: "KeptOff",
     *,
     accept_list: bool,
     now: datetime,
@@ -229,16 +229,26 @@ def token_keys(config: "Config", *, create: bool = True, mailed: bool = False) -
     """
     secret = config.state.token_key
     given = secret.get_secret_value() if secret else ""
+    if config.state.url and not given:
+        raise ConfigError(
+            [
+                (
+                    "state.token_key: missing; where machines share a ledger none makes a key"
+                    " of its own: set NEWSLETTER_STATE__TOKEN_KEY to the same 64 random letters on"
+                    " each"
+                )
+            ]
+        )
     return key_file(config.state.file.parent, given=given, create=create, mailed=mailed)
 
 
 def has_mailed(config: "Config") -> bool:
     """Return whether an issue was opened: then keys that are missing were lost."""
-    from newsletter.state.state import State
+    from newsletter.state.opening import opened, there_is
 
-    if not config.state.file.exists():
+    if not there_is(config.place):
         return False
-    with State.open(config.state.file) as state:
+    with opened(config.place) as state:
         return state.newest_issue() > 0
 
 

@@ -8,8 +8,7 @@ from newsletter.addresses import folded
 from newsletter.config.loading import Config
 from newsletter.job.parts import has_mailed, kept_off, token_keys
 from newsletter.phrases import counted
-from newsletter.state.sqlite.lock import only_run
-from newsletter.state.state import State
+from newsletter.state.opening import alone, opened, there_is
 from newsletter.subscribers import editing
 from newsletter.subscribers.tokens import Tokens
 
@@ -33,8 +32,8 @@ def stored(config: Config, email: str) -> dict[str, Any]:
         "deliveries": [],
         "came_back": [],
     }
-    if config.state.file.exists():
-        with State.open(config.state.file) as state:
+    if there_is(config.place):
+        with opened(config.place) as state:
             found["deliveries"] = [
                 {"issue": issue, "date": day, "status": status, "reply": reply}
                 for issue, day, status, reply in state.deliveries.to_address(
@@ -56,9 +55,9 @@ def forget(config: Config, email: str, *, now: datetime) -> list[str]:
     lines = kept_off(config, keys=keys, forgetting=True).forget(email, now=now)
     rows = editing.remove(config.subscribers.file, email)
     deliveries = None
-    if config.state.file.exists():
+    if there_is(config.place):
         alias = f"forgotten:{Tokens(keys, config.newsletter.id).subscriber_id(email)}"
-        with only_run(config.state.file), State.open(config.state.file) as state:
+        with alone(config.place) as state:
             # SQLite knows upper from lower case in ASCII only, and no other spellings.
             spelled = {email, *(x for x in state.recipients() if folded(x) == folded(email))}
             deliveries = sum(state.forget(each, alias=alias, now=now) for each in spelled)

@@ -24,7 +24,10 @@ class PublishedIssue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What a run did. `troubles` did not keep it from ending."""
+    """What a run did. `troubles` did not keep it from ending.
+
+    What is outstanding is somebody else's to send where it was `handed_over`.
+    """
 
     run: datetime
     finished: datetime
@@ -33,17 +36,19 @@ class Report:
     deliveries: Tally = field(default_factory=Tally)
     requests: int = 0
     list_changes: Changes = field(default_factory=Changes)
+    handed_over: bool = False
     troubles: tuple[NewsletterError, ...] = ()
 
     @property
     def exit_code(self) -> int:
         """Return 0 when nothing is outstanding or expired, and every keyword answered in full."""
+        left = 0 if self.handed_over else self.deliveries.outstanding
         unanswered = any(each.outcome == "unknown" or each.unread for each in self.news)
         return most_serious(
             [
                 *(each.exit_code for each in self.troubles),
                 UNAVAILABLE if unanswered else 0,
-                TEMPORARY if self.deliveries.outstanding or self.deliveries.expired else 0,
+                TEMPORARY if left or self.deliveries.expired else 0,
             ]
         )
 
@@ -104,6 +109,11 @@ def summary(report: Mapping[str, Any]) -> str:
     else:  # what is new and what is owed was not found out, or not all of it
         parts = ["broken off", *([_delivery_words(deliveries)] if deliveries["planned"] else [])]
     return "; ".join(parts) + f"; exit {report['exit']}"
+
+
+def mails_summary(report: Mapping[str, Any]) -> str:
+    """Return what became of the mails of the JSON report as one line for people."""
+    return _delivery_words(report["deliveries"])
 
 
 def brief(report: Mapping[str, Any]) -> str:

@@ -1,19 +1,25 @@
-"""Run the daily job, or read the inbox alone, as the configuration says."""
+"""Run the daily job, or read the inbox or deliver alone, as the configuration says."""
 
 import logging
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from math import inf
-from pathlib import Path
 from threading import Event
 
 from newsletter.config.loading import Config
-from newsletter.errors import ArchiveError, ConfigError, InboxError, StoppedError
+from newsletter.errors import (
+    CONFIG,
+    ArchiveError,
+    ConfigError,
+    InboxError,
+    NewsletterError,
+    StoppedError,
+)
 from newsletter.job import asking, daily
 from newsletter.job.inbox import Reading
 from newsletter.job.letters import alerts
@@ -34,8 +40,19 @@ from newsletter.job.parts import (
 from newsletter.job.report import Report
 from newsletter.models import Day
 from newsletter.sending.outbox import Outbox
-from newsletter.state.sqlite.lock import only_run
+from newsletter.state.engines import Place
+from newsletter.state.opening import (
+    PATIENCE,
+    alone,
+    beside,
+    reconciled,
+    remembered,
+    shared_suppressions,
+)
 from newsletter.state.state import State
+
+_GLANCE = 2.0  # seconds between looks for something new to send
+_REST = 30.0  # seconds after the mail server could not be used
 
 _log = logging.getLogger(__name__)
 
@@ -59,11 +76,12 @@ def run(
     all it is tried for `patience_seconds`. `warn` is told of rows of the list that were left out.
     Raises NewsletterError for what stops the job before it begins.
     """
-    path = config.state.file
     stop = stop or Event()
-    with nullcontext() if dry_run else only_run(path), _opened(path, dry_run=dry_run) as state:
+    with _opened(config.place, dry_run=dry_run, stop=stop) as state:
         keys = token_keys(config, mailed=state.newest_issue() > 0)
-        suppressions = kept_off(config, keys=keys)
+        file = kept_off(config, keys=keys)
+        suppressions = shared_suppressions(state, keys=keys) or file
+        reconciled(suppressions, file, now=now)
         before = state.readers()
         people = subscribers(config, before, suppressions, accept_list=accept_list, now=now)
         for problem in (*people.problems, *suppressions.problems):
@@ -101,6 +119,7 @@ def run(
                 mailroom=mailroom,
                 rules=rules(config),
                 now=now,
+                deliver=dry_run or config.smtp is None or config.smtp.deliver_in_run,
                 returns=None
                 if dry_run
                 else returns(config, state, suppressions, listed, keys=keys, stop=stop),
@@ -126,6 +145,7 @@ def run(
                 transport=mailroom.transport,
             )
             report = replace(report, troubles=report.troubles + untold)
+        reconciled(suppressions, file, now=now)
         later = 0 if dry_run else asking.complete_papers(papers_from, state, now=now)
         later += read.requests if read else 0
         return replace(report, requests=report.requests + later)
@@ -140,10 +160,10 @@ def read_inbox(config: Config, *, now: datetime, stop: Event | None = None) -> R
         raise ConfigError(
             ["there is no [inbox] to read; say there where bounces and unsubscribe mails arrive"]
         )
-    path = config.state.file
-    with only_run(path), State.open(path) as state:
+    with alone(config.place, stop=stop) as state:
         keys = token_keys(config, mailed=state.newest_issue() > 0)
-        suppressions = kept_off(config, keys=keys)
+        file = kept_off(config, keys=keys)
+        suppressions = shared_suppressions(state, keys=keys) or file
         listed = (each.email for each in everybody(config).subscribers)
         stop = stop or Event()
         office = returns(config, state, suppressions, listed, keys=keys, stop=stop)
@@ -158,6 +178,62 @@ def read_inbox(config: Config, *, now: datetime, stop: Event | None = None) -> R
             told = InboxError(str(trouble), exit_code=trouble.exit_code)
             reading = replace(reading, trouble=reading.trouble or told)
         return reading
+
+
+def deliver(
+    config: Config,
+    *,
+    clock: Callable[[], datetime],
+    stop: Event,
+    follow: bool = False,
+    progress: Callable[[int, int], None] = lambda _ended, _of: None,
+) -> Report:
+    """Send what is owed once, or until `stop` is set; the report tells what became of it.
+
+    Whoever follows rides out a database and a mail server that are gone; the report's exit code is
+    0 then unless something is in doubt. Raises NewsletterError for what stops it before it begins.
+    """
+    if follow and not config.state.url:
+        problem = (
+            "deliver --follow works beside others, and they would need state.url, a ledger in"
+            " PostgreSQL; with a file, `newsletter run` delivers"
+        )
+        raise ConfigError([problem])
+    began = clock()
+    keys = token_keys(config)
+    patience = inf if follow else PATIENCE
+    with beside(config.place, patience=patience, stop=stop, follow=follow) as state:
+        suppressions = shared_suppressions(state, keys=keys) or kept_off(config, keys=keys)
+        max_age = rules(config).max_age
+
+        def once() -> tuple[NewsletterError, ...]:
+            now = clock()
+            state.deliveries.take_up(now=now, max_age=max_age)
+            room = Mailroom(
+                state=state,
+                press=press(config, state, keys=keys, now=now),
+                transport=transport(config, accepted_lately=0, stop=stop),
+                suppressions=suppressions,
+                clock=clock,
+                hold_unknown=config.smtp is not None and config.smtp.unknown == "hold",
+                stop=stop,
+                progress=progress,
+            )
+            return daily.tried(room.deliver)
+
+        troubles = once()
+        while follow and not stop.wait(_REST if troubles else _GLANCE):
+            for each in troubles:
+                _log.error("%s", each)
+                if each.exit_code == CONFIG:  # nobody but a person can help
+                    raise each
+            troubles = once()
+        return Report(
+            run=began,
+            finished=clock(),
+            deliveries=state.deliveries.own() if follow else state.deliveries.tally(),
+            troubles=() if follow else troubles,
+        )
 
 
 def archived(config: Config, state: State, day: Day) -> None:
@@ -208,14 +284,11 @@ def _accepted_lately(config: Config, state: State, now: datetime) -> int:
 
 
 @contextmanager
-def _opened(path: Path, *, dry_run: bool) -> Iterator[State]:
+def _opened(place: Place, *, dry_run: bool, stop: Event) -> Iterator[State]:
     """Open the state; a dry run gets a copy, and makes no file before the first run."""
     if not dry_run:
-        with State.open(path) as state:
+        with alone(place, stop=stop) as state:
             yield state
-    elif path.exists():
-        with State.open(path) as state, state.snapshot() as copy:
-            yield copy
     else:
-        with State.blank() as blank:
-            yield blank
+        with remembered(place) as state, state.snapshot() as copy:
+            yield copy

@@ -115,6 +115,10 @@ class Ledger(Protocol):
         """
         ...
 
+    def holds(self, delivery: int) -> bool:
+        """Return whether an intent still may leave: asked right before its final dot."""
+        ...
+
 
 class Transport(Protocol):
     """How a message leaves."""

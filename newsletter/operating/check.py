@@ -31,6 +31,7 @@ from newsletter.operating.status import no_run_for, pace_remarks, untold
 from newsletter.phrases import counted
 from newsletter.sending import doors
 from newsletter.sources.arxiv.identity import SOURCE
+from newsletter.state.opening import remembered, there_is
 from newsletter.state.state import State
 from newsletter.subscribers.suppressions import Suppressions
 from newsletter.subscribers.tokens import LENGTH as TOKEN_LENGTH
@@ -153,10 +154,10 @@ def _room(folder: Path, free: int) -> Finding:
 
 
 def _state(config: Config, now: datetime) -> Iterator[Finding]:
-    path = config.state.file
+    path = config.place.name
     keys = parts.token_keys(config, create=False)
     parts.kept_off(config, keys=keys)
-    if not path.exists():
+    if not there_is(config.place):
         yield Finding(what="state", text=f"{path}: none yet; the first run takes a baseline")
         return
     with _remembered(config) as state:
@@ -296,6 +297,5 @@ def _trial(config: Config, recipient: str, now: datetime) -> Iterator[Finding]:
 
 @contextmanager
 def _remembered(config: Config) -> Iterator[State]:
-    path = config.state.file
-    with State.open(path) if path.exists() else State.blank() as state:
+    with remembered(config.place) as state:
         yield state

@@ -20,6 +20,7 @@ from newsletter.phrases import counted
 from newsletter.prose import prose
 from newsletter.sources.arxiv.query import asked
 from newsletter.sources.arxiv.saved import FileSource
+from newsletter.state.opening import remembered
 from newsletter.state.state import State
 
 NEWEST = 10
@@ -146,10 +147,8 @@ def unfound(phrase: str) -> str:
 
 def _remembered(config: Config, keyword: Keyword, *, days: int, now: datetime) -> Brought | None:
     """Look into the state, where a configured keyword has all papers of this one."""
-    path, start = config.state.file, now - timedelta(days=days)
-    if not path.exists():
-        return None
-    with State.open(path) as state:
+    start = now - timedelta(days=days)
+    with remembered(config.place) as state:
         for wider in config.keywords:
             trail = state.trail(wider.name)
             if (

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from itertools import chain, takewhile
-from pathlib import Path
 from typing import Any
 
 from newsletter.addresses import masked
@@ -18,8 +17,9 @@ from newsletter.phrases import counted
 from newsletter.prose import said
 from newsletter.sources.arxiv.identity import SOURCE
 from newsletter.sources.window import SWEEP
+from newsletter.state.engines import Place
+from newsletter.state.opening import holder, opened, there_is
 from newsletter.state.runs import PastRun
-from newsletter.state.sqlite.lock import holder
 from newsletter.state.state import State
 
 SHOWN_RUNS = 5
@@ -44,7 +44,7 @@ def age(text: str) -> timedelta:
 
 
 def current(
-    path: Path, keywords: Sequence[Keyword], *, now: datetime, once: bool = False
+    place: Place, keywords: Sequence[Keyword], *, now: datetime, once: bool = False
 ) -> dict[str, Any]:
     """Return what the state file says, ready for JSON.
 
@@ -57,12 +57,12 @@ def current(
     on record as left out by each exclusion; `outstanding` groups deliveries by issue, status and
     reason. Raises StateError when the file is damaged.
     """
-    if not path.exists():
+    if not there_is(place):
         return {
-            "running": holder(path), "last_run": None, "good_run_age": None, "idle": "",
+            "running": holder(place), "last_run": None, "good_run_age": None, "idle": "",
             "runs": [], "keywords": [], "outstanding": [],
         }  # fmt: skip
-    with State.open(path) as state:
+    with opened(place) as state:
         runs = state.history.runs(limit=100)
         good = state.history.runs(limit=1, exit_code=0)
         idle = no_run_for(state, now=now)
@@ -71,7 +71,7 @@ def current(
         remarks = dict(untold(state, remarked, by="status", now=now) if once else remarked)
         left_out = {each.name: state.papers.left_out(each.name) for each in keywords}
         waiting = state.deliveries.waiting()
-    running = holder(path)
+    running = holder(place)
     return {
         "running": running,
         "last_run": dict(runs[0].report) if runs else None,
@@ -131,15 +131,15 @@ def lines(found: Mapping[str, Any]) -> list[str]:
     return shown
 
 
-def issue_lines(path: Path, issue: int, *, whole_addresses: bool) -> list[str]:
+def issue_lines(place: Place, issue: int, *, whole_addresses: bool) -> list[str]:
     """Return the deliveries of one issue as lines; raises StateError where there is none."""
-    if not path.exists():
-        raise StateError(path, "there is no issue yet; try: newsletter run --dry-run")
-    running = holder(path)
-    with State.open(path) as state:
+    if not there_is(place):
+        raise StateError(place.name, "there is no issue yet; try: newsletter run --dry-run")
+    running = holder(place)
+    with opened(place) as state:
         newest = state.newest_issue()
         if not 1 <= issue <= newest:
-            raise StateError(path, f"has no issue {issue}; the newest is {newest}")
+            raise StateError(place.name, f"has no issue {issue}; the newest is {newest}")
         found = state.deliveries.of_issue(issue)
         totals = state.deliveries.totals(issue)
     shown = [

@@ -12,6 +12,7 @@ from newsletter.job import parts
 from newsletter.mails.render import filled
 from newsletter.models import Delivery, Subscriber
 from newsletter.preview import viewing
+from newsletter.state.opening import opened, there_is
 from newsletter.state.state import State
 
 ANYBODY = "reader@example.org"
@@ -30,12 +31,12 @@ def write(
     All keywords unless a subscriber or a keyword is named. Raises StateError before the first
     issue, ConfigError for a name that is not known.
     """
-    if not config.state.file.exists():
-        raise StateError(config.state.file, "there is no issue yet; try: newsletter run --dry-run")
-    with State.open(config.state.file) as state:
+    if not there_is(config.place):
+        raise StateError(config.place.name, "there is no issue yet; try: newsletter run --dry-run")
+    with opened(config.place) as state:
         number = state.newest_issue()
         if not number:
-            raise StateError(config.state.file, "no issue was opened yet; there is nothing to show")
+            raise StateError(config.place.name, "no issue was opened yet; there is nothing to show")
         reader = _reader(config, subscriber)
         papers_from = parts.source(config, stop=Event())
         profiles = parts.profiles(config, state, papers_from, now=now)

@@ -16,7 +16,7 @@ from newsletter.mails import wording
 from newsletter.models import Profile, Subscriber
 from newsletter.phrases import counted
 from newsletter.prose import prose
-from newsletter.state.state import State
+from newsletter.state.opening import remembered
 
 _WORDS = 15
 _PAPERS = 20
@@ -31,8 +31,7 @@ def lines(config: Config, email: str, *, now: datetime) -> list[str]:
     reader = _reader(config, email)
     if not reader.profile:
         return [f"{reader.email} has no profile: the column `profile` of the list is empty"]
-    there = config.state.file.exists()
-    with State.open(config.state.file) if there else State.blank() as state:
+    with remembered(config.place) as state:
         source = parts.source(config, stop=Event())
         profiles = parts.profiles(config, state, source, now=now)
         profile = profiles.profile(reader.profile)

@@ -7,7 +7,7 @@ import re
 import socket
 import ssl
 from collections import deque
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -65,7 +65,8 @@ class Session:
     Since the login, `taken` counts messages, `served` those on which the server had the last word
     (accepted, or a recipient refused), and `errors` its replies of 4yz and 5yz. `lost` says why the
     connection is over, empty while it is not, and `busy` whether the server ended it by a 421.
-    `deadline` is on the clock that `now` is on.
+    `deadline` is on the clock that `now` is on. `holds` says of a delivery, right before its final
+    dot is written, whether it still may leave.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class Session:
         self.busy = self.leaving = False
         self.taken = self.served = self.errors = 0
         self.given_up: set[str] = set()
+        self.holds: Callable[[int], bool] = lambda _delivery: True
         self._patience = patience
         self._reader = ReplyReader()
         self._unsent: deque[_Step] = deque()
@@ -207,6 +209,9 @@ class Session:
 
     def _flush(self, now: float) -> None:
         while self._out:
+            if not all(map(self.holds, self._dots())):
+                self.abandon("too late to be sure that nobody else sends it")
+                return
             try:
                 count = self.sock.send(self._out)
             except _NOT_YET:
@@ -221,6 +226,12 @@ class Session:
             self._out = self._out[count:]
             if not self._out:
                 self._set_deadline(now)
+
+    def _dots(self) -> Iterator[int]:
+        """Yield the deliveries whose final dot is yet to be written."""
+        for step in self._awaited:
+            if step.outgoing and step.phase == "dot" and step.end > self._written:
+                yield step.outgoing.delivery
 
     def _read(self, now: float) -> None:
         more = True

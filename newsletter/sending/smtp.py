@@ -100,6 +100,7 @@ class _Run:
         self._without: set[str] = set()
         self._oversized: list[str] = []
         self._line = Line(iter(()))
+        self._holds: Callable[[int], bool] = lambda _delivery: True
         self._flying: dict[int, Item] = {}
         self._outcomes: dict[int, Outcome] = {}
         self._end_at = inf
@@ -108,6 +109,7 @@ class _Run:
     def work(self, line: Line, ledger: Ledger, *, stop: Event, clock: Callable[[], float]) -> None:
         """Turn until there is nothing left to do."""
         self._line = line
+        self._holds = ledger.holds
         while True:
             now = clock()
             if stop.is_set():
@@ -232,6 +234,7 @@ class _Run:
         for result in events.opened:
             if isinstance(result, Session):
                 result.do_without(self._without)
+                result.holds = self._holds
             else:
                 self._heed_failure(result, now)
         for session in self._pool:

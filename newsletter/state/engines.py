@@ -31,7 +31,11 @@ class Place:
     newsletter: str = ""
     lease_seconds: float = 60.0
     pool: str = "default"
-    per_minute: float = 0.0
+
+    @property
+    def name(self) -> Path | str:
+        """What people know it by."""
+        return self.url or self.file
 
 
 class Answer(Protocol):
@@ -162,6 +166,14 @@ class Book(Protocol):
 
     def withdraw(self, recipients: Iterable[str], reason: str, *, now: datetime) -> None:
         """Suppress what is owed to some recipients."""
+        ...
+
+    def expected(self) -> int:
+        """Return about how many deliveries there are to work on; it costs little to ask."""
+        ...
+
+    def own(self) -> Tally:
+        """Count what this process has sent; what nobody knows of it is outstanding."""
         ...
 
     def tally(self) -> Tally:

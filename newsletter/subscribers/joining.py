@@ -12,7 +12,7 @@ from newsletter.addresses import folded
 from newsletter.models import Subscriber
 from newsletter.subscribers import editing
 from newsletter.subscribers.reading import RowReader
-from newsletter.subscribers.suppressions import Suppressions
+from newsletter.subscribers.suppressions import KeptOff
 
 # Who left by their own will may come back by it; who bounced or complained may not.
 LEFT = "unsubscribed"
@@ -53,7 +53,7 @@ def wish(cells: Mapping[str, str], *, keywords: Sequence[str]) -> Wish:
 def joined(
     path: Path,
     cells: Mapping[str, str],
-    suppressions: Suppressions,
+    suppressions: KeptOff,
     *,
     keywords: Sequence[str],
     asked: datetime,
@@ -75,7 +75,7 @@ def joined(
     return editing.change(path, email, {**chosen, "status": ""}, keywords=keywords)
 
 
-def may_join(suppressions: Suppressions, email: str, *, asked: datetime) -> bool:
+def may_join(suppressions: KeptOff, email: str, *, asked: datetime) -> bool:
     """Return whether an address may be on the list by a wish of `asked`."""
     reason = suppressions.reason_for(email)
     if reason is None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from newsletter.addresses import address, folded
 from newsletter.errors import SubscribersError
@@ -23,7 +23,7 @@ from newsletter.subscribers.listfile import guarded, lines_of, stamp_of, unguard
 LIFTED = "lifted"
 
 _HEADER = ("address", "reason", "since", "detail")
-_FORGOTTEN = "forgotten"
+FORGOTTEN = "forgotten"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +34,35 @@ class Suppression:
     reason: str
     since: str = ""
     detail: str = ""
+
+
+class KeptOff(Protocol):
+    """Who must not be mailed, wherever that is written down."""
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What could not be understood."""
+        ...
+
+    def reason_for(self, address: str, /) -> str | None:
+        """Return why the address must not be mailed, None if it may be, as of `refresh`."""
+        ...
+
+    def entries(self) -> tuple[Suppression, ...]:
+        """Return every suppression in force, oldest first."""
+        ...
+
+    def refresh(self) -> None:
+        """Take in what has changed: cheap enough to ask before every mail."""
+        ...
+
+    def add(self, address: str, /, *, reason: str, now: datetime, detail: str = "") -> None:
+        """Suppress an address, durably; nothing is written if it is for that reason already."""
+        ...
+
+    def remove(self, address: str, /, *, now: datetime, detail: str = "") -> bool:
+        """Lift a suppression. Returns whether there was one."""
+        ...
 
 
 class Suppressions:
@@ -59,7 +88,7 @@ class Suppressions:
         """Return why the address must not be mailed, None if it may be, as of `refresh`."""
         entry = self._entries.get(folded(address))
         if entry is None and self._any_forgotten:
-            hashes = chain.from_iterable(_hashes(address, key) for key in self._keys)
+            hashes = chain.from_iterable(hashes_of(address, key) for key in self._keys)
             entry = next((self._entries[name] for name in hashes if name in self._entries), None)
         return entry.reason if entry else None
 
@@ -89,16 +118,15 @@ class Suppressions:
         Nor if it is forgotten: the file must not learn its name again. Raises ValueError for the
         one reason that would lift it.
         """
-        if reason.strip().lower() == LIFTED:
-            raise ValueError(f"{reason!r} takes a suppression back; write why the address has one")
+        require_reason(reason)
         self.refresh()
-        if self.reason_for(address) not in {reason, _FORGOTTEN}:
+        if self.reason_for(address) not in {reason, FORGOTTEN}:
             self._append(address, reason, now, detail)
 
     def remove(self, address: str, *, now: datetime, detail: str = "") -> bool:
         """Lift a suppression by a line that says so. Returns whether there was one."""
         self.refresh()
-        names = [folded(address), *chain.from_iterable(_hashes(address, k) for k in self._keys)]
+        names = [folded(address), *chain.from_iterable(hashes_of(address, k) for k in self._keys)]
         found = [name for name in names if name in self._entries]
         for name in found:
             self._append(name, LIFTED, now, detail)
@@ -112,13 +140,13 @@ class Suppressions:
         """
         if not self._keys:
             raise ValueError("forgetting somebody needs a key")
-        hashed, _ = _hashes(address, self._keys[0])
+        hashed, _ = hashes_of(address, self._keys[0])
         with locked(self._path):
             lines = lines_of(self._text())
             kept = [line for line in lines if _name(_fields(line)) != folded(address)]
             text = "".join(kept).rstrip("\r\n") or ",".join(_HEADER)
             with replacing(self._path, mode=0o600) as file:
-                file.write(f"{text}\n{_line(hashed, _FORGOTTEN, iso(now), '')}".encode())
+                file.write(f"{text}\n{_line(hashed, FORGOTTEN, iso(now), '')}".encode())
         self.refresh()
         return len(lines) - len(kept)
 
@@ -229,18 +257,24 @@ def _line(*fields: str) -> str:
     return line.getvalue()
 
 
-def _hashes(address: str, key: bytes) -> tuple[str, str]:
+def hashes_of(address: str, key: bytes) -> tuple[str, str]:
     """Return by what a forgotten address is known: with the id of its key, and as once without."""
     digest = hmac.digest(key, b"forgotten\0" + folded(address).encode(), "sha256").hex()
-    return f"{_FORGOTTEN}:{_key_id(key)}:{digest}", f"{_FORGOTTEN}:{digest}"
+    return f"{FORGOTTEN}:{_key_id(key)}:{digest}", f"{FORGOTTEN}:{digest}"
 
 
 def _key_id(key: bytes) -> str:
     return hmac.digest(key, b"key id", "sha256").hex()[:8]
 
 
+def require_reason(reason: str) -> None:
+    """Raise ValueError for the one reason that would lift a suppression."""
+    if reason.strip().lower() == LIFTED:
+        raise ValueError(f"{reason!r} takes a suppression back; write why the address has one")
+
+
 def _is_hash(name: str) -> bool:
-    return name.startswith(f"{_FORGOTTEN}:")
+    return name.startswith(f"{FORGOTTEN}:")
 
 
 def _before_line(file: io.BufferedRandom) -> str:

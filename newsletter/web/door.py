@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -12,8 +13,9 @@ from threading import Event, Lock
 from newsletter.config.loading import Config
 from newsletter.errors import NewsletterError, StateError
 from newsletter.job import parts
-from newsletter.state.state import State
+from newsletter.state.opening import opened, shared_suppressions, there_is
 from newsletter.subscribers import joining
+from newsletter.subscribers.suppressions import KeptOff
 from newsletter.subscribers.tokens import BadToken, Notes, Tokens, keyed_id
 from newsletter.web.limits import Limit
 from newsletter.web.post import Post
@@ -69,6 +71,7 @@ class Door:
             self.tokens, keys=keys, files=[config.subscribers.file], read=self._addresses
         )
         self._suppressions = parts.kept_off(config, keys=keys)
+        self._keys = keys
         self._lock = Lock()
         self._lately: Mapping[str, int] = {}
         self._counted_at = -_FRESH
@@ -99,31 +102,27 @@ class Door:
         """Suppress the owner of a token, durably; nothing happens where there is none."""
         address = self.owner(token)
         if address:
-            with self._lock:
-                self._suppressions.add(
-                    address, reason=joining.LEFT, now=self.clock(), detail="one click"
-                )
+            with self._kept_off() as suppressions:
+                suppressions.add(address, reason=joining.LEFT, now=self.clock(), detail="one click")
 
     def may_join(self, email: str, *, asked: datetime) -> bool:
         """Return whether an address may come by a wish of `asked`."""
-        with self._lock:
-            self._suppressions.refresh()
-            return joining.may_join(self._suppressions, email, asked=asked)
+        with self._kept_off() as suppressions:
+            return joining.may_join(suppressions, email, asked=asked)
 
     def is_kept_off(self, email: str) -> bool:
         """Return whether an address must not be mailed, for whatever reason."""
-        with self._lock:
-            self._suppressions.refresh()
-            return self._suppressions.reason_for(email) is not None
+        with self._kept_off() as suppressions:
+            return suppressions.reason_for(email) is not None
 
     def join(self, cells: Mapping[str, str], *, asked: datetime) -> bool:
         """Put a confirmed wish into the list; False where the address must stay away."""
-        with self._lock:
+        with self._kept_off() as suppressions:
             return bool(
                 joining.joined(
                     self.config.subscribers.file,
                     cells,
-                    self._suppressions,
+                    suppressions,
                     keywords=self.keywords,
                     asked=asked,
                     now=self.clock(),
@@ -142,21 +141,31 @@ class Door:
         """Send the letters that wait, for at most so many seconds."""
         self.post.close(patience=patience)
 
+    @contextmanager
+    def _kept_off(self) -> Iterator[KeptOff]:
+        """Hand out who must not be mailed, as it is now; one thread at a time."""
+        with self._lock:
+            if not self.config.place.url:
+                self._suppressions.refresh()
+                yield self._suppressions
+                return
+            with opened(self.config.place) as state:
+                yield shared_suppressions(state, keys=self._keys) or self._suppressions
+
     def _counts(self) -> dict[str, int]:
-        path = self.config.state.file
-        if not path.exists():
-            return {}
         since = self.clock() - LATELY
         try:
-            with State.open(path) as state:
+            if not there_is(self.config.place):
+                return {}
+            with opened(self.config.place) as state:
                 return {name: state.announced_since(name, since) for name in self.keywords}
         except StateError as error:
             _log.warning("what keywords brought is not known: %s", error)
             return {}
 
     def _addresses(self) -> Iterator[str]:
-        if self.config.state.file.exists():
-            with State.open(self.config.state.file) as state:
+        if there_is(self.config.place):
+            with opened(self.config.place) as state:
                 yield from state.recipients()
         for each in parts.everybody(self.config).subscribers:
             yield each.email

@@ -6,7 +6,7 @@ from io import StringIO
 
 import pytest
 
-from newsletter.commands import progress
+from newsletter.commands.working import progress
 
 
 class Terminal(StringIO):

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from newsletter.commands.schedule import SLICE, following, keep
+from newsletter.commands.working.schedule import SLICE, following, keep
 from newsletter.preview.demo import prepare
 
 BERLIN = ZoneInfo("Europe/Berlin")

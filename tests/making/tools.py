@@ -19,6 +19,12 @@ CANIEMAIL = NODE_MODULES / "caniemail" / "data" / "caniemail.json"
 MKDOCS = Path(__file__).parents[2] / ".venv-docs" / "bin" / "mkdocs"
 VALIDATOR = NODE_MODULES / "vnu-jar" / "build" / "dist" / "vnu.jar"
 
+POSTGRES = max(
+    Path("/usr/lib/postgresql").glob("*/bin"),
+    key=lambda each: int(each.parent.name),
+    default=Path("/usr/lib/postgresql"),
+)
+
 _NPM = "npm ci --prefix tests/mails/browser"
 
 
@@ -53,6 +59,9 @@ TOOLS: Mapping[str, Tool] = {
     "git": Tool(name="git", programs=("git", "bash"), get="apt-get install git"),
     "mount": Tool(name="mount", programs=("mount", "umount"), get="apt-get install mount, as root"),
     "site": Tool(name="MkDocs", files=(MKDOCS,), get="make docs"),
+    "postgres": Tool(
+        name="PostgreSQL", files=(POSTGRES / "initdb",), get="apt-get install postgresql"
+    ),
     "smtpsink": Tool(
         name="Postfix", programs=("smtp-sink", "smtp-source"), get="apt-get install postfix"
     ),

@@ -22,6 +22,7 @@ from newsletter.operating.metrics import exposition
 from newsletter.operating.monitoring import PATIENCE, Watch
 from newsletter.operating.status import current, lines
 from newsletter.sending.outbox import Outbox
+from newsletter.state.engines import Place
 from newsletter.state.state import State
 from tests.making.commands import DAY_ONE, DAY_TWO, Command, rewrite
 from tests.making.mailing import Picky, Refusing
@@ -297,7 +298,8 @@ def test_a_mass_of_refusals_is_in_the_report_the_alert_and_the_status(tmp_path: 
     assert "issue 1 came back from 5 of 5 recipients" in told
     (mail,) = alert(room, report)
     assert "issue 1 came back from 5 of 5 recipients" in mail.get_content().replace("\n", " ")
-    status = "\n".join(lines(current(tmp_path / "state.sqlite3", room.keywords, now=NOW)))
+    place = Place(file=tmp_path / "state.sqlite3")
+    status = "\n".join(lines(current(place, room.keywords, now=NOW)))
     assert "the last run said:" in status
     assert "issue 1 came back from 5 of 5 recipients" in status.replace("\n    ", " ")
     quiet = room.run(now=NOW + DAY)

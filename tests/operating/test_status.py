@@ -16,6 +16,7 @@ from newsletter.operating.status import (
     pace_remarks,
     untold,
 )
+from newsletter.state.engines import Place
 from newsletter.state.sqlite.lock import only_run
 from newsletter.state.state import State
 from tests.making.mailing import Refusing
@@ -31,7 +32,7 @@ def room(tmp_path: Path) -> Newsroom:
 
 
 def found(room: Newsroom, *, days: float = 1) -> dict[str, Any]:
-    return current(room.folder / "state.sqlite3", room.keywords, now=NOW + days * DAY)
+    return current(Place(file=room.folder / "state.sqlite3"), room.keywords, now=NOW + days * DAY)
 
 
 @pytest.mark.parametrize(
@@ -49,11 +50,11 @@ def test_what_is_no_age_is_refused(text: str) -> None:
 
 
 def test_before_the_first_run_there_is_nothing_to_tell(tmp_path: Path) -> None:
-    told = current(tmp_path / "state.sqlite3", (), now=NOW)
+    told = current(Place(file=tmp_path / "state.sqlite3"), (), now=NOW)
     assert told["last_run"] is None
     assert "no run yet" in lines(told)[0]
     with pytest.raises(StateError, match="there is no issue yet"):
-        issue_lines(tmp_path / "state.sqlite3", 1, whole_addresses=False)
+        issue_lines(Place(file=tmp_path / "state.sqlite3"), 1, whole_addresses=False)
     assert not list(tmp_path.iterdir())
 
 
@@ -109,11 +110,11 @@ def test_what_is_outstanding_is_told_with_its_reason(room: Newsroom) -> None:
     room.run()
     assert "  issue 1, 1 mail untried" in lines(found(room))
     path = room.folder / "state.sqlite3"
-    assert issue_lines(path, 1, whole_addresses=False) == ["a***@example.org: untried"]
-    assert issue_lines(path, 1, whole_addresses=True) == ["ada@example.org: untried"]
+    assert issue_lines(Place(file=path), 1, whole_addresses=False) == ["a***@example.org: untried"]
+    assert issue_lines(Place(file=path), 1, whole_addresses=True) == ["ada@example.org: untried"]
     for issue in (2, 10**20):
         with pytest.raises(StateError, match=f"no issue {issue}; the newest is 1"):
-            issue_lines(path, issue, whole_addresses=True)
+            issue_lines(Place(file=path), issue, whole_addresses=True)
 
 
 @pytest.mark.slow
@@ -135,7 +136,9 @@ def test_a_keyword_that_lists_nothing_is_pointed_out_once(room: Newsroom) -> Non
     later = NOW + 17 * DAY
 
     def status(*, once: bool) -> dict[str, str]:
-        said = current(room.folder / "state.sqlite3", room.keywords, now=later, once=once)
+        said = current(
+            Place(file=room.folder / "state.sqlite3"), room.keywords, now=later, once=once
+        )
         return {each["name"]: each["remark"] for each in said["keywords"] if each["remark"]}
 
     with State.open(room.folder / "state.sqlite3") as state:

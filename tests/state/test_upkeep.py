@@ -11,6 +11,7 @@ import pytest
 
 from newsletter.errors import StateError
 from newsletter.operating.status import issue_lines
+from newsletter.state.engines import Place
 from newsletter.state.sqlite.database import Database
 from newsletter.state.sqlite.lock import only_run
 from newsletter.state.state import FileState, State
@@ -168,7 +169,9 @@ def test_old_deliveries_become_totals_and_nothing_is_announced_again(room: Newsr
         assert state.deliveries.totals(1) == {"accepted": 1}
         assert len(state.deliveries.of_issue(2)) == 1
         assert state.problems() == []
-    assert issue_lines(path(room), 1, whole_addresses=True) == ["1 mail accepted, long ago"]
+    assert issue_lines(Place(file=path(room)), 1, whole_addresses=True) == [
+        "1 mail accepted, long ago"
+    ]
     assert [len(mail["Subject"]) > 0 for mail in room.mails()] == [True, True]
     assert room.run(now=later + DAY).issue is None
 

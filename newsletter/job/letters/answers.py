@@ -21,7 +21,7 @@ from newsletter.returns.choosing import ALL
 from newsletter.returns.meaning import MailKind, Meaning
 from newsletter.state.runs import History
 from newsletter.subscribers import editing, joining
-from newsletter.subscribers.suppressions import Suppressions
+from newsletter.subscribers.suppressions import KeptOff
 from newsletter.subscribers.tokens import BadToken, Notes, Tokens
 
 ASKED: Collection[MailKind] = frozenset({"changed", "unclear", "joining", "joined"})
@@ -52,7 +52,7 @@ class Desk:
 
     path: Path
     keywords: Sequence[str]
-    suppressions: Suppressions
+    suppressions: KeptOff
     history: History
     masthead: Masthead
     tokens: Tokens
@@ -272,6 +272,10 @@ class _Book:
     """The ledger of answers, which are nobody's deliveries: what became of each, by number."""
 
     outcomes: dict[int, Outcome] = field(default_factory=dict)
+
+    def holds(self, _delivery: int) -> bool:
+        """Return True: nobody else has it."""
+        return True
 
     def commit(self, outcomes: Mapping[int, Outcome], intents: Collection[int]) -> frozenset[int]:
         """Let everything leave, and note the outcomes."""

@@ -174,6 +174,14 @@ class Deliveries:
             ).fetchall()
         return int(failures)
 
+    def expected(self) -> int:
+        """Return how many deliveries there are to work on."""
+        return self.tally().outstanding
+
+    def own(self) -> Tally:
+        """Count what this process has worked on: nobody else has."""
+        return self.tally()
+
     def tally(self) -> Tally:
         """Count by status the deliveries that were taken up since the file was opened."""
         counts: dict[str, int] = dict(

@@ -1,0 +1,308 @@
+"""What is owed to whom, and what became of it, where many senders work it off in parcels."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+from newsletter.models import FINAL, Delivery, DeliveryStatus, Outcome, Owed, Tally
+from newsletter.moments import iso
+from newsletter.state.engines import json_text
+from newsletter.state.postgres.database import Asked, Database
+from newsletter.state.postgres.parcels import Parcels
+
+PARCEL = 1000  # deliveries
+
+_RECENT = 10  # issues whose refusals are looked at
+
+
+class Deliveries:
+    """The deliveries of a ledger.
+
+    Who was refused lately is in parcels of their own, which come last. With `patient` what was
+    deferred waits until it is due; else it is tried at once, once a claim.
+    """
+
+    def __init__(self, database: Database, *, patient: bool = False) -> None:
+        self._database = database
+        self._patient = patient
+        self._seen: set[int] = set()  # the parcels that were open since this was opened
+        self._before: Counter[str] = Counter()  # what in them had ended when they were first seen
+        self._first_looked: object = None
+        self._tokens: set[int] = set()  # of claims that something was granted to
+        self._ended: Counter[str] = Counter()  # what this process has brought to an end
+        self._expires = ""  # issues opened before this are too old
+
+    def owe(self, db: Asked, issue: int, owed: Iterable[Owed], *, opened: datetime) -> None:
+        """Note what an issue owes, in parcels, in the transaction that publishes it.
+
+        The database sorts: those that share an edition come together, whoever was refused last.
+        """
+        db.execute(
+            "create temporary table owing (after int, recipient text, keywords text, format text,"
+            " frequency text, abstracts text, late boolean) on commit drop"
+        )
+        with db.copying(
+            "copy owing (after, recipient, keywords, format, frequency, abstracts) from stdin"
+        ) as write:
+            for each in owed:
+                write(
+                    (
+                        each.after,
+                        each.recipient,
+                        json_text(each.keywords),
+                        each.format,
+                        each.frequency,
+                        each.abstracts or "",
+                    )
+                )
+        db.execute(
+            "update owing set late = true where recipient in (select recipient from deliveries"
+            " join parcels on parcels.id = parcel where refused and code >= 500"
+            " and status in ('deferred', 'rejected'))"
+        )
+        ((prompt, late, first),) = db.execute(
+            "select count(*) filter (where late is null), count(*) filter (where late),"
+            " (select coalesce(max(id), 0) + 1 from parcels) from owing"
+        ).fetchall()
+        parcels, late_parcels = -(-prompt // PARCEL), -(-late // PARCEL)
+        db.execute(
+            "insert into parcels (id, issue, late, size) select number, :issue,"
+            " number >= :first_late, case when number = :last then :left"
+            " when number = :first_late - 1 then :prompt_left else :parcel end"
+            " from generate_series(cast(:first as bigint), :last) as number",
+            {
+                "issue": issue,
+                "first": first,
+                "first_late": first + parcels,
+                "last": first + parcels + late_parcels - 1,
+                "left": (late or prompt) - ((late_parcels or parcels) - 1) * PARCEL,
+                "prompt_left": prompt - (parcels - 1) * PARCEL,
+                "parcel": PARCEL,
+            },
+        )
+        db.execute(
+            "insert into deliveries (parcel, issue, after, recipient, keywords, format, frequency,"
+            " abstracts, changed) select :first + case when late then :parcels else 0 end"
+            " + (row_number() over (partition by late order by after, keywords, frequency,"
+            " abstracts, format, recipient) - 1) / :parcel as place, :issue, after, recipient,"
+            " keywords, format, frequency, abstracts, :opened from owing"
+            " order by late nulls first, after, keywords, frequency, abstracts, format, recipient",
+            {
+                "first": first,
+                "parcels": parcels,
+                "parcel": PARCEL,
+                "issue": issue,
+                "opened": iso(opened),
+            },
+        )
+
+    def take_up(self, *, now: datetime, max_age: timedelta) -> None:
+        """Begin to work on everything that is outstanding; the tally counts it from here on.
+
+        What was under way when a sender ended becomes `unknown`, and what is too old expires, when
+        somebody leases its parcel.
+        """
+        self._expires = iso(now - max_age)
+        self._database.rows(
+            "with settled as (update issues set settled = 1 where settled = 0 and not exists"
+            " (select 1 from parcels where parcels.issue = number and not done) returning 1)"
+            " select count(*) from settled"
+        )
+        found = self._database.rows("select id from parcels where not done")
+        new = [parcel for (parcel,) in found if parcel not in self._seen]
+        if new:
+            self._before.update(self._counts(new, ended=True))
+            self._seen.update(new)
+
+    def claim(
+        self, *, issue: int | None = None, late: bool | None = None, hold_unknown: bool = False
+    ) -> Parcels:
+        """Claim parcels for one delivery run: see `Book.claim`."""
+        return Parcels(
+            self._database,
+            read=delivery_from,
+            issue=issue,
+            late=late,
+            hold_unknown=hold_unknown,
+            patient=self._patient,
+            expires=self._expires,
+            horizon=self._horizon,
+            noted=self._note,
+        )
+
+    def awaiting(self) -> list[str]:
+        """Return everybody who is owed something."""
+        found = self._database.rows("select distinct recipient from outstanding")
+        return [address for (address,) in found]
+
+    def withdraw(self, recipients: Iterable[str], reason: str, *, now: datetime) -> None:
+        """Suppress what is owed to some recipients, but for what is under way."""
+        gone = list(recipients)
+        if not gone:
+            return
+        with self._database.transaction() as db:
+            db.execute(
+                "update deliveries set status = 'suppressed', changed = ?, reply = ?"
+                " where recipient = any(?) and status in ('untried', 'deferred', 'unknown')",
+                (iso(now), reason, gone),
+            )
+
+    def expected(self) -> int:
+        """Return about how many deliveries there are to work on, by what parcels began with."""
+        ((number,),) = self._database.rows(
+            "select coalesce(sum(size), 0) from parcels where not done and not held"
+        )
+        return int(number)
+
+    def own(self) -> Tally:
+        """Count what this process has sent; what nobody knows of it is outstanding."""
+        ((doubtful,),) = self._database.rows(
+            "select count(*) from outstanding where status in ('sending', 'unknown')"
+            " and token = any(?)",
+            list(self._tokens),
+        )
+        return Tally(
+            **{status: self._ended[status] for status in FINAL},
+            unknown=doubtful,
+            outstanding=doubtful,
+        )
+
+    def tally(self) -> Tally:
+        """Count by status the deliveries that were taken up, whoever has worked on them."""
+        counts = self._counts(list(self._seen))
+        counts.subtract(self._before)
+        outstanding = sum(number for status, number in counts.items() if status not in FINAL)
+        return Tally(
+            **{status: counts.get(status, 0) for status in (*FINAL, "deferred", "unknown")},
+            outstanding=outstanding,
+        )
+
+    def rejections(self) -> list[tuple[str, int, str]]:
+        """Return what servers refused of the last issues as (address, issue, reply)."""
+        return self._database.rows(
+            "select recipient, issue, code || ' ' || reply from deliveries where parcel in"
+            " (select id from parcels where refused"
+            " and issue > (select coalesce(max(number), 0) from issues) - ?)"
+            " and status = 'rejected' and code >= 500",
+            _RECENT,
+        )
+
+    def accepted_since(self, moment: datetime, *, upto: datetime) -> int:
+        """Return 0: what may leave in a minute all senders know from the ledger's own rate."""
+        del moment, upto
+        return 0
+
+    def expired_since(self, moment: datetime) -> int:
+        """Count the deliveries that expired after `moment`."""
+        ((number,),) = self._database.rows(
+            "select count(*) from deliveries where status = 'expired' and changed > ?", iso(moment)
+        )
+        return int(number)
+
+    def waiting(self) -> list[tuple[int, DeliveryStatus, str, int]]:
+        """Return what is outstanding as (issue, status, last reply, how many)."""
+        return self._database.rows(
+            "select issue, status, reply, count(*) from outstanding"
+            " group by issue, status, reply order by issue, status, reply"
+        )
+
+    def of_issue(self, issue: int) -> list[tuple[str, DeliveryStatus, int, str]]:
+        """Return the deliveries of an issue as (recipient, status, attempts, reply)."""
+        return self._database.rows(
+            "select recipient, status, attempts, reply from deliveries"
+            " where parcel in (select id from parcels where issue = ?)"
+            " order by recipient, keywords",
+            issue,
+        )
+
+    def to_address(self, address: str, *, limit: int = 10) -> list[tuple[int, str, str, str]]:
+        """Return the last deliveries to an address as (issue, date, status, reply)."""
+        return self._database.rows(
+            "select issue, date, status, reply from deliveries join issues on number = issue"
+            " where lower(recipient) = lower(?) order by parcel desc, id desc limit ?",
+            address,
+            limit,
+        )
+
+    def totals(self, issue: int) -> dict[DeliveryStatus, int]:
+        """Return how many deliveries of an issue were turned into totals, by status."""
+        return dict(
+            self._database.rows("select status, deliveries from totals where issue = ?", issue)
+        )
+
+    def forget(self, db: Asked, address: str, *, alias: str, now: datetime) -> int:
+        """Put `alias` in the place of an address; what is outstanding is suppressed."""
+        db.execute(
+            "update deliveries set status = 'suppressed', changed = ? where"
+            " lower(recipient) = lower(?) and status in ('untried', 'deferred', 'unknown')",
+            (iso(now), address),
+        )
+        return db.execute(
+            "update deliveries set recipient = ?, reply = '' where lower(recipient) = lower(?)",
+            (alias, address),
+        ).rowcount
+
+    def prune(self, db: Asked, *, before: datetime) -> None:
+        """Turn the ended deliveries of issues opened before into totals."""
+        db.execute(
+            "with old as (delete from deliveries where parcel in (select parcels.id from parcels"
+            " join issues on number = parcels.issue where opened < ?)"
+            " and status in ('accepted', 'rejected', 'suppressed', 'expired')"
+            " returning issue, status)"
+            " insert into totals select issue, status, count(*) from old group by issue, status"
+            " on conflict (issue, status)"
+            " do update set deliveries = totals.deliveries + excluded.deliveries",
+            (iso(before),),
+        )
+
+    def _horizon(self) -> object:
+        """Return until when leases run that nobody has renewed since this was first asked."""
+        if self._first_looked is None:
+            ((self._first_looked,),) = self._database.rows(
+                "select clock_timestamp() + make_interval(secs => ?)",
+                self._database.place.lease_seconds,
+            )
+        return self._first_looked
+
+    def _note(self, token: int, outcomes: Iterable[Outcome]) -> None:
+        """Remember what this process has done."""
+        self._tokens.add(token)
+        self._ended.update(each.status for each in outcomes if each.status in FINAL)
+
+    def _counts(self, parcels: Sequence[int], *, ended: bool = False) -> Counter[str]:
+        return Counter(
+            dict(
+                self._database.rows(
+                    "select status, count(*) from deliveries where parcel = any(?)"
+                    " and (not ? or status in ('accepted', 'rejected', 'suppressed', 'expired'))"
+                    " group by status",
+                    list(parcels),
+                    ended,
+                )
+            )
+        )
+
+
+@lru_cache(maxsize=64)  # people with the same keywords come one after the other
+def _keywords(text: str) -> tuple[str, ...]:
+    return tuple(json.loads(text))
+
+
+def delivery_from(row: Sequence[Any]) -> Delivery:
+    """Return what a row is that a claim has read."""
+    id_, issue, after, recipient, keywords, format_, frequency, abstracts, status, attempts = row
+    return Delivery(
+        id=id_,
+        issue=issue,
+        after=after,
+        recipient=recipient,
+        keywords=_keywords(keywords),
+        format=format_,
+        frequency=frequency,
+        abstracts=abstracts or None,
+        status=status,
+        attempts=attempts,
+    )

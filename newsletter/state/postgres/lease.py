@@ -1,0 +1,58 @@
+"""One run at a time: the lease on the daily job, renewed for as long as the run lasts."""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from threading import Event, Thread
+
+from newsletter.errors import LockedError, StateError
+from newsletter.state.postgres.database import Database
+
+
+@contextmanager
+def only_run(database: Database) -> Iterator[None]:
+    """Keep other runs out for as long as the context lasts; raise LockedError where one is there.
+
+    The lease of a run that was killed ends by itself. What this run commits, it commits under the
+    lease: where it was too slow to renew it, and another began, nothing more is written.
+    """
+    me = f"process {os.getpid()} on {socket.gethostname()}"
+    with database.transaction() as db:
+        taken = db.execute(
+            "insert into leases (name, owner, token, until)"
+            " values ('job', ?, nextval('token'), clock_timestamp() + make_interval(secs => ?))"
+            " on conflict (name) do update set owner = excluded.owner, token = excluded.token,"
+            " until = excluded.until where leases.until < clock_timestamp() returning token",
+            (me, database.place.lease_seconds),
+        ).fetchone()
+    if taken is None:
+        raise LockedError(database.path, holder(database) or "it has just ended")
+    database.leading = taken[0]
+    ended = Event()
+    renewing = Thread(target=_renew_on, args=(database, ended), name="job lease", daemon=True)
+    renewing.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        renewing.join()
+        with suppress(StateError):
+            database.rows(
+                "delete from leases where name = 'job' and token = ? returning 1", database.leading
+            )
+        database.leading = None
+
+
+def holder(database: Database) -> str:
+    """Return who has the lease on the daily job, empty where nobody has."""
+    found = database.rows(
+        "select owner from leases where name = 'job' and until > clock_timestamp()"
+    )
+    return str(found[0][0]) if found else ""
+
+
+def _renew_on(database: Database, ended: Event) -> None:
+    while not ended.wait(database.place.lease_seconds / 3):
+        with suppress(StateError):
+            database.asked(database.lead, patience=0)

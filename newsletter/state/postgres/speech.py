@@ -1,0 +1,34 @@
+"""Say the questions of the books in the words of psycopg, every table in its schema. Pure."""
+
+import re
+from functools import lru_cache
+from importlib import resources
+from typing import LiteralString
+
+_NAMES = (
+    "about|alerts|announced|bounces|deliveries|digests|ended|held|issues|keywords|lacking|leases"
+    "|looked_up|mailed|mails_read|outstanding|papers|parcels|past|rates|readers|runs|senders"
+    "|suppressions|totals"
+)
+_TABLE = re.compile(rf"\b(from|join|into|update|table)\s+({_NAMES})\b")
+_FUNCTION = re.compile(r"\b(json_each|json_group_array|instr)\(")
+_NAMED = re.compile(r"(?<![:\w]):([a-z_]+)")
+
+
+def schema_of(newsletter: str) -> str:
+    """Return the schema that a newsletter has in its database; PostgreSQL takes 63 octets."""
+    return f"newsletter {newsletter}"[:63]
+
+
+@lru_cache(maxsize=512)
+def spoken(sql: str, schema: str) -> LiteralString:
+    """Return a question with psycopg's places for values."""
+    text = _NAMED.sub(r"%(\1)s", sql.replace("%", "%%").replace("?", "%s"))
+    text = text.replace("nextval('token')", f"nextval('\"{schema}\".token')")
+    text = _TABLE.sub(rf'\1 "{schema}".\2', text)
+    return _FUNCTION.sub(rf'"{schema}".\1(', text)
+
+
+def script(name: str) -> LiteralString:
+    """Return a script of this folder."""
+    return resources.files("newsletter.state.postgres").joinpath(name).read_text("utf-8")

@@ -1,0 +1,126 @@
+"""A PostgreSQL of our own: in a temporary folder, as a user that is not root, ended by its pid."""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.making.tools import POSTGRES
+from tests.peers.ports import free_port
+
+PASSWORD = "p@ss:w/rd%&'\" \\"
+
+
+@dataclass
+class Postgres:
+    """A server that can be ended in every way, and started again."""
+
+    folder: Path
+    port: int
+    settings: Mapping[str, str] = field(default_factory=dict)
+    process: "subprocess.Popen[bytes] | None" = None
+
+    def url(self, role: str = "newsletter", database: str = "newsletter") -> str:
+        return f"postgresql://{role}@127.0.0.1:{self.port}/{database}"
+
+    def start(self) -> None:
+        options = [f"--{name}={value}" for name, value in self.settings.items()]
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [POSTGRES / "postgres", "-D", self.folder / "data", *options],
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                **_as_nobody(),
+            )
+        self.wait()
+
+    def wait(self) -> None:
+        for _ in range(600):
+            ready = subprocess.run(
+                [POSTGRES / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)],
+                check=False,
+            )
+            if ready.returncode == 0:
+                return
+            time.sleep(0.05)
+        raise TimeoutError((self.folder / "log").read_text()[-2000:])
+
+    def kill(self) -> None:
+        """End it as a power cut does, with all that it started; nothing is written any more."""
+        assert self.process
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        for pid in (self.process.pid, *map(int, children.split())):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.process.wait()
+        (self.folder / "data" / "postmaster.pid").unlink(missing_ok=True)
+
+    def stop(self) -> None:
+        """End it at once but in order."""
+        assert self.process
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(60)
+
+    def sql(self, *statements: str, database: str = "newsletter") -> str:
+        """Let the server's owner say something to it."""
+        command: list[str | Path] = [POSTGRES / "psql", "-X", "-q", "-A", "-t"]
+        command += ["-v", "ON_ERROR_STOP=1", "-h", self.folder, "-p", str(self.port)]
+        command += ["-U", "owner", "-d", database]
+        command += [part for each in statements for part in ("-c", each)]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+@contextmanager
+def postgres(**settings: str) -> Iterator[Postgres]:
+    """Run a server with a role and a database `newsletter`, whose password is `PASSWORD`."""
+    folder = Path(tempfile.mkdtemp(prefix="newsletter-pg-"))
+    folder.chmod(0o755)
+    try:
+        if os.getuid() == 0:
+            shutil.chown(folder, "postgres", "postgres")
+        port = free_port()
+        command: list[str | Path] = [POSTGRES / "initdb", "-D", folder / "data", "-U", "owner"]
+        command += ["--no-sync", "-E", "UTF8", "--locale=C.UTF-8", "--auth-local=trust"]
+        command += ["--auth-host=scram-sha-256"]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, **_as_nobody())
+        server = Postgres(
+            folder,
+            port,
+            {
+                "port": str(port),
+                "listen_addresses": "127.0.0.1",
+                "unix_socket_directories": str(folder),
+                "shared_buffers": "64MB",
+                "max_connections": "60",
+                "autovacuum_naptime": "60s",
+                **settings,
+            },
+        )
+        server.start()
+        try:
+            quoted = PASSWORD.replace("'", "''")
+            server.sql(
+                f"create role newsletter login password '{quoted}'",
+                "create database newsletter owner newsletter",
+                database="postgres",
+            )
+            yield server
+        finally:
+            if server.process and server.process.poll() is None:
+                server.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _as_nobody() -> dict[str, Any]:
+    """Return as whom the server runs: it refuses to be root."""
+    if os.getuid() != 0:
+        return {}
+    return {"user": "postgres", "group": "postgres", "extra_groups": []}

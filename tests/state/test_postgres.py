@@ -1,0 +1,255 @@
+"""A server that is not as it should be, and others that it is shared with."""
+
+import socket
+import struct
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from newsletter.errors import StateError
+from newsletter.state import opening
+from newsletter.state.engines import Place
+from newsletter.state.postgres.database import Database
+from newsletter.state.postgres.suppressions import SharedSuppressions
+from newsletter.subscribers.suppressions import Suppressions
+from tests.making.papers import NOW
+from tests.peers.postgres import PASSWORD, Postgres, postgres
+
+pytestmark = pytest.mark.postgres
+
+_numbers = count(1)
+
+
+@pytest.fixture
+def place(server: Postgres, tmp_path: Path) -> Place:
+    return Place(
+        file=tmp_path / "none",
+        url=server.url(),
+        password=PASSWORD,
+        newsletter=f"odd-{next(_numbers)}",
+        lease_seconds=1,
+    )
+
+
+def refusal(place: Place) -> StateError:
+    with pytest.raises(StateError) as raised, opening.opened(place):
+        pass
+    assert PASSWORD not in str(raised.value)
+    return raised.value
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "words"),
+    [
+        ({"url": "postgresql://newsletter@no.such.host.invalid/x"}, 78, "is the host in state.url"),
+        ({"password": "wrong"}, 78, "is NEWSLETTER_STATE__PASSWORD right"),
+        ({"password": ""}, 78, "set NEWSLETTER_STATE__PASSWORD"),
+        ({"url": "postgresql://newsletter@127.0.0.1:1/newsletter"}, 74, "refused"),
+    ],
+)
+def test_what_cannot_be_reached_is_said_with_what_to_do(
+    place: Place, change: dict[str, str], code: int, words: str
+) -> None:
+    error = refusal(replace(place, **change))  # type: ignore[arg-type]
+    assert error.exit_code == code
+    assert words in str(error)
+
+
+def test_a_database_that_is_not_there_is_said(server: Postgres, place: Place) -> None:
+    error = refusal(replace(place, url=server.url(database="nowhere")))
+    assert error.exit_code == 78
+    assert "create it, or correct state.url" in str(error)
+
+
+def test_a_schema_of_another_program_is_left_alone(server: Postgres, place: Place) -> None:
+    server.sql(
+        f'create schema "newsletter {place.newsletter}" authorization newsletter',
+        f'create table "newsletter {place.newsletter}".things (id int)',
+    )
+    error = refusal(place)
+    assert (error.exit_code, "another program" in str(error)) == (78, True)
+
+
+def test_the_ledger_of_another_newsletter_is_left_alone(server: Postgres, place: Place) -> None:
+    with opening.opened(place):
+        pass
+    server.sql(f"update \"newsletter {place.newsletter}\".about set newsletter = 'other'")
+    error = refusal(place)
+    assert (error.exit_code, "correct newsletter.id" in str(error)) == (78, True)
+
+
+def test_a_ledger_of_a_newer_version_is_left_alone(server: Postgres, place: Place) -> None:
+    with opening.opened(place):
+        pass
+    server.sql(f'update "newsletter {place.newsletter}".about set version = 99')
+    error = refusal(place)
+    assert (error.exit_code, "newer version" in str(error)) == (78, True)
+
+
+def test_a_role_that_may_not_create_its_schema_is_told(server: Postgres, place: Place) -> None:
+    quoted = PASSWORD.replace("'", "''")
+    server.sql(f"create role reader login password '{quoted}'")
+    error = refusal(replace(place, url=server.url("reader")))
+    assert (error.exit_code, "grant create on database" in str(error)) == (78, True)
+
+
+@pytest.mark.parametrize("commit", ["off", "local"])
+def test_a_role_whose_commits_can_be_forgotten_is_refused(
+    server: Postgres, place: Place, commit: str
+) -> None:
+    server.sql(f"alter role newsletter set synchronous_commit = {commit}")
+    try:
+        error = refusal(place)
+    finally:
+        server.sql("alter role newsletter reset synchronous_commit")
+    assert error.exit_code == 78
+    assert f"synchronous_commit is {commit}" in str(error)
+
+
+def test_a_server_that_does_not_sync_is_refused(place: Place) -> None:
+    with postgres(fsync="off") as server:
+        error = refusal(replace(place, url=server.url()))
+    assert (error.exit_code, "fsync" in str(error)) == (78, True)
+
+
+def test_too_many_connections_are_waited_for_and_then_said(server: Postgres, place: Place) -> None:
+    with opening.opened(place):
+        server.sql("alter role newsletter connection limit 1")
+        try:
+            error = refusal(place)
+        finally:
+            server.sql("alter role newsletter connection limit -1")
+    assert (error.exit_code, "run fewer senders" in str(error)) == (75, True)
+
+
+def test_an_old_server_is_refused(place: Place) -> None:
+    with old_server() as port:
+        error = refusal(replace(place, url=f"postgresql://newsletter@127.0.0.1:{port}/newsletter"))
+    assert error.exit_code == 78
+    assert "PostgreSQL 12.9; 13 or newer" in str(error)
+
+
+def test_a_dump_restored_on_another_server_is_noticed(server: Postgres, place: Place) -> None:
+    with opening.opened(place):
+        pass
+    server.sql(f"update \"newsletter {place.newsletter}\".about set cluster = '1'")
+    error = refusal(place)
+    assert (error.exit_code, "newsletter state restored" in str(error)) == (74, True)
+
+
+def test_two_newsletters_in_one_database_know_nothing_of_each_other(place: Place) -> None:
+    other = replace(place, newsletter=f"{place.newsletter}.other")
+    with opening.opened(place) as state, opening.opened(other) as beside:
+        state.history.note_told(["disk"], now=NOW)
+        assert beside.history.last_told("disk") is None
+
+
+def test_a_question_is_asked_again_when_the_server_is_back(tmp_path: Path) -> None:
+    with postgres() as own:
+        place = Place(file=tmp_path / "none", url=own.url(), password=PASSWORD, newsletter="papers")
+        database = Database(place, patience=30)
+        database.open()
+        began = database.connected_at
+        own.kill()
+        threading.Timer(1.0, own.start).start()
+        assert database.rows("select 1") == [(1,)]
+        assert database.connected_at > began
+        with database.transaction() as db:
+            db.execute("insert into alerts values ('disk', 'now')")
+        database.close()
+
+
+def test_a_lease_on_the_job_ends_by_itself_and_what_it_did_not_commit_is_nothing(
+    place: Place,
+) -> None:
+    with opening.alone(place) as first:
+        assert isinstance(first.database, Database)
+        token = first.database.leading
+        with opening.opened(place) as beside:
+            beside.database.rows(
+                "update leases set until = clock_timestamp() - make_interval(secs => 1)"
+                " where token = ? returning 1",
+                token,
+            )
+        with opening.alone(place) as second:
+            second.history.note_told(["mine"], now=NOW)
+            with pytest.raises(StateError, match="lost its lease"):
+                first.history.note_told(["disk"], now=NOW)
+            assert second.history.last_told("disk") is None
+
+
+def test_who_leaves_elsewhere_is_heard_by_all_and_written_into_the_file(
+    place: Place, tmp_path: Path
+) -> None:
+    file = Suppressions(tmp_path / "suppressions.csv", keys=[b"k" * 32])
+    file.add("old@example.org", reason="bounced", now=NOW)
+    with opening.opened(place) as job, opening.opened(place) as door:
+        assert isinstance(job.database, Database)
+        assert isinstance(door.database, Database)
+        here = SharedSuppressions(job.database, keys=[b"k" * 32])
+        there = SharedSuppressions(door.database, keys=[b"k" * 32])
+        here.reconcile(file, now=NOW)
+        there.add("Ada@Example.org", reason="unsubscribed", now=NOW, detail="one click")
+        time.sleep(1.1)
+        here.refresh()
+        assert here.reason_for("ada@example.org") == "unsubscribed"
+        assert here.reason_for("old@example.org") == "bounced"
+        here.reconcile(file, now=NOW)
+        assert file.reason_for("ada@example.org") == "unsubscribed"
+        file.remove("old@example.org", now=NOW)
+        file.forget("ada@example.org", now=NOW)
+        here.reconcile(file, now=NOW)
+        assert here.reason_for("old@example.org") is None
+        assert here.reason_for("ada@example.org") == "forgotten"
+        there.add("ada@example.org", reason="unsubscribed", now=NOW)
+        assert "ada@" not in (tmp_path / "suppressions.csv").read_text()
+
+
+@contextmanager
+def old_server() -> Iterator[int]:
+    """Answer as PostgreSQL 12 does, up to the first question."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def message(kind: bytes, body: bytes) -> bytes:
+        return kind + struct.pack("!i", len(body) + 4) + body
+
+    def serve() -> None:
+        while True:
+            try:
+                sock, _ = listener.accept()
+            except OSError:
+                return
+            with sock:
+                while True:
+                    head = sock.recv(8)
+                    if len(head) < 8:
+                        break
+                    length, code = struct.unpack("!ii", head)
+                    sock.recv(length - 8)
+                    if code in {80877103, 80877104}:  # SSLRequest, GSSENCRequest
+                        sock.sendall(b"N")
+                        continue
+                    sock.sendall(
+                        message(b"R", struct.pack("!i", 0))
+                        + message(b"S", b"server_version\x0012.9\x00")
+                        + message(b"S", b"client_encoding\x00UTF8\x00")
+                        + message(b"K", struct.pack("!ii", 1, 1))
+                        + message(b"Z", b"I")
+                    )
+                    sock.recv(1024)
+                    break
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join()
