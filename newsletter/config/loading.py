@@ -320,6 +320,8 @@ def _reasons(error: ErrorDetails) -> list[str]:
         return [what + did_you_mean(str(place[-1]), _keys(place))]
     if kind == "value_error":
         return str(error["ctx"]["error"]).splitlines()
+    if kind == "tuple_type" and len(place) > 1:
+        return ['must be a list, ["...", "..."]']
     if kind in _PLAIN_WORDS:
         return [_PLAIN_WORDS[kind].format(place[0], **error.get("ctx", {}))]
     return [re.sub(r"^(Input|String|Value) should", "must", error["msg"])]

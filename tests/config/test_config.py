@@ -283,6 +283,10 @@ def test_every_problem_is_named_at_once_with_its_line(tmp_path: Path) -> None:
         (MINIMAL.replace("[[keywords]]", "[keywords]"), r"double brackets, \[\[keywords\]\]"),
         ("keywords = [1]\n" + MINIMAL.partition("[[")[0], r"must be a table under \[\[keywords"),
         ('smtp = "smtp.example.org"\n' + MINIMAL, r":1: smtp: must be a table, \[smtp\]"),
+        (
+            MINIMAL.replace('name = "mri"', 'name = "mri"\nexclude = "survey"'),
+            r"keyword 1: exclude: must be a list, \[",
+        ),
         (MINIMAL.replace("mri", "*"), r"keyword 1: name: must be words on one line"),
         (MINIMAL.replace("mri", "mri; pet"), r"keyword 1: name: ';'"),
         (MINIMAL.replace("mri", r"m\nri"), r"keyword 1: name: must be words on one line"),
