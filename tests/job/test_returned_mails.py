@@ -1,4 +1,4 @@
-"""Many mails that came back, read as one inbox, each with its verdict; `-s` prints the figures."""
+"""Many mails that came back, read as one inbox, each with its verdict; it prints the figures."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -165,7 +165,9 @@ def office(tmp_path: Path) -> Iterator[Office]:
 
 
 @pytest.mark.slow
-def test_every_returned_mail_gets_its_verdict(office: Office) -> None:
+def test_every_returned_mail_gets_its_verdict(
+    office: Office, capsys: pytest.CaptureFixture[str]
+) -> None:
     mails = list(arriving())
     # Many more get it than not: none of this is a mass event.
     issue = office.publish(*(to for _, to, _ in mails), *(f"x{n}@x.example" for n in range(500)))
@@ -182,5 +184,6 @@ def test_every_returned_mail_gets_its_verdict(office: Office) -> None:
     assert office.suppressed() == expected
     counts = Counter(meant.values())
     told = ", ".join(f"{number} {verdict}" for verdict, number in counts.most_common())
-    print(f"\n{counted(len(mails), 'returned mail')}: {told}; {len(expected)} suppressed")
+    with capsys.disabled():
+        print(f"\n{counted(len(mails), 'returned mail')}: {told}; {len(expected)} suppressed")
     assert len(mails) >= 60

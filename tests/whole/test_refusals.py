@@ -1,7 +1,8 @@
 """Refusals over the real wire, through the whole job: kinds of refusal, whom they hit, and where.
 
 For each of them: nobody is rejected or suppressed for our own faults, the others are served, the
-exit code is right, and after a healthy run nobody is lost. `-s` shows the figures.
+exit code is right, and after a healthy run nobody is lost. The matrix prints its totals, `-s` a
+line for each cell.
 """
 
 from collections.abc import Iterator
@@ -172,7 +173,7 @@ def test_nobody_pays_for_our_faults(cell: Cell, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_matrix_of_refusals(tmp_path: Path) -> None:
+def test_the_matrix_of_refusals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     totals = dict.fromkeys(("accepted", "rejected", "outstanding", "suppressed", "lost"), 0)
     print(f"\n{'at':4} {'refusal':42} {'whom':15} accepted rejected put off exit lost")
     for number, cell in enumerate(MATRIX):
@@ -189,7 +190,8 @@ def test_the_matrix_of_refusals(tmp_path: Path) -> None:
             totals[name] += getattr(bad, name)
         totals["suppressed"] += found.suppressed
         totals["lost"] += found.lost
-    print(f"{len(MATRIX)} refusals of {READERS} readers each: {totals}")
+    with capsys.disabled():
+        print(f"\n{len(MATRIX)} refusals of {READERS} readers each: {totals}")
     assert len(MATRIX) >= 60
     assert totals["suppressed"] == totals["lost"] == 0
 
