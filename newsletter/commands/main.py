@@ -153,7 +153,7 @@ def check(
         str | None, typer.Option(metavar="EMAIL", help="Send a test digest to this address.")
     ] = None,
 ) -> None:
-    """Look at everything a run needs, a line each; touches nothing."""
+    """Look at everything a run needs, a line each; touches nothing that a run goes by."""
     from newsletter.addresses import address
     from newsletter.operating.check import findings, sender_findings, trial_findings
     from newsletter.operating.sender_dns import txt_lookup

@@ -1,6 +1,6 @@
 """Look at everything a run needs, one finding a line.
 
-It touches nothing, but notes in the state what it says once only.
+It touches nothing that a run goes by: what it says once only is noted in the state.
 """
 
 import logging
