@@ -154,11 +154,15 @@ def test_the_workflow_gives_the_action_what_it_takes() -> None:
 
 def test_recipes_and_labels_name_this_version() -> None:
     arguments = dict(step.rest.split("=", 1) for step in DOCKERFILE if step.name == "ARG")
-    image = pod()["containers"][0]["image"]
+    named = {
+        version
+        for path in RECIPES
+        for version in re.findall(r"arxiv-newsletter(?::|@v)(\d[\w.]*)", path.read_text("utf-8"))
+    }
     labels = " ".join(step.rest for step in DOCKERFILE if step.name == "LABEL")
 
     assert arguments["VERSION"] == newsletter.__version__
-    assert image.rpartition(":")[2] == newsletter.__version__
+    assert named == {newsletter.__version__}
     for label in ("source", "version", "revision"):
         assert f"org.opencontainers.image.{label}=" in labels
 
@@ -201,6 +205,7 @@ def test_the_base_and_the_overlay_name_what_there_is() -> None:
             assert found_at(cron_job_whole(), change["path"])
     names = {container["image"].rpartition(":")[0] for container in pod()["containers"]}
     assert {image["name"] for image in overlay["images"]} == names
+    assert {image["newTag"] for image in overlay["images"]} == {newsletter.__version__}
 
 
 def found_at(document: Any, path: str) -> bool:

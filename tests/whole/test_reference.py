@@ -63,6 +63,10 @@ def document() -> str:
         lines.append(
             f"| `{' '.join([name, *map(_written, _shown(command))])}` | {_first(command)} |"
         )
+    for name, command in commands(typer.main.get_command(app)):
+        if options := [each for each in _shown(command) if getattr(each, "help", None)]:
+            lines += ["", f"### {name}", "", _whole(command), ""]
+            lines += [f"- `{_named(each)}`: {each.help}" for each in options]
     keys = "All but keywords can be set as `NEWSLETTER_<TABLE>__<KEY>` in the environment, too."
     lines += ["", "## newsletter.toml", "", keys, "", reference.markdown()]
     return "\n".join(lines).replace("\n\n\n", "\n\n")
@@ -88,6 +92,15 @@ def _written(parameter: Any) -> str:
         return f"[{word}]"
     several = "…" if parameter.multiple else ""
     return f"[{word} {parameter.metavar or str(parameter.name).rstrip('_').upper()}]{several}"
+
+
+def _named(parameter: Any) -> str:
+    """Return a parameter as it is written in a sentence, without the brackets of a synopsis."""
+    return _written(parameter).removesuffix("…").strip("[]")
+
+
+def _whole(command: Any) -> str:
+    return " ".join(str(command.help).split())
 
 
 def _first(command: Any) -> str:
