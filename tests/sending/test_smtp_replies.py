@@ -33,11 +33,28 @@ def test_replies_come_out_however_they_arrive(data: bytes, replies: list[Reply])
         b"x" * 8192,
         b"250-more\r\n" * 100,
         (b"250-" + b"x" * 8000 + b"\r\n") * 9,
+        (b"250-" + b"x" * 8186 + b"\r\n") * 8 + b"250-" + b"x" * 49 + b"\r\n",
     ],
 )
 def test_anything_else_is_a_protocol_error(data: bytes) -> None:
     with pytest.raises(ProtocolError):
         ReplyReader().feed(data)
+
+
+def test_a_reply_of_64_kilobytes_is_read_to_its_end() -> None:
+    lines = [8186] * 8 + [48]
+    data = b"".join(b"250-" + b"x" * length + b"\r\n" for length in lines)
+    (reply,) = ReplyReader().feed(data + b"250 ok\r\n")
+    assert len(reply.raw) == 65_536 + len(lines) + len("ok")
+
+
+def test_a_reply_is_pending_from_its_first_byte_to_its_last_line() -> None:
+    reader = ReplyReader()
+    seen = []
+    for piece in (b"2", b"50-a\r\n", b"250 ", b"b\r\n", b"250 c\r\n"):
+        reader.feed(piece)
+        seen.append(reader.pending)
+    assert seen == [True, True, True, False, False]
 
 
 @pytest.mark.parametrize("length", [506, 507, 620, 8186])
@@ -51,10 +68,13 @@ def test_a_line_of_up_to_eight_kilobytes_is_read_and_cut_for_the_record(length: 
     ("phase", "reply", "expected"),
     [
         ("MAIL", "250 2.1.0 ok", "done"),
+        ("RCPT", "250 ok", "done"),
         ("RCPT", "251 will forward", "done"),
         ("DATA", "354 go", "done"),
         ("dot", "250 2.0.0 queued", "done"),
         ("dot", "251 queued elsewhere", "done"),
+        ("dot", "200 it says", "done"),
+        ("dot", "299 it says", "done"),
         ("RCPT", "450 4.2.1 mailbox busy", "temporary"),
         ("RCPT", "452 4.2.2 full", "temporary"),
         ("MAIL", "451 local error", "temporary"),
@@ -64,6 +84,7 @@ def test_a_line_of_up_to_eight_kilobytes_is_read_and_cut_for_the_record(length: 
         ("MAIL", "454 4.7.0 throttled", "busy"),
         ("MAIL", "451 4.7.1 slow down", "busy"),
         ("dot", "454 later", "busy"),
+        ("RCPT", "454 later", "temporary"),
         ("dot", "450 4.7.28 too much", "busy"),
         ("RCPT", "450 4.7.1 you have exceeded the hourly sending quota", "busy"),
         ("RCPT", "451 4.7.1 Try again later", "throttled"),
@@ -98,7 +119,8 @@ def test_what_a_reply_means(phase: Phase, reply: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("phase", "code"), [("MAIL", 354), ("RCPT", 252), ("DATA", 250), ("dot", 354), ("MAIL", 251)]
+    ("phase", "code"),
+    [("MAIL", 354), ("RCPT", 252), ("DATA", 250), ("dot", 354), ("MAIL", 251), ("dot", 300)],
 )
 def test_a_code_out_of_place_is_a_protocol_error(phase: Phase, code: int) -> None:
     with pytest.raises(ProtocolError):
@@ -119,3 +141,14 @@ def test_a_code_out_of_place_is_a_protocol_error(phase: Phase, code: int) -> Non
 )
 def test_advice_goes_by_the_status_then_by_the_reason(reply: Reply, told: str) -> None:
     assert told in advice(reply.refusal("dot"))
+
+
+@pytest.mark.parametrize(("before", "why"), [(1_987, "nobody"), (1_988, "unclear")])
+def test_what_counts_of_a_reply_are_its_first_2000_bytes(before: int, why: str) -> None:
+    words = b"x" * before + b" user unknown"
+    assert Reply(550, words).refusal("RCPT").why == why
+
+
+def test_the_status_of_a_reply_is_the_enhanced_one_or_none() -> None:
+    assert Reply(550, b"5.7.26 unauthenticated").status == "5.7.26"
+    assert Reply(550, b"no").status == ""

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ LAYERS = "A folder may import those below it; the steps of the day do not know e
 CIRCLES = "No circles anywhere"
 PURE = "What decides touches neither network, disk nor clock"
 LIBRARIES = "One module knows each library"
+SOURCES = "Sources know nothing of each other"
 
 # A line added to a module, and the contract that it breaks.
 BREACHES = [
@@ -86,6 +88,28 @@ def test_an_import_that_breaks_a_contract_is_told_by_its_sentence(
     done = lint(copy)
     assert done.returncode == 1, done.stdout + done.stderr
     assert f"{contract} BROKEN" in done.stdout
+
+
+@pytest.mark.slow
+def test_a_source_that_knows_another_is_told_by_the_sentence(copy: Path) -> None:
+    pyproject = copy / "pyproject.toml"
+    text = pyproject.read_text("utf-8")
+    ours = 'modules = ["newsletter.sources.arxiv"]'
+    assert ours in text
+    pyproject.write_text(text.replace(ours, f'{ours[:-1]}, "newsletter.sources.another"]'), "utf-8")
+    another = copy / "newsletter" / "sources" / "another"
+    another.mkdir()
+    (another / "__init__.py").write_text("from newsletter.sources.arxiv import identity\n")
+    done = lint(copy)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert f"{SOURCES} BROKEN" in done.stdout
+
+
+def test_every_source_is_kept_from_knowing_the_others() -> None:
+    linter = tomllib.loads((CHECKOUT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]
+    (modules,) = (each["modules"] for each in linter["contracts"] if each["name"] == SOURCES)
+    folders = [each.name for each in FOLDERS if each.parent == PACKAGE / "sources"]
+    assert sorted(modules) == sorted(f"newsletter.sources.{name}" for name in folders)
 
 
 def test_lint_checks_the_imports() -> None:
