@@ -160,7 +160,10 @@ def test_there_are_two_hundred_keywords_and_fifty_exclusions() -> None:
 
 
 @pytest.mark.slow
-def test_a_month_of_papers_is_matched_as_plain_expressions_do() -> None:
+@pytest.mark.parametrize(
+    ("one_in", "least"), [(4, 4_000), pytest.param(1, 20_000, marks=pytest.mark.full)]
+)
+def test_a_month_of_papers_is_matched_as_plain_expressions_do(one_in: int, least: int) -> None:
     kept_apart: dict[tuple[str, str], list[str]] = {}
     month, matched = june_papers(), 0
     excluded = {}
@@ -176,7 +179,7 @@ def test_a_month_of_papers_is_matched_as_plain_expressions_do() -> None:
         text: {at for at, paper in enumerate(month) if left_out_by(paper)}
         for text, left_out_by in excluders.items()
     }
-    for keyword, written in CASES:
+    for keyword, written in CASES[::one_in]:
         pattern = (
             re.compile(written, re.IGNORECASE)
             if written
@@ -191,5 +194,5 @@ def test_a_month_of_papers_is_matched_as_plain_expressions_do() -> None:
                 kept_apart.setdefault((keyword.name, month[at].local_id), []).append(text)
         matched += len(found)
     assert kept_apart.keys() == STAYS_APART.keys(), kept_apart
-    assert matched > 20_000
+    assert matched > least
     assert all(len(found) > 1 for found in by_us.values())

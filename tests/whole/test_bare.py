@@ -11,7 +11,7 @@ import pytest
 from tests.making.tools import TOOLS, not_tried
 
 CHECKOUT = Path(__file__).parents[2]
-UNCOMMITTED = shutil.ignore_patterns(".*", "build", "demo", "node_modules", "__pycache__")
+UNCOMMITTED = shutil.ignore_patterns(".*", "build", "demo", "node_modules")
 
 
 @pytest.fixture(scope="module")
