@@ -12,6 +12,7 @@ import argparse
 import http.client
 import os
 import resource
+import socket
 import statistics
 import subprocess
 import sys
@@ -19,13 +20,13 @@ import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from threading import Event, Thread
 
-from benchmarks.send import SINK, sink, wait_for
+from benchmarks.send import SINK, sink
 from newsletter.subscribers.token_keys import key_file
 from newsletter.subscribers.tokens import Tokens
 from tests.peers.ports import free_port
@@ -175,7 +176,11 @@ def serving(folder: Path, port: int) -> Iterator[None]:
     command = [sys.executable, "-m", "newsletter", "serve", "--port", str(port)]
     with subprocess.Popen(command, cwd=folder, env=environ(), stderr=subprocess.DEVNULL) as process:
         try:
-            wait_for(port)
+            until = time.monotonic() + 60
+            while time.monotonic() < until:
+                with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+                    break
+                time.sleep(0.05)
             yield
         finally:
             process.terminate()

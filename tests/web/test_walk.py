@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from email.message import EmailMessage
 from email.policy import default
+from html import unescape
 from importlib.resources import files
 from pathlib import Path
 
@@ -39,6 +40,7 @@ class Newsroom:
             (folder / each.name).write_bytes(each.read_bytes())
         with (folder / "newsletter.toml").open("a") as config:
             config.write(f'\n[web]\nbase_url = "{self.base}"\n')
+            config.write(f'[archive]\ndirectory = "archive"\nbase_url = "{self.base}/archive"\n')
 
     def run(self, now: str, feed: str) -> None:
         command = [sys.executable, "-m", "newsletter", "run", "--now", now]
@@ -123,6 +125,18 @@ def test_a_reader_joins_reads_changes_leaves_and_comes_back(newsroom: Newsroom) 
         text = gil.does(goto=shown.as_uri())
         assert "protein folding" in text
         assert "diffusion model" not in text
+
+        # Opens the issue from the mail, and searches the archive.
+        issue = re.findall(rf"{newsroom.base}/archive/issues/\d+\.html", page.get_content())[0]
+        assert f"<{issue}>" == digest["Archived-At"]
+        text = gil.does(goto=issue)
+        assert "protein folding" in text
+        titles = re.findall(r"<h3[^>]*><a [^>]+>([^<]+)</a>", requests.get(issue, timeout=60).text)
+        assert gil.violations() == []
+        assert "Search" in gil.does(follow="Search")
+        found = gil.does(ready=True, fill=["#words", unescape(titles[0])])
+        assert unescape(titles[0]) in found
+        assert gil.violations() == []
 
         # Changes what comes.
         leave = re.findall(r"<(http[^>]+)>", digest["List-Unsubscribe"])[0]

@@ -2,6 +2,7 @@
 //
 //     {"goto": URL}  {"fill": [SELECTOR, TEXT]}  {"check": SELECTOR}  {"uncheck": SELECTOR}
 //     {"press": TEXT OF A BUTTON}  {"follow": TEXT OF A LINK}  {"picture": FILE}  {"axe": true}
+//     {"ready": true}: when the page says that its index is read
 //
 // The answer has the page's address, its text, its heading, and what axe finds where it was asked.
 import readline from 'node:readline';
@@ -22,6 +23,7 @@ const deeds = {
   uncheck: (selector) => page.uncheck(selector),
   press: (name) => Promise.all([page.waitForNavigation(), page.getByRole('button', { name, exact: true }).click()]),
   follow: (name) => Promise.all([page.waitForNavigation(), page.getByRole('link', { name }).first().click()]),
+  ready: () => page.waitForFunction(() => document.documentElement.dataset.ready === 'true'),
   picture: (path) => page.screenshot({ path, fullPage: true }),
 };
 
