@@ -12,7 +12,14 @@ from typing import Literal
 from newsletter.addresses import address, bare, folded
 from newsletter.models import Masthead
 from newsletter.returns.bounces import Failure, by_a_mail_system, reported
-from newsletter.returns.choosing import Choice, asks_to_join, choice, confirms, without_asking
+from newsletter.returns.choosing import (
+    Choice,
+    asks_to_join,
+    choice,
+    confirms,
+    language,
+    without_asking,
+)
 from newsletter.returns.complaints import complained_of
 from newsletter.returns.own_words import own_lines
 from newsletter.returns.parsing import (
@@ -77,9 +84,9 @@ _AUTOMATIC_FIELDS = ("X-Auto-Response-Suppress", "X-Autoreply", "X-Autorespond",
 class Meaning:
     """What a mail is: who it is about, and for a bounce, why.
 
-    For the wish of a reader `choice` has the keywords they name. The address of one that would
-    join is whatever stands as the sender, and proves nothing; `note` is ours, and says what is
-    confirmed.
+    For the wish of a reader `choice` has the keywords they name, and `language` is theirs. The
+    address of one that would join is whatever stands as the sender, and proves nothing; `note` is
+    ours, and says what is confirmed.
     """
 
     kind: MailKind
@@ -87,6 +94,7 @@ class Meaning:
     failure: Failure | None = None
     choice: Choice = field(default_factory=Choice)
     note: str = ""
+    language: str = "en"
 
 
 class Clerk:
@@ -146,7 +154,7 @@ class Clerk:
         subject, addressed = decoded(mail, "Subject"), _addressed(mail)
         asked = self._asked(mail, subject, addressed) if self._keywords else None
         if asked:
-            return asked
+            return replace(asked, language=self._language(mail, subject))
         if not self._wants_to_leave(mail, subject, addressed):
             return Meaning(kind="unknown")
         # What a reply in HTML quotes has the token in its links alone; some attach the whole mail.
@@ -169,6 +177,11 @@ class Clerk:
                 return Meaning(kind="joining", address=sender[1], choice=wanted)
         return self._change(mail, sender, subject, addressed, lines)
 
+    def _language(self, mail: Message, subject: str) -> str:
+        # The title of the newsletter says nothing of its reader.
+        said = " ".join([subject.replace(self._title, " "), *own_lines(mail)])
+        return language(said, hint=decoded(mail, "Content-Language"))
+
     def _note(self, text: str) -> str:
         """Return the first note of ours in a text, whether it is still good or not."""
         found = (each[0] for each in _NOTE.finditer(text) if self._notes.is_ours(each[0]))
@@ -188,10 +201,10 @@ class Clerk:
         leaving = [each for each in wanted.unclear if is_plain_wish(each, title=self._title)]
         if is_plain_wish(subject, title=self._title):
             return None
-        if wanted.keywords and wanted.unclear and len(leaving) == len(wanted.unclear):
+        if wanted.is_something and wanted.unclear and len(leaving) == len(wanted.unclear):
             # `unsubscribe`, then some keywords: from these, or for good?
             kind: MailKind = "unclear"
-        elif not wanted.keywords and (leaving or not by_link):
+        elif not wanted.is_something and (leaving or not by_link):
             return None
         else:
             kind = "changed" if wanted.is_plain else "unclear"

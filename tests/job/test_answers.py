@@ -1,7 +1,7 @@
 """Readers who choose, join and confirm by mail: what becomes of it, and what they are told."""
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields, replace
 from datetime import timedelta
 from email.message import EmailMessage
 from pathlib import Path
@@ -9,6 +9,11 @@ from pathlib import Path
 import pytest
 
 from newsletter.errors import InboxError, TransportError
+from newsletter.job.letters.words import WORDS
+from newsletter.returns.choosing import choice, confirms
+from newsletter.returns.choosing import language as spoken
+from newsletter.returns.wishes import is_plain_wish
+from newsletter.subscribers import editing
 from tests.making.inboxes import ADA, MASTHEAD, MaildirBox, Office, mail, offices, token
 from tests.making.mailing import Refusing
 from tests.making.papers import NOW
@@ -67,6 +72,154 @@ def test_all_is_a_choice_and_naming_all_keeps_it(office: Office) -> None:
     office.box.put(wish("mri\nPET\ndiffusion"))
     assert office.heard().kinds == {"changed": 1}
     assert office.chosen() == "*"
+
+
+@pytest.mark.parametrize(
+    ("text", "cells"),
+    [
+        ("weekly", {"frequency": "weekly"}),
+        ("PET\nonce a week, please", {"keywords": "PET", "frequency": "weekly"}),
+        ("Format: text\nThanks, Ada", {"format": "text"}),
+        ("abstracts: full", {"abstracts": "full"}),
+        ("pause", {"status": "paused"}),
+        ("pause until 2026-12-24", {"status": "paused", "paused_until": "2026-12-24"}),
+        ("Pause bis zum 24.12.2026\nDanke!", {"status": "paused", "paused_until": "2026-12-24"}),
+        ("请暂停到2026年12月24日", {"status": "paused", "paused_until": "2026-12-24"}),
+        ("en pause", None),
+        ("pause until 12/01/2026", None),  # the first of December, or the twelfth of January?
+        ("pause until 2026-02-30", None),
+        ("pause until 2026-01-01", None),  # that day is gone
+        ("weekly\ndaily", None),
+        ("weekly, but not in August", None),
+        ("frequency: text", None),
+        ("weekly\nunsubscribe", None),
+    ],
+)
+def test_how_mails_come_is_chosen_by_a_line_too(
+    office: Office, text: str, cells: dict[str, str] | None
+) -> None:
+    office.box.put(wish(text))
+    assert office.heard().kinds == {"changed" if cells else "unclear": 1}
+    (answer,) = office.answers()
+    row = editing.row_of(office.list_file, ADA)
+    assert row is not None
+    before = {"email": ADA, "name": "Ada", "keywords": "mri", "note": "likes tea"}
+    assert row == {**before, **(cells or {})}
+    if cells is None:
+        assert "Nothing was changed" in text_of(answer)
+        assert office.list_file.read_text() == LIST
+
+
+def test_who_paused_goes_on_by_a_line(office: Office) -> None:
+    office.box.put(wish("pause until 2026-12-24"))
+    office.heard()
+    assert "- paused until 2026-12-24\n" in text_of(office.answers()[0])
+    office.box.put(wish("resume"))
+    assert office.heard().kinds == {"changed": 1}
+    row = editing.row_of(office.list_file, ADA)
+    assert row is not None
+    assert (row["status"], row["paused_until"]) == ("active", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("PET\nDanke", "Das wurde verstanden"),
+        ("wöchentlich", "einmal in der Woche, montags"),
+        ("Bitte auch die über Katzen", "Es wurde nichts geändert"),
+        ("PET\nMerci beaucoup", "C'est compris"),
+        ("hebdomadaire", "une fois par semaine, le lundi"),
+        ("PET\nMuchas gracias", "Se ha entendido"),
+        ("semanal", "una vez por semana, los lunes"),
+        ("PET\n谢谢", "已经明白"),
+        ("每周", "每周一次"),
+        ("PET\nThanks", "This was understood"),
+        ("PET", "This was understood"),
+    ],
+)
+def test_readers_are_answered_in_their_language(office: Office, text: str, said: str) -> None:
+    office.box.put(wish(text))
+    office.heard()
+    assert said in text_of(office.answers()[0])
+
+
+def test_where_no_word_tells_the_mail_program_does(office: Office) -> None:
+    office.box.put(b"Content-Language: de-DE\n" + wish("PET"))
+    office.heard()
+    assert "Das wurde verstanden" in text_of(office.answers()[0])
+
+
+def test_who_joins_in_french_is_answered_in_french_to_the_end(office: Office) -> None:
+    office.box.put(join("PET\nhebdomadaire", subject="inscription"))
+    assert office.heard().kinds == {"joining": 1}
+    (letter,) = office.answers()
+    assert letter["Subject"].startswith("Merci de confirmer")
+    assert "- PET\n\n- une fois par semaine, le lundi\n" in text_of(letter)
+    office.box.put(replied(letter, ""))
+    assert office.heard(now=NOW + 2 * HOUR).kinds == {"joined": 1}
+    assert "Vous êtes abonné" in text_of(office.answers()[-1])
+    row = editing.row_of(office.list_file, BOB)
+    assert row is not None
+    assert (row["keywords"], row["frequency"]) == ("PET", "weekly")
+
+
+# What `also` tells to write, with what it does; and the words in `leave` and `not_confirmed`.
+TOLD: Mapping[str, tuple[Sequence[str], str, str]] = {
+    "en": (
+        ("weekly", "daily", "plain text", "html", "pause until 2027-01-07", "resume"),
+        "unsubscribe",
+        "yes",
+    ),
+    "de": (
+        ("wöchentlich", "täglich", "nur Text", "html", "Pause bis 2027-01-07", "weiter"),
+        "abmelden",
+        "ja",
+    ),
+    "fr": (
+        (
+            "hebdomadaire",
+            "quotidien",
+            "texte brut",
+            "html",
+            "pause jusqu'au 2027-01-07",
+            "reprendre",
+        ),
+        "désabonner",
+        "oui",
+    ),
+    "es": (
+        ("semanal", "diario", "solo texto", "html", "pausa hasta 2027-01-07", "reanudar"),
+        "baja",
+        "sí",
+    ),
+    "zh": (("每周", "每天", "纯文本", "html", "暂停到 2027-01-07", "恢复"), "退订", "是"),
+}
+
+
+@pytest.mark.parametrize("language", WORDS)
+def test_what_an_answer_tells_to_write_is_understood(language: str) -> None:
+    words, (settings, leave, yes) = WORDS[language], TOLD[language]
+    assert all(each in words.also for each in settings)
+    chosen = [choice([each], keywords=["mri"]).settings for each in settings]
+    assert chosen == [
+        {"frequency": "weekly"},
+        {"frequency": "daily"},
+        {"format": "text"},
+        {"format": "html"},
+        {"status": "paused", "paused_until": "2027-01-07"},
+        {"status": "active", "paused_until": ""},
+    ]
+    assert leave in words.leave
+    assert is_plain_wish(leave)
+    assert yes in words.not_confirmed
+    assert confirms([yes])
+
+
+@pytest.mark.parametrize("language", WORDS)
+def test_a_language_is_known_by_its_own_letters_and_has_every_sentence(language: str) -> None:
+    words = WORDS[language]
+    assert all(getattr(words, each.name).strip() for each in fields(words))
+    assert spoken(f"{words.confirm_subject} {words.confirm}") == language
 
 
 def test_what_is_not_plain_changes_nothing_and_is_asked_about_once(office: Office) -> None:

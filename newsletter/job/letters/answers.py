@@ -12,6 +12,7 @@ from pathlib import Path
 
 from newsletter.addresses import folded
 from newsletter.errors import TEMPORARY, InboxError
+from newsletter.job.letters.words import WORDS, Words
 from newsletter.mails.letter import ANSWER, letter
 from newsletter.mails.message import change_subject, tagged
 from newsletter.models import Masthead, Outcome, Outgoing, Transport
@@ -31,6 +32,10 @@ _PAUSE = timedelta(hours=1)
 _STRANGERS = 20
 _QUOTED = 3  # lines that were not understood are shown, so many and so long
 _QUOTED_LENGTH = 80
+
+_FROM_THE_FIRST = {"frequency", "format", "abstracts"}  # what who joins may choose along with it
+_SAID = ("frequency", "format", "abstracts", "status", "paused_until")
+_ABSTRACTS = {"full", "excerpt", "none"}
 
 _log = logging.getLogger(__name__)
 
@@ -70,7 +75,7 @@ class Desk:
             return self._confirmation(asked, now)
         if asked.note:
             return self._joined(asked, now)
-        return self._changed(asked)
+        return self._changed(asked, now)
 
     def answer(self, transport: Callable[[], Transport], *, now: datetime) -> None:
         """Send what is to be said. Raises InboxError where something could not leave for now.
@@ -99,44 +104,49 @@ class Desk:
                 exit_code=TEMPORARY,
             )
 
-    def _changed(self, asked: Meaning) -> MailKind:
-        email = asked.address
+    def _changed(self, asked: Meaning, now: datetime) -> MailKind:
+        email, words = asked.address, WORDS[asked.language]
         row = None if self._is_kept_off(email) else editing.row_of(self.path, email)
         if row is None:
             return "refused"
-        kind = asked.kind
+        kind, unclear = asked.kind, asked.choice.unclear
         if kind == "changed":
-            wish = joining.wish(
-                {"email": email, "keywords": ";".join(asked.choice.keywords)},
-                keywords=self.keywords,
-            )
-            if wish.problems:
-                kind = "unclear"
-            elif not self._is_the_same(row, asked.choice.keywords):
-                cells = {"keywords": wish.cells["keywords"]}
-                editing.change(self.path, email, cells, keywords=self.keywords)
+            cells = dict(asked.choice.settings)
+            chosen = asked.choice.keywords
+            if chosen and not self._is_the_same(row, chosen):
+                cells["keywords"] = ";".join(chosen)
+            wish = joining.wish({"email": email, **cells}, keywords=self.keywords)
+            until = cells.get("paused_until", "")
+            if wish.problems or (until and until <= now.date().isoformat()):
+                kind, unclear = "unclear", (*unclear, until) if until else unclear
+            else:
+                # A column that the list lacks is made only for what somebody chose.
+                new = {c: wish.cells[c] for c in cells if wish.cells[c] != row.get(c, "")}
+                if new:
+                    editing.change(self.path, email, new, keywords=self.keywords)
+                row = {**row, **cells}
+                if chosen:
+                    row["keywords"] = ";".join(chosen)
         if kind == "changed":
-            text = (
-                f"This was understood, and it holds from the next mail on. You get:\n\n"
-                f"{self._in_words(asked.choice.keywords)}\n"
-            )
+            text = f"{words.understood}\n\n{self._in_words(row, words)}\n"
         else:
-            text = self._question(row, asked.choice.unclear)
+            text = self._question(row, unclear, words)
         token = self.tokens.token(email)
         self._say(
             email,
             purpose=kind,
             subject=f"{self.masthead.title}: {change_subject(token)}",
-            text=f"{text}\n{self._how(token)}",
+            text=f"{text}\n{self._how(token, words)}",
             reply_to=tagged(self.masthead.unsubscribe_address, token),
         )
         return kind
 
     def _confirmation(self, asked: Meaning, now: datetime) -> MailKind:
-        email, title = asked.address, self.masthead.title
+        email, title, words = asked.address, self.masthead.title, WORDS[asked.language]
         chosen = asked.choice.keywords or (ALL,)
+        settings = {c: text for c, text in asked.choice.settings.items() if c in _FROM_THE_FIRST}
         wish = joining.wish(
-            {"email": email, "keywords": ALL if ALL in chosen else ";".join(chosen)},
+            {"email": email, "keywords": ALL if ALL in chosen else ";".join(chosen), **settings},
             keywords=self.keywords,
         )
         if wish.problems or not joining.may_join(self.suppressions, email, asked=now):
@@ -149,31 +159,28 @@ class Desk:
         self._strangers += 1
         row = None if self._is_kept_off(email) else editing.row_of(self.path, email)
         if row is not None:
+            token = self.tokens.token(email)
             self._say(
                 email,
                 purpose="already",
-                subject=f"{title}: {change_subject(self.tokens.token(email))}",
-                text="Somebody, probably you, asked to subscribe this address. It is subscribed"
-                f" already, to:\n\n{self._in_words(_cell(row))}\n\n"
-                f"{self._how(self.tokens.token(email))}",
-                reply_to=tagged(self.masthead.unsubscribe_address, self.tokens.token(email)),
+                subject=f"{title}: {change_subject(token)}",
+                text=f"{words.already}\n\n{self._in_words(row, words)}\n\n"
+                f"{self._how(token, words)}",
+                reply_to=tagged(self.masthead.unsubscribe_address, token),
             )
             return "joining"
         note = self.notes.written(dict(wish.cells), now=now)
         link = ""
         if self.masthead.base_url:
             base = self.masthead.base_url.rstrip("/")
-            link = f"or open this page and press its button:\n\n{base}/confirm/{note}\n\n"
+            link = f"{words.confirm_link}\n\n{base}/confirm/{note}\n\n"
         self._say(
             email,
             purpose="confirm",
             # What a program keeps of a mail that is answered is its subject.
-            subject=f"Please confirm: {title} {note}",
-            text=f"Somebody, probably you, asked to subscribe this address to {title}:\n\n"
-            f"{self._in_words(chosen)}\n\n"
-            "To confirm, answer this mail within two days and leave its subject as it is; nothing"
-            f" else needs to be written.\n\n{link}"
-            "If it was not you, do nothing: nothing is sent to you without it.\n",
+            subject=f"{words.confirm_subject.format(title=title)} {note}",
+            text=f"{words.asked.format(title=title)}\n\n{self._in_words(wish.cells, words)}\n\n"
+            f"{words.confirm}\n\n{link}{words.not_you}\n",
             reply_to=self.masthead.unsubscribe_address,
         )
         return "joining"
@@ -183,16 +190,15 @@ class Desk:
             cells, moment = self.notes.read(asked.note, now=now, lasts=joining.CONFIRMS_BY_MAIL)
         except BadToken:
             return "refused"
-        email, title = str(cells["email"]), self.masthead.title
+        email, title, words = str(cells["email"]), self.masthead.title, WORDS[asked.language]
         if asked.kind == "unclear":
             if not joining.may_join(self.suppressions, email, asked=moment):
                 return "refused"
             self._say(
                 email,
                 purpose="unclear",
-                subject=f"Please confirm: {title} {asked.note}",
-                text=f"Your answer was not understood. If {title} is to come to this address,"
-                " answer with the word yes, and leave the subject as it is. If not, do nothing.\n",
+                subject=f"{words.confirm_subject.format(title=title)} {asked.note}",
+                text=f"{words.not_confirmed.format(title=title)}\n",
                 reply_to=self.masthead.unsubscribe_address,
             )
             return "unclear"
@@ -206,32 +212,34 @@ class Desk:
             email,
             purpose="joined",
             subject=f"{title}: {change_subject(token)}",
-            text=f"You are subscribed. The next issue comes to you, with:\n\n"
-            f"{self._in_words(_cell(cells))}\n\n{self._how(token)}",
+            text=f"{words.subscribed}\n\n{self._in_words(cells, words)}\n\n"
+            f"{self._how(token, words)}",
             reply_to=tagged(self.masthead.unsubscribe_address, token),
         )
         return "joined"
 
-    def _question(self, row: Mapping[str, str], unclear: Sequence[str]) -> str:
+    def _question(self, row: Mapping[str, str], unclear: Sequence[str], words: Words) -> str:
         quoted = [f"> {line[:_QUOTED_LENGTH]}" for line in unclear[:_QUOTED]]
-        about = "\n".join(["This was not understood:", "", *quoted, "", ""]) if quoted else ""
-        return (
-            f"Which keywords would you like to get? Nothing was changed.\n\n{about}"
-            f"You get now:\n\n{self._in_words(_cell(row))}\n"
-        )
+        about = "\n".join([words.not_understood, "", *quoted, "", ""]) if quoted else ""
+        return f"{words.nothing_changed}\n\n{about}{words.now}\n\n{self._in_words(row, words)}\n"
 
-    def _how(self, token: str) -> str:
+    def _how(self, token: str, words: Words) -> str:
         """Return how to choose and to leave, at the end of an answer."""
         names = "\n".join(f"  {name}" for name in self.keywords)
-        leave = tagged(self.masthead.unsubscribe_address, token)
-        return (
-            "To change it, answer this mail and write the names of the keywords that you want, one"
-            f" a line and nothing else, or * for all. There are:\n\n{names}\n\n"
-            f"To leave, write `unsubscribe` to {leave}\n"
-        )
+        leave = words.leave.format(address=tagged(self.masthead.unsubscribe_address, token))
+        return f"{words.how}\n\n{names}\n\n{words.also}\n\n{leave}\n"
 
-    def _in_words(self, chosen: Sequence[str]) -> str:
-        return "\n".join(f"- {'all keywords' if each == ALL else each}" for each in chosen)
+    def _in_words(self, row: Mapping[str, str], words: Words) -> str:
+        """Return what a row gets: its keywords, and how they come where it says so."""
+        said = {column: row.get(column, "").strip().lower() for column in _SAID}
+        names = [words.all if each == ALL else each for each in _cell(row)]
+        how = [words.weekly if said["frequency"] == "weekly" else words.daily]
+        how += [words.text] if said["format"] == "text" else []
+        how += [getattr(words, said["abstracts"])] if said["abstracts"] in _ABSTRACTS else []
+        if said["status"] == "paused":
+            day = said["paused_until"]
+            how.append(words.paused_until.format(day=day) if day else words.paused)
+        return "\n".join([*(f"- {each}" for each in names), "", *(f"- {each}" for each in how)])
 
     def _is_the_same(self, row: Mapping[str, str], chosen: Sequence[str]) -> bool:
         """Return whether somebody who gets all keywords, later ones too, named all there are."""
