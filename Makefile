@@ -1,4 +1,5 @@
 # make demo: see it work · make test: prove it · make quick: in a minute · make test-all: in full
+# make bench: measure it
 VENV := .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
@@ -26,6 +27,10 @@ quick: $(VENV)/.ready-dev
 # Inputs that nobody thought of, and figures of what became of them: FUZZ_EXAMPLES a target.
 fuzz: $(VENV)/.ready-dev
 	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-5000} $(BIN)/pytest -s --timeout 0 tests/fuzz
+
+# A quarter of an hour on a machine at rest; BENCH=--quick is small and only shows that it works.
+bench: $(VENV)/.ready-dev
+	$(BIN)/python -m benchmarks.everything $(BENCH)
 
 lint: $(VENV)/.ready-dev
 	$(BIN)/ruff check .

@@ -6,7 +6,7 @@ create table papers_2 (
     version integer not null,
     data    text not null,
     primary key (id, version)
-) strict, without rowid;
+) strict;
 insert into papers_2
     select 'arxiv:' || arxiv_id, version, json_remove(json_set(data,
         '$.id', 'arxiv:' || arxiv_id,

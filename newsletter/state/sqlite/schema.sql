@@ -36,12 +36,13 @@ create table digests (                 -- what an issue says of each keyword
     primary key (issue, position)
 ) strict, without rowid;
 
+-- Its rows have ids: without, what is longer than a quarter of a page spills over into one of its own.
 create table papers (                  -- papers as they were when announced or recorded
     id      text not null,             -- with its source's scheme, without a version
     version integer not null,
     data    text not null,             -- the paper as JSON
     primary key (id, version)
-) strict, without rowid;
+) strict;
 
 create index papers_by_date on papers (data ->> 'updated');
 
