@@ -55,8 +55,9 @@ class Wish:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="leave the SVM out")
+    parser.add_argument("--papers", type=int, help="only the first of the month")
     options = parser.parse_args()
-    batches = list(in_batches(june_papers()))
+    batches = list(in_batches(june_papers()[: options.papers]))
     wishes = list(all_wishes(batches))
     sets = len({(each.batch, each.targets) for each in wishes})
     print(f"{len(wishes)} profiles, {sets} sets of papers to find, {len(batches)} batches")

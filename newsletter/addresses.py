@@ -91,6 +91,8 @@ def folded(address: str) -> str:
     RFC 5321 lets a host tell `Ada@` from `ada@`; none that matters does, and nobody who left as
     the one wants mail as the other. A domain may be in letters of any script or in A-labels.
     """
+    if address.isascii():
+        return address.strip().lower()
     text = unicodedata.normalize("NFC", address.strip()).lower()
     local, _, domain = text.rpartition("@")
     if domain.isascii():

@@ -16,10 +16,11 @@ from newsletter.files import locked, replacing
 from newsletter.models import Subscriber
 from newsletter.prose import shown
 from newsletter.subscribers.forms import columns_for, parted
-from newsletter.subscribers.listfile import ListFile, Row, opened, split, value, written
+from newsletter.subscribers.listfile import ListFile, Row, lines_of, opened, split, value, written
 from newsletter.subscribers.reading import COLUMNS, RowReader, cleaned, filled, in_row, rows_in
 
 _AS_THEY_ARE: Mapping[str, str] = {}
+_BATCH = 10_000  # rows that are written at once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +45,7 @@ def add(path: Path, cells: Mapping[str, str], *, keywords: Sequence[str]) -> Sub
     subscriber = _checked(cells, keywords)
     with locked(path):
         with opened(path) as file:
-            if any(_names(row, file, subscriber.email) for row in rows_in(file)):
+            if any(True for _ in _rows_of(subscriber.email, file)):
                 raise SubscribersError(
                     [f"{path.name}: {subscriber.email} is on the list; nothing was changed"]
                 )
@@ -67,7 +68,7 @@ def change(
             plan = _Plan.of(file, cells)
             for row in _rows_of(email, file):
                 changed = _checked({**_cells(row, file), **cells}, keywords)
-                plan.edits[row.line] = _edited(row, cells, plan.columns, file)
+                plan.edit(row, _edited(row, cells, plan.columns, file))
         if changed is None:
             raise SubscribersError([f"{path.name}: {email} is not on the list"])
         plan.carry_out(path)
@@ -79,7 +80,8 @@ def remove(path: Path, email: str) -> int:
     with locked(path):
         with opened(path) as file:
             plan = _Plan.of(file, {})
-            plan.edits.update({row.line: "" for row in _rows_of(email, file)})
+            for row in _rows_of(email, file):
+                plan.edit(row, "")
         plan.carry_out(path)
     return len(plan.edits)
 
@@ -124,7 +126,7 @@ def import_rows(
                 before = _cells(row, file)
                 email, said = cells["email"], {**cells, "email": before["email"]}
                 if any(before.get(column, "") != text for column, text in said.items()):
-                    plan.edits[row.line] = _edited(row, said, plan.columns, file)
+                    plan.edit(row, _edited(row, said, plan.columns, file))
                     changed.append(email)
                 else:
                     unchanged.append(email)
@@ -164,6 +166,7 @@ class _Plan:
     line_end: str
     widens: bool = False
     edits: dict[int, str] = field(default_factory=dict)
+    lengths: dict[int, int] = field(default_factory=dict)  # how many lines these rows had
     appended: list[str] = field(default_factory=list)
 
     @classmethod
@@ -182,6 +185,11 @@ class _Plan:
             widens=bool(missing),
         )
 
+    def edit(self, row: Row, text: str) -> None:
+        """Let a row become `text`, with its line end; nothing takes it out."""
+        self.edits[row.line] = text
+        self.lengths[row.line] = len(lines_of(row.raw))
+
     def carry_out(self, path: Path) -> None:
         """Write the new file, unless there is nothing to change."""
         if not self.edits and not self.appended:
@@ -189,19 +197,41 @@ class _Plan:
         with opened(path) as file, replacing(path) as out:
             last = self.preamble
             out.write(last.encode(self.encoding))
-            for row in rows_in(file):
-                if self.widens and any((row.cells or [])[len(file.columns) :]):
-                    problem = "this row has more cells than there are columns, and a new one would"
-                    advice = " name one of them: name all columns in the first row, then try again"
-                    raise SubscribersError([f"{path.name}:{row.line}: {problem}{advice}"])
-                last = self.edits.get(row.line, row.raw) or last
-                out.write(self.edits.get(row.line, row.raw).encode(self.encoding))
+            batch: list[str] = []
+            for text in self._kept(file, path.name):
+                last = text or last
+                batch.append(text)
+                if len(batch) == _BATCH:
+                    out.write("".join(batch).encode(self.encoding))
+                    batch.clear()
+            out.write("".join(batch).encode(self.encoding))
             for raw in self.appended:
                 gap = "" if last.endswith(("\r", "\n")) else self.line_end
                 out.write(f"{gap}{raw}".encode(self.encoding))
                 last = raw
             if file.stamp != self.stamp or file.replaced():
                 raise SubscribersError([f"{path}: an editor changed it meanwhile; try again"])
+
+    def _kept(self, file: ListFile, name: str) -> Iterator[str]:
+        """Yield the text after the header as it will be."""
+        if not self.widens:  # then nobody need know where cells begin: a list may be long
+            inside = 0
+            for raw in file.lines():
+                number = file.line
+                if inside:
+                    inside -= 1
+                elif number in self.edits:
+                    inside = self.lengths[number] - 1
+                    yield self.edits[number]
+                else:
+                    yield raw
+            return
+        for row in rows_in(file):
+            if any((row.cells or [])[len(file.columns) :]):
+                problem = "this row has more cells than there are columns, and a new one would"
+                advice = " name one of them: name all columns in the first row, then try again"
+                raise SubscribersError([f"{name}:{row.line}: {problem}{advice}"])
+            yield self.edits.get(row.line, row.raw)
 
 
 def _arriving(
@@ -254,11 +284,11 @@ def _checked(cells: Mapping[str, str], keywords: Sequence[str]) -> Subscriber:
 
 
 def _rows_of(email: str, file: ListFile) -> Iterator[Row]:
-    return (row for row in rows_in(file) if _names(row, file, email))
-
-
-def _names(row: Row, file: ListFile, email: str) -> bool:
-    return _key(row, file) == folded(email)
+    wanted, place = folded(email), file.columns.index("email")
+    for row in rows_in(file):
+        cells = row.cells or ()
+        if place < len(cells) and folded(cells[place]) == wanted:
+            yield row
 
 
 def _key(row: Row, file: ListFile) -> str:

@@ -85,6 +85,11 @@ class ListFile:
             else:
                 yield self._quoted_row(raw)
 
+    def lines(self) -> Iterator[str]:
+        """Yield the lines that follow the header as they stand, where nobody asks for rows."""
+        while raw := self._next_line():
+            yield raw
+
     def hand_back(self, row: Row) -> str:
         """Let the lines of `row` after its first, which is returned, be rows of their own."""
         first, *lines = lines_of(row.raw)

@@ -9,7 +9,7 @@ from pathlib import Path
 from newsletter.addresses import address, folded
 from newsletter.errors import SubscribersError
 from newsletter.models import Abstracts, Format, Frequency, OrderBy, Subscriber
-from newsletter.phrases import did_you_mean
+from newsletter.phrases import counted, did_you_mean
 from newsletter.prose import plain, printable
 from newsletter.subscribers.listfile import ListFile, Row, opened
 
@@ -51,6 +51,7 @@ _NAMED = 20  # unknown keywords of a cell
 _HINTS = 200  # unknown keywords of a list for which the nearest known word is looked for
 _SHARED = 2_000  # letters of a cell that is kept for others like it
 _LONGEST = {"name": 200, "keywords": 10_000, "profile": 10_000}
+_PLAIN = min(_LONGEST.values())  # letters of a row none of whose cells can be too long
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,8 +118,12 @@ class RowReader:
 
         An unknown keyword beside a known one is a problem, but no reason to leave somebody out.
         """
-        cells, seen_to = cleaned(cells)
-        problems = _unreadable(cells)
+        whole = "".join(cells.values())
+        seen_to: list[str] = []
+        problems: list[str] = []
+        if len(whole) > _PLAIN or not whole.isprintable():
+            cells, seen_to = cleaned(cells)
+            problems = _unreadable(cells)
         if problems:
             return None, problems
         email = ""
@@ -252,10 +257,13 @@ def _runs_on(row: Row, file: ListFile) -> bool:
     It has not where the line break is in a column of somebody's own, nor in a name where the row
     has as many cells as columns, and no address behind the break.
     """
-    breaks = {"\r", "\n"} & set(row.raw.rstrip("\r\n"))
+    text = row.raw.rstrip("\r\n")
+    breaks = {each for each in "\r\n" if each in text}
+    if not breaks:
+        return False
     cells = row.cells or []
     whole = len(cells) == len(file.columns)
-    return bool(breaks) and any(
+    return any(
         breaks & set(cell or "") and not (whole and name in _CLEANED and "@" not in str(cell))
         for name, cell in zip_longest(file.columns, cells)
         if name is None or name in COLUMNS
@@ -263,14 +271,13 @@ def _runs_on(row: Row, file: ListFile) -> bool:
 
 
 def _collected(file: ListFile, name: str, reader: RowReader) -> SubscriberList:
-    subscribers: list[Subscriber] = []
-    positions: dict[str, int] = {}
+    subscribers: dict[str, Subscriber] = {}  # by folded address, in the order of the list
     problems = [
         f"{name}:{file.line}: unknown column {column[:40]!r} is ignored{hint}"
         for column in file.columns
         if column not in COLUMNS and (hint := did_you_mean(column, COLUMNS, likeness=0.8))
     ]
-    rows = bad = 0
+    rows = bad = beyond = 0
     for row in filled(file):
         rows += 1
         subscriber, found = in_row(row, file, reader)
@@ -280,18 +287,18 @@ def _collected(file: ListFile, name: str, reader: RowReader) -> SubscriberList:
             key = folded(subscriber.email)
             # Of a million equal strings, half a million bytes matter: keep one of the two.
             key = subscriber.email if subscriber.email == key else key
-            position = positions.setdefault(key, len(subscribers))
-            if position < len(subscribers):
-                subscribers[position] = merged(subscribers[position], subscriber)
-                found.append(f"email: {subscriber.email!r} is here twice; the rows were merged")
-            else:
-                subscribers.append(subscriber)
-        if len(problems) < _MAX_PROBLEMS:
+            first = subscribers.setdefault(key, subscriber)
+            if first is not subscriber:
+                subscribers[key] = merged(first, subscriber)
+                found.append(f"email: {first.email!r} is here twice; the rows were merged")
+        if found and len(problems) >= _MAX_PROBLEMS:
+            beyond += 1
+        else:
             problems += [f"{name}:{row.line}: {problem}" for problem in found]
-    if len(problems) >= _MAX_PROBLEMS:
-        problems.append(f"{name}: and perhaps more")
+    if beyond:
+        problems.append(f"{name}: and problems in {counted(beyond, 'more row')}")
     return SubscriberList(
-        subscribers=tuple(subscribers), problems=tuple(problems), rows=rows, bad=bad
+        subscribers=tuple(subscribers.values()), problems=tuple(problems), rows=rows, bad=bad
     )
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from newsletter.errors import SubscribersError
 from newsletter.models import Subscriber
+from newsletter.phrases import counted
 from newsletter.subscribers.listfile import opened, split, value, written
 from newsletter.subscribers.reading import SubscriberList, read
 
@@ -388,6 +389,7 @@ def test_nobody_is_told_of_a_million_problems(file: Path) -> None:
     found = listed(file, people(1, 3000))
     assert found.bad == 3000
     assert 1000 <= len(found.problems) <= 1001
+    assert found.problems[-1].endswith(f": and problems in {counted(found.bad - 1000, 'more row')}")
 
 
 class Meddler(UserList[str]):
