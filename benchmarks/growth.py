@@ -43,7 +43,7 @@ def main() -> None:
     options = parser.parse_args()
     if not SINK:
         parser.error("smtp-sink is needed: apt-get install postfix")
-    options.plots.mkdir(exist_ok=True)
+    options.plots.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory() as folder, sink() as port:
         measures: Mapping[str, Callable[[int], float]] = {
             "subscribers": lambda number: mailed(number, port),

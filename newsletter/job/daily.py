@@ -69,14 +69,18 @@ def run(
     whole run pointless is raised: a StateError, or a clock that was never set.
     """
     require_set_clock(now, state)
+    phases = Phases(mailroom.clock)
     state.deliveries.take_up(now=now, max_age=rules.max_age)
     gone = those_gone(state.deliveries.awaiting(), subscribers)
     state.deliveries.withdraw(gone, "no longer on the list, or paused", now=now)
     troubles = tried(mailroom.deliver, late=False) if deliver else ()
+    phases.ended("sending what was owed")
     unheard, more = heard(returns, now=now, seconds=EARLY_SECONDS)
+    phases.ended("the inbox")
     mailable = [each for each in subscribers if not mailroom.suppressions.reason_for(each.email)]
 
     asked = ask(keywords, source=source, state=state, rules=rules, now=now)
+    phases.ended("asking for papers")
     issue = publish(
         asked.day,
         mailable,
@@ -85,6 +89,7 @@ def run(
         rules=rules,
         ready=mailroom.press.require_templates,
     )
+    phases.ended("publishing")
 
     if issue:
         for trouble in spared("the archive", page, issue.number):
@@ -94,10 +99,12 @@ def run(
     if deliver and not stopped(troubles):
         troubles = settled(troubles)
         troubles += tried(mailroom.deliver, issue=issue.number if issue else None, late=True)
+    phases.ended("sending")
     if more:
         unheard, _ = heard(returns, now=now, seconds=SECONDS)
     unheard += spared("judging what came back", judge, returns, now=now)
     unwritten = spared("the archive", archive, asked.day)
+    phases.ended("what came back, and the archive")
     if returns and not stopped(troubles):
         unheard += spared("answers", returns.answer, lambda: mailroom.transport, now=now)
     masses = returns.masses(now=now) if returns else ()
@@ -116,6 +123,20 @@ def run(
     state.history.record_run(as_json(report))
     state.prune(now=now)
     return report
+
+
+class Phases:
+    """Says with -v how long each part of a run took, one after the other."""
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self._clock = clock
+        self._began = clock()
+
+    def ended(self, phase: str) -> None:
+        """Note that a phase has ended, and that the next begins."""
+        now = self._clock()
+        _log.debug("%s: %.2f s", phase, (now - self._began).total_seconds())
+        self._began = now
 
 
 def require_set_clock(now: datetime, state: State) -> None:

@@ -83,7 +83,9 @@ def run(
         suppressions = shared_suppressions(state, keys=keys) or file
         reconciled(suppressions, file, now=now)
         before = state.readers()
+        phases = daily.Phases(clock := clock_from(now))
         people = subscribers(config, before, suppressions, accept_list=accept_list, now=now)
+        phases.ended("reading the list")
         for problem in (*people.problems, *suppressions.problems):
             warn(problem)
         papers_from = source(config, stop=stop, patience_seconds=patience_seconds, told=waiting)
@@ -103,7 +105,7 @@ def run(
             if dry_run
             else transport(config, accepted_lately=_accepted_lately(config, state, now), stop=stop),
             suppressions=suppressions,
-            clock=clock_from(now),
+            clock=clock,
             hold_unknown=config.smtp is not None and config.smtp.unknown == "hold",
             stop=stop,
             progress=progress,

@@ -1,12 +1,13 @@
 """What a command does not import: a start takes as long as its libraries, however busy we are."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.making.commands import DAY_ONE, Command
+from tests.making.commands import DAY_ONE, DAY_TWO, Command
 
 READING_AND_WRITING = {"jinja2", "premailer", "lxml", "feedparser", "flufl", "pylatexenc"}
 ASKING = {"requests", "dns", "smtplib", "imaplib"}
@@ -51,3 +52,13 @@ def test_looking_loads_nothing_that_asks_or_writes(
     found = imported(sample, *command)
     assert "pydantic" in found
     assert not found & (READING_AND_WRITING | ASKING | HEAVY)
+
+
+@pytest.mark.usefixtures("sample")
+def test_a_run_says_how_long_each_phase_took_where_it_is_asked(newsletter: Command) -> None:
+    quiet = newsletter("run", "--now", DAY_ONE)
+    said = newsletter("-v", "run", "--now", DAY_TWO).err
+    phases = ["reading the list", "sending what was owed", "the inbox", "asking for papers"]
+    phases += ["publishing", "sending", "what came back, and the archive"]
+    assert re.findall(r"^(?:debug: )?(.+): \d+\.\d\d s$", said, re.MULTILINE) == phases
+    assert "reading the list" not in quiet.err
