@@ -17,9 +17,12 @@ from typing import Any, NamedTuple
 
 import requests
 from requests.adapters import HTTPAdapter
+from requests.exceptions import InvalidProxyURL
+from requests.utils import get_environ_proxies, select_proxy
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import DecodeError
+from urllib3.exceptions import DecodeError, HTTPError
+from urllib3.util import Url, parse_url
 
 CONNECT_SECONDS = 10.0
 _GLANCE = 0.25  # seconds between looks at the clock and at `stop`
@@ -76,8 +79,11 @@ def exchange(
 ) -> Answer:
     """Ask once, and return the answer, whatever its status; `read_body` is asked by status.
 
-    Raises EndlessError for what goes beyond `bounds`, and what requests and urllib3 raise.
+    Raises EndlessError for what goes beyond `bounds`, and what requests and urllib3 raise;
+    InvalidProxyURL, whose words are ours, for a proxy in the environment that is none.
     """
+    if problem := _proxy_problem(url):
+        raise InvalidProxyURL(problem)
     timeout = (min(CONNECT_SECONDS, bounds.silence), bounds.silence)
     with (
         _bounded(bounds) as line,
@@ -93,6 +99,27 @@ def exchange(
     ):
         body = _body(response, bounds, line) if read_body(response.status_code) else b""
         return Answer(response.status_code, response.headers, body)
+
+
+def _proxy_problem(url: str) -> str:
+    """Return why the environment's proxy for an address cannot be one, empty if it can.
+
+    What is wrong may be the password in it, so nothing of it is repeated.
+    """
+    proxy = select_proxy(url, get_environ_proxies(url))
+    if not proxy:
+        return ""
+    try:
+        found = parse_url(proxy if "://" in proxy else f"http://{proxy}")
+    except (ValueError, HTTPError):
+        found = Url()
+    known = {"http", "https", "socks4", "socks4a", "socks5", "socks5h"}
+    if found.host and found.scheme in known and not (found.path or "").strip("/"):
+        return ""
+    return (
+        f"the proxy for {url.partition(':')[0]} addresses in the environment must be written"
+        " http://USER:PASSWORD@HOST:PORT; signs in a password as in %2F"
+    )
 
 
 class _Line:

@@ -7,9 +7,11 @@ from functools import cache
 from pathlib import Path
 from threading import Event, Timer
 from time import monotonic
+from traceback import format_exception
 
 import pytest
 import requests
+from requests.exceptions import InvalidProxyURL
 from urllib3.exceptions import DecodeError, HTTPError
 
 from newsletter.exchange import Bounds, EndlessError, Session, exchange
@@ -129,3 +131,36 @@ def test_no_password_is_taken_from_netrc(
     assert "Authorization" not in prepared.headers
     plain = requests.Session().prepare_request(requests.Request("GET", server.url))
     assert "Authorization" in plain.headers  # the trap was set
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "http://me:s3cr/et@proxy.example:8080",
+        "http://me:123/s3cret@proxy.example:8080",
+        "http://me:s3cret@:port",
+        "http://me:s3cret@[x",
+        "http://me:s3cret@ proxy.example",
+        "foo://me:s3cret@proxy.example:1080",
+        "me:s3cret@proxy.example:99999999",
+    ],
+)
+@pytest.mark.parametrize("url", ["https://arxiv.example/", "http://arxiv.example/"])
+def test_a_broken_proxy_is_named_without_its_password(
+    monkeypatch: pytest.MonkeyPatch, session: Session, proxy: str, url: str
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", proxy)
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    with pytest.raises(InvalidProxyURL, match=r"the proxy for https? addresses") as caught:
+        exchange(session, "GET", url, bounds=SMALL)
+    told = "".join(format_exception(caught.value))
+    assert not any(part in told for part in ("s3cr", "et@", "123/"))
+
+
+def test_a_proxy_that_does_not_answer_is_named_without_its_password(
+    monkeypatch: pytest.MonkeyPatch, session: Session
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://me:s3cret@127.0.0.1:9")
+    with pytest.raises(requests.exceptions.ProxyError) as caught:
+        exchange(session, "GET", "http://arxiv.example/", bounds=SMALL)
+    assert "s3cret" not in "".join(format_exception(caught.value))
