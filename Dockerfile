@@ -1,15 +1,25 @@
 # syntax=docker/dockerfile:1
 # Proven without an engine by tests/whole/container.py, which runs these steps in a fresh Debian root.
 
-FROM python:3.13.9-slim-trixie AS build
+# The base is named by its tag: pin it to a digest, as SECURITY.md says, and dependabot renews both.
+
+FROM python:3.13.9-slim-trixie AS wheel
 WORKDIR /src
-RUN python -m venv /opt/newsletter
-COPY requirements.lock ./
-RUN /opt/newsletter/bin/pip install --no-cache-dir --require-hashes --requirement requirements.lock
+RUN python -m venv /opt/build
+COPY requirements.lock requirements-build.lock ./
+RUN /opt/build/bin/pip install --no-cache-dir --require-hashes \
+    --requirement requirements.lock --requirement requirements-build.lock
 COPY pyproject.toml hatch_build.py README.md LICENSE ./
 COPY newsletter newsletter
 COPY templates templates
-RUN /opt/newsletter/bin/pip install --no-cache-dir --no-deps . \
+RUN /opt/build/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels .
+
+FROM python:3.13.9-slim-trixie AS build
+RUN python -m venv /opt/newsletter
+COPY requirements.lock ./
+RUN /opt/newsletter/bin/pip install --no-cache-dir --require-hashes --requirement requirements.lock
+COPY --from=wheel /wheels /wheels
+RUN /opt/newsletter/bin/pip install --no-cache-dir --no-deps --no-index /wheels/*.whl \
  && /opt/newsletter/bin/pip uninstall --yes pip
 
 FROM python:3.13.9-slim-trixie

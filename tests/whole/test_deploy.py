@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -352,8 +353,25 @@ def test_the_image_is_built_from_one_pinned_base_and_hashed_dependencies() -> No
     assert re.fullmatch(r"python:3\.\d+\.\d+-slim-\w+", bases.pop())
     assert any("--require-hashes" in run for run in runs)
     assert all(
-        "--require-hashes" in run or "--no-deps" in run for run in runs if " install -" in run
+        "--require-hashes" in run or {"--no-deps", "--no-index"} <= set(run.split())
+        for run in runs
+        if " install -" in run
     )
+    assert all("--no-build-isolation" in run for run in runs if " wheel -" in run)
+
+
+def test_nothing_is_built_from_what_was_not_checked_by_hash() -> None:
+    requires = tomllib.loads((CHECKOUT / "pyproject.toml").read_text("utf-8"))["build-system"]
+    locks = "".join(
+        (CHECKOUT / f"requirements{name}.lock").read_text("utf-8") for name in ("", "-build")
+    )
+    pinned = set(re.findall(r"^([\w.-]+)==\S+ (?:;.*)?\\\n +--hash=sha256:", locks, re.MULTILINE))
+    assert {re.split(r"[>=<]", each)[0] for each in requires["requires"]} <= pinned
+    for name in ("Makefile", "docs/set-up.md"):
+        lines = (CHECKOUT / name).read_text("utf-8").splitlines()
+        ours = [line for line in lines if "pip install" in line and line.split()[-1] == "."]
+        assert ours
+        assert all("--no-build-isolation" in line for line in ours)
 
 
 def test_entry_point_and_command_are_in_exec_form() -> None:
