@@ -8,6 +8,7 @@ common with the field as a whole is taken off. docs/profiles.md says what this w
 import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
 from math import log, sqrt
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from newsletter.models import Closeness, Order, OwnPaper, Paper, Profile
 
 BACKGROUND = 500  # papers
 CLOSEST = 5  # papers that stand first
+FURTHER = 10  # papers of which it is said why they are close, where they stand
 SAME = 0.9  # the cosine from which on two papers are one
 
 _REASONS = 3  # words
@@ -68,6 +70,7 @@ class Ranking:
         self._index = {id_: index for index, id_ in enumerate(self.ids)}
         self._titled = {title_key(each.title): index for index, each in enumerate(self.papers)}
         self._tellings: dict[int, _Telling] = {}
+        self._last: tuple[Collection[str], frozenset[int]] | None = None
         self._postings: dict[str, list[tuple[int, float]]] = defaultdict(list)
         for index, vector in enumerate(self.vectors):
             for word, weight in vector.items():
@@ -112,9 +115,10 @@ class Ranking:
         *,
         among: Collection[str] | None = None,
         closest: int = CLOSEST,
+        further: int = FURTHER,
         places: Places | None = None,
     ) -> Order | None:
-        """Order all papers, or those with the ids `among`, and say why the `closest` are.
+        """Order all papers, or those with the ids `among`, and say why the first few are close.
 
         What is in the profile itself comes last. None where the profile has no word in common with
         any paper: there is nothing to order by. `places` are those of the profile, where known.
@@ -123,21 +127,27 @@ class Ranking:
         if not places.related:
             return None
         yours = self._yours(profile, places.same)
-        some = {self._index[each] for each in (self.ids if among is None else among)}
-        others = some - yours
-        ranked = [index for index in places.ranked if index in others]
+        some = self._those(self.ids if among is None else among)
+        ids, scores = self.ids, places.scores
+        ranked = [index for index in places.ranked if index in some and index not in yours]
         reasons: list[Closeness] = []
         for index in ranked:
-            if len(reasons) == closest or places.scores[index] <= 0:
+            if len(reasons) == closest + further or scores[index] <= 0:
                 break
-            reason = self._reason(index, profile.papers[places.nearest[index]])
-            if reason.words:
+            if reason := self._reason(index, profile.papers[places.nearest[index]]):
                 reasons.append(reason)
         return Order(
-            ids=tuple(self.ids[index] for index in [*ranked, *sorted(yours & some)]),
-            closest=tuple(reasons),
-            yours=frozenset(self.ids[index] for index in yours),
+            ids=tuple([ids[index] for index in [*ranked, *sorted(yours & some)]]),
+            closest=tuple(reasons[:closest]),
+            further=tuple(reasons[closest:]),
+            yours=frozenset(ids[index] for index in yours),
         )
+
+    def _those(self, ids: Collection[str]) -> frozenset[int]:
+        """Return the numbers of some papers; many readers in a row have the same ones."""
+        if self._last is None or self._last[0] is not ids:
+            self._last = (ids, frozenset([self._index[each] for each in ids]))
+        return self._last[1]
 
     def _cosines(self, own: OwnPaper) -> list[float]:
         """Return the cosine between an own paper and each paper."""
@@ -153,22 +163,24 @@ class Ranking:
         titles = (self._titled.get(title_key(each.name)) for each in profile.papers)
         return {*same} | {index for index in (*ids, *titles) if index is not None}
 
-    def _reason(self, index: int, own: OwnPaper) -> Closeness:
-        telling, spellings = self._telling(index)
-        shared = {
-            word: telling[word] * self.commonness.weight(word) * (1 + log(count))
-            for word, count in own.terms.items()
-            if word in telling
-        }
-        strongest = sorted(shared, key=lambda word: (-shared[word], word))
-        words = _as_written(strongest, spellings, own.terms)
+    def _reason(self, index: int, own: OwnPaper) -> Closeness | None:
+        """Return why a paper is close to an own one; None where no word tells."""
+        weights, spellings = self._telling(index)
+        counts = own.terms
+        shared = [
+            (-weights[word] * (1 + log(count) if (count := counts[word]) > 1 else 1), word)
+            for word in weights.keys() & counts.keys()
+        ]
+        if not shared:
+            return None
+        words = _as_written((word for _, word in sorted(shared)), spellings, counts)
         return Closeness(id=self.ids[index], own=own.name, words=words)
 
     def _telling(self, index: int) -> "_Telling":
         """Return the words of a paper that can be a reason, and how it writes all of them."""
         if index not in self._tellings:
             weights = {
-                word: weight
+                word: weight * self.commonness.weight(word)
                 for word, weight in self.vectors[index].items()
                 if word not in passing() and self.commonness.is_telling(word)
             }
@@ -177,6 +189,8 @@ class Ranking:
 
 
 class _Telling(NamedTuple):
+    """What each word counts in a reason, and in which compounds the paper has it, how often."""
+
     weights: Mapping[str, float]
     spellings: Mapping[str, Mapping[str, int]]
 
@@ -216,25 +230,36 @@ def _as_written(
     found: list[str] = []
     said: set[str | None] = set()
     for word in words:
-        counts: Counter[str] = Counter()
-        # TeX can hide a word, and lower case be longer than the letter it is of.
-        for compound, count in spellings.get(word, {word: 1}).items():
-            parts = compound.split("-")
-            whole = all(part.lower() in shared for part in parts)
-            alone = (part for part in parts if part.lower() == word)
-            counts[compound if whole else next(alone)] += count
-        spelling = max(counts.items(), key=lambda each: (each[1], each[0]))[0]
-        if said.isdisjoint(meant := set(stems(spelling))):
-            found.append(_in_a_sentence(spelling))
+        # TeX can hide a word.
+        spelling, meant = _spelled(word, spellings.get(word) or {word: 1}, shared)
+        if said.isdisjoint(meant):
+            found.append(spelling)
             said |= meant
-        if len(found) == _REASONS:
-            break
+            if len(found) == _REASONS:
+                break
     return tuple(found)
 
 
-def _in_a_sentence(word: str) -> str:
-    """Return a word in lower case, but for one that has capitals within: MRI, mRNA."""
-    return word if word[1:] != word[1:].lower() else word.lower()
+def _spelled(
+    word: str, compounds: Mapping[str, int], shared: Collection[str]
+) -> tuple[str, frozenset[str | None]]:
+    """Return a word as a paper has it most often, and its stems."""
+    if len(compounds) == 1 and (alone := next(iter(compounds))).lower() == word:
+        return _in_a_sentence(alone)
+    counts: Counter[str] = Counter()
+    for compound, count in compounds.items():
+        parts = compound.split("-")
+        whole = all(part.lower() in shared for part in parts)
+        # Lower case can be longer than the letter it is of.
+        counts[compound if whole else next(x for x in parts if x.lower() == word)] += count
+    return _in_a_sentence(max(counts.items(), key=lambda each: (each[1], each[0]))[0])
+
+
+@lru_cache(maxsize=65536)
+def _in_a_sentence(word: str) -> tuple[str, frozenset[str | None]]:
+    """Return a word in lower case, but for one with capitals within (MRI, mRNA), and its stems."""
+    within = word[1:] != word[1:].lower()
+    return word if within else word.lower(), frozenset(stems(word))
 
 
 def kinds_of(papers: Iterable[Sequence[str]]) -> dict[str, float]:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from newsletter.sending.doors import Server
     from newsletter.sources.arxiv.source import ArxivSource
     from newsletter.state.state import State
+    from newsletter.subscribers.profiles.kept import Copies
     from newsletter.subscribers.suppressions import KeptOff, Suppressions
 
 
@@ -167,15 +168,20 @@ def press(
 
 
 def profiles(
-    config: "Config", state: "State", papers_from: "Source", *, now: datetime
+    config: "Config",
+    state: "State",
+    papers_from: "Source",
+    *,
+    now: datetime,
+    keep: bool = True,
 ) -> "Profiles":
-    """Return what reads readers' own papers, here and at Zotero."""
+    """Return what reads readers' own papers, here and at Zotero; unless `keep`, it writes none."""
     from newsletter.exchange import Session
     from newsletter.job.profiles import Profiles
     from newsletter.sources.arxiv.identity import paper_id
     from newsletter.subscribers.profiles.zotero import Zotero
 
-    copies = config.state.file.parent / "profiles"
+    copies = profile_copies(config, keep=keep)
     keys = {name: key.get_secret_value() for name, key in config.zotero.keys.items()}
     return Profiles(
         folder=config.subscribers.file.parent,
@@ -185,7 +191,7 @@ def profiles(
             session=Session(),
             url=config.zotero.url,
             keys=keys,
-            folder=copies,
+            copies=copies,
             paper_id=paper_id,
             now=now,
         ),
@@ -193,6 +199,13 @@ def profiles(
         paper_id=paper_id,
         now=now,
     )
+
+
+def profile_copies(config: "Config", *, keep: bool = True) -> "Copies":
+    """Return the copies of readers' own papers, which lie beside the state."""
+    from newsletter.subscribers.profiles.kept import Copies
+
+    return Copies(config.state.file.parent / "profiles", may_change=keep)
 
 
 def orders(

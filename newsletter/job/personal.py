@@ -1,12 +1,13 @@
 """What is stored about a person: shown, or erased but for a keyed hash that keeps them off."""
 
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from newsletter.addresses import folded
 from newsletter.config.loading import Config
-from newsletter.job.parts import has_mailed, kept_off, token_keys
+from newsletter.job.parts import everybody, has_mailed, kept_off, profile_copies, token_keys
 from newsletter.phrases import counted
 from newsletter.state.opening import alone, opened, there_is
 from newsletter.subscribers import editing
@@ -53,6 +54,7 @@ def forget(config: Config, email: str, *, now: datetime) -> list[str]:
     """
     keys = token_keys(config, mailed=has_mailed(config))
     lines = kept_off(config, keys=keys, forgetting=True).forget(email, now=now)
+    copies = _copies_of(config, email)
     rows = editing.remove(config.subscribers.file, email)
     deliveries = None
     if there_is(config.place):
@@ -71,7 +73,31 @@ def forget(config: Config, email: str, *, now: datetime) -> list[str]:
     if deliveries is not None:
         noun = "delivery" if deliveries == 1 else "deliveries"
         erased.append(f"{config.state.file.name}: the address in {deliveries} {noun}")
-    return [*erased, f"{config.outbox.directory.name}: {counted(len(mails), 'mail')}"]
+    erased.append(f"{config.outbox.directory.name}: {counted(len(mails), 'mail')}")
+    return [*erased, *_without(copies)]
+
+
+def _copies_of(config: Config, email: str) -> dict[str, Path]:
+    """Return what is kept of an address's own papers and of nobody else's, by column `profile`."""
+    copies = profile_copies(config)
+    own: dict[str, Path] = {}
+    others: set[Path | None] = set()
+    for each in everybody(config).subscribers:
+        path = copies.of(each.profile) if each.profile else None
+        if folded(each.email) != folded(email):
+            others.add(path)
+        elif path:
+            own[each.profile] = path
+    return {cell: path for cell, path in own.items() if path not in others}
+
+
+def _without(copies: Mapping[str, Path]) -> Iterator[str]:
+    """Delete copies, and yield a line for each."""
+    for cell, path in copies.items():
+        path.unlink(missing_ok=True)
+        file = not cell.lower().startswith("zotero:")
+        yours = "; the file itself is yours to delete" if file else ""
+        yield f"{path.parent.name}: what was kept of {cell}{yours}"
 
 
 def _is_to(path: Path, email: str) -> bool:

@@ -3,7 +3,6 @@
 Whatever is wrong with a profile costs its reader the order, and nobody the digest.
 """
 
-import json
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,25 +10,28 @@ from datetime import datetime
 from functools import lru_cache
 from itertools import groupby, islice
 from pathlib import Path
+from typing import Any
 
 from newsletter.addresses import folded
 from newsletter.errors import NewsletterError, ProfileError
-from newsletter.files import replacing
 from newsletter.issues.bulk import Bulk, is_installed
 from newsletter.issues.ranking import BACKGROUND, Places, Ranking, terms_of
 from newsletter.keywords.terms import Commonness, usual
 from newsletter.models import Delivery, Issue, Order, OwnPaper, Paper, Profile, Recalled
 from newsletter.prose import prose
 from newsletter.state.papers.book import PaperBook
+from newsletter.subscribers.profiles.kept import Copies
 from newsletter.subscribers.profiles.own import (
     Library,
-    file_texts,
+    file_in,
     meaning,
     newest,
     own_paper,
     profile_of,
+    shown_as,
+    texts_in,
 )
-from newsletter.subscribers.profiles.texts import Texts
+from newsletter.subscribers.profiles.texts import OwnText, Texts
 from newsletter.subscribers.profiles.zotero import Zotero
 
 _ENOUGH = 200  # papers: with fewer of its own the state leaves it to the table that ships
@@ -48,13 +50,13 @@ _log = logging.getLogger(__name__)
 class Profiles:
     """What cells of the column `profile` mean.
 
-    `folder` is that of the list, where files lie; `copies` holds what was learned of ids and of
-    libraries. `fetch` asks for papers by id, `paper_id` names one of arXiv. `requests` counts what
-    that took.
+    `folder` is that of the list, where files lie; `copies` hold what was learned of files, ids
+    and libraries. `fetch` asks for papers by id, `paper_id` names one of arXiv. `requests` counts
+    what that took.
     """
 
     folder: Path
-    copies: Path
+    copies: Copies
     papers: PaperBook
     zotero: Zotero
     fetch: Callable[[Sequence[str]], Recalled]
@@ -70,11 +72,22 @@ class Profiles:
         if isinstance(means, Library):
             held = self.zotero.library(means)
             return profile_of(held.papers, held.notes)
-        texts = (
-            Texts(arxiv_ids=means) if isinstance(means, tuple) else file_texts(means, self.folder)
-        )
+        if isinstance(means, tuple):
+            return self._profile_of(Texts(arxiv_ids=means))
+        found, status = file_in(means, self.folder)
+        if kept := self.copies.profile(means, status):
+            return kept
+        texts = texts_in(found, status, shown=shown_as(means))
+        profile = self._profile_of(texts)
+        # What the state knows of papers may be more tomorrow.
+        if not texts.arxiv_ids and not any(map(_lacks_abstract, texts.papers)):
+            self.copies.keep(means, status, profile)
+        return profile
+
+    def _profile_of(self, texts: Texts) -> Profile:
         written, notes = newest(texts.papers)
-        papers = [own_paper(each, self.paper_id) for each in written]
+        papers, more = self._completed(written)
+        notes += more
         if texts.arxiv_ids:
             known, lost = self._by_id([self.paper_id(each) for each in texts.arxiv_ids])
             papers += known
@@ -85,6 +98,18 @@ class Profiles:
                     raise ProfileError(f"arXiv has, or had when it was asked, no paper {shown}")
                 notes.append(f"arXiv has, or had when it was asked, no paper {shown}")
         return profile_of(papers, [*texts.notes, *notes])
+
+    def _completed(self, written: Sequence[OwnText]) -> tuple[list[OwnPaper], list[str]]:
+        """Return papers as they were written down; what has no abstract, as the state knows it."""
+        bare = [self.paper_id(each.arxiv_id) for each in written if _lacks_abstract(each)]
+        seen = self.papers.by_id(bare) if bare else {}
+        papers = [
+            _own(seen[id_])
+            if _lacks_abstract(each) and (id_ := self.paper_id(each.arxiv_id)) in seen
+            else own_paper(each, self.paper_id)
+            for each in written
+        ]
+        return papers, [f"known here with their abstracts: {len(seen)} of them"] if seen else []
 
     def learn(self, cells: Iterable[str]) -> None:
         """Ask for the papers that some cells name by id and nobody knows yet, many at once."""
@@ -133,12 +158,13 @@ class Profiles:
             found = {each.id: each for each in answer.papers}
             notes.papers |= {id_: _own(found[id_]) for id_ in some if id_ in found}
             notes.in_vain |= dict.fromkeys(set(some) - found.keys(), today)
-            notes.write(self.copies / _LEARNED)
+            self.copies.write(self.copies.folder / _LEARNED, notes.known)
 
     @property
     def _notes(self) -> "_Learned":
         if self._learned is None:
-            self._learned = _Learned.read(self.copies / _LEARNED)
+            learned = self.copies.read(self.copies.folder / _LEARNED)
+            self._learned = _Learned.of(learned)
         return self._learned
 
 
@@ -150,29 +176,24 @@ class _Learned:
     in_vain: dict[str, str]
 
     @classmethod
-    def read(cls, path: Path) -> "_Learned":
+    def of(cls, known: Any) -> "_Learned":  # noqa: ANN401 (JSON)
         """Return what a file says; a damaged one says nothing."""
         try:
-            known = json.loads(path.read_bytes())
             papers = {
                 id_: OwnPaper(id=id_, name=name, categories=tuple(categories), terms=terms)
                 for id_, (name, categories, terms) in known["papers"].items()
             }
             return cls(papers, dict(known["in_vain"]))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             return cls({}, {})
 
-    def write(self, path: Path) -> None:
-        """Keep it for the next run."""
-        known = {
-            "papers": {
-                id_: (each.name, each.categories, each.terms) for id_, each in self.papers.items()
-            },
-            "in_vain": self.in_vain,
+    @property
+    def known(self) -> dict[str, Any]:
+        """What a file is to say for the next run."""
+        papers = {
+            id_: (each.name, each.categories, each.terms) for id_, each in self.papers.items()
         }
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path, mode=0o600) as file:
-            file.write(json.dumps(known, ensure_ascii=False).encode())
+        return {"papers": papers, "in_vain": self.in_vain}
 
 
 class Orders:
@@ -286,3 +307,8 @@ def _own(paper: Paper) -> OwnPaper:
     return OwnPaper(
         id=paper.id, name=prose(paper.title), terms=terms_of(paper), categories=paper.categories
     )
+
+
+def _lacks_abstract(text: OwnText) -> bool:
+    """Return whether the state may know more of a paper than was written down."""
+    return bool(text.arxiv_id) and not text.abstract

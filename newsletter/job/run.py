@@ -91,7 +91,8 @@ def run(
         papers_from = source(config, stop=stop, patience_seconds=patience_seconds, told=waiting)
         # Most lists have no profiles, and it takes time to import what reads them.
         profiled = any(each.profile for each in people.subscribers)
-        read = profiles(config, state, papers_from, now=now) if profiled else None
+        keep = not dry_run
+        read = profiles(config, state, papers_from, now=now, keep=keep) if profiled else None
         mailroom = Mailroom(
             state=state,
             press=press(

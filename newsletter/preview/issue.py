@@ -39,7 +39,7 @@ def write(
             raise StateError(config.place.name, "no issue was opened yet; there is nothing to show")
         reader = _reader(config, subscriber)
         papers_from = parts.source(config, stop=Event())
-        profiles = parts.profiles(config, state, papers_from, now=now)
+        profiles = parts.profiles(config, state, papers_from, now=now, keep=False)
         press = parts.press(
             config,
             state,

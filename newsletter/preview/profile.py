@@ -33,7 +33,7 @@ def lines(config: Config, email: str, *, now: datetime) -> list[str]:
         return [f"{reader.email} has no profile: the column `profile` of the list is empty"]
     with remembered(config.place) as state:
         source = parts.source(config, stop=Event())
-        profiles = parts.profiles(config, state, source, now=now)
+        profiles = parts.profiles(config, state, source, now=now, keep=False)
         profile = profiles.profile(reader.profile)
         told = list(_understood(reader, profile))
         if (reader.order or config.newsletter.order) == "date":
@@ -65,7 +65,7 @@ def _understood(reader: Subscriber, profile: Profile) -> Iterator[str]:
 
 def _ordered(ranking: Ranking, profile: Profile, number: int) -> Iterator[str]:
     """Yield the papers of an issue as they are ordered, each with its reason."""
-    order = ranking.order(profile, closest=len(ranking.papers))
+    order = ranking.order(profile, closest=len(ranking.papers), further=0)
     if order is None:
         yield f"Issue {number} has no word in common with these: its order is the usual one."
         return

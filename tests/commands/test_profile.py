@@ -58,7 +58,7 @@ def test_an_edition_begins_with_what_is_closest_and_says_why(
     assert why in ada
     title = "Cold Water, Slow Chains: *Protein Folding* below Zero"
     assert ada.count(title) == 1
-    assert ada.index(why) < ada.index(title) < ada.index("graph neural network ·")
+    assert ada.index(title) < ada.index(why) < ada.index("graph neural network ·")
     bo = text_of(newest_mail(sample, "bo@example.org"))
     assert "Closest to your work" not in bo
     for word in ("Cold Water", "Bakery", "Origami", "Mycology"):
@@ -116,7 +116,7 @@ def test_own_papers_are_named_and_not_recommended(newsletter: Command, sample: P
     readers(sample, "ada@example.org,protein folding,2611.17803;2611.16412,")
     two_days(newsletter, sample)
     text = text_of(newest_mail(sample, "ada@example.org"))
-    own = "Your paper: it is in your profile Cold Water, Slow Chains: *Protein Folding* below Zero"
+    own = "Cold Water, Slow Chains: *Protein Folding* below Zero Your paper: it is in your profile"
     assert own in text
     assert "Close to your “FoldBench-Null" in text
 
@@ -182,3 +182,76 @@ def test_the_check_of_the_list_names_profiles_that_cannot_be_read(
     assert "order: 'sometimes' is none of relevance, date" in ended.out
     assert "di@example.org: profile: there is no file gone.ris" in ended.out
     assert "ada@example.org" not in ended.out
+
+
+def kept(folder: Path) -> list[str]:
+    return sorted(each.name.partition("-")[0] for each in (folder / "profiles").glob("*.json"))
+
+
+def test_what_only_looks_keeps_no_copy(newsletter: Command, sample: Path, peer: Zotero) -> None:
+    peer.public = {"users/42"}
+    peer.libraries["users/42"] = [item(1, title="Knotted chains", abstractNote=FOLDING)]
+    readers(sample, "ada@example.org,*,zotero:user/42,", "bo@example.org,*,folding.txt,")
+    assert newsletter("run", "--dry-run", "--now", DAY_ONE).code == 0
+    assert peer.asked
+    assert newsletter("run", "--now", DAY_ONE).code == 0
+    there = kept(sample)
+    for path in (sample / "profiles").iterdir():
+        path.unlink()
+    assert newsletter("preview", "--subscriber", "ada@example.org").code == 0
+    assert newsletter("profile", "bo@example.org").code == 0
+    assert (there, kept(sample)) == (["file", "zotero"], [])
+
+
+def test_whoever_is_forgotten_leaves_no_copy_of_their_papers(
+    newsletter: Command, sample: Path, peer: Zotero
+) -> None:
+    peer.public = {"users/42", "users/43"}
+    for number in (42, 43):
+        title = f"Knotted chains {number}"
+        peer.libraries[f"users/{number}"] = [item(1, title=title, abstractNote=FOLDING)]
+    readers(
+        sample,
+        "ada@example.org,*,zotero:user/42,",
+        "bo@example.org,*,zotero:user/43,",
+        "cy@example.org,*,Zotero:user/43,",
+        "di@example.org,*,folding.txt,",
+    )
+    assert newsletter("run", "--now", DAY_ONE).code == 0
+    assert kept(sample) == ["file", "zotero", "zotero"]
+    for who, left in (("ada", 2), ("bo", 2), ("cy", 1), ("di", 0)):
+        ended = newsletter("subscribers", "forget", f"{who}@example.org", "--yes")
+        assert ended.code == 0
+        assert len(kept(sample)) == left, who
+        assert ("profiles: what was kept of " in ended.out) == (who != "bo")
+    assert (sample / "folding.txt").exists()
+
+
+def test_a_file_that_was_changed_is_read_again(newsletter: Command, sample: Path) -> None:
+    readers(sample, "ada@example.org,*,folding.txt,")
+    assert newsletter("run", "--now", DAY_ONE).code == 0
+    (copy,) = (sample / "profiles").glob("file-*.json")
+    first = copy.read_bytes()
+    (sample / "folding.txt").write_text("Graphs and their neural networks, in a benchmark.\n")
+    rewrite(sample / "newsletter.toml", "day1.xml", "day2.xml")
+    assert newsletter("run", "--now", DAY_TWO).code == 0
+    assert "Close to your “Graphs and their" in text_of(newest_mail(sample, "ada@example.org"))
+    assert copy.read_bytes() != first
+    copy.write_bytes(b'{"of": [], "papers": 7}')  # damage says nothing
+    assert "1 paper" in newsletter("profile", "ada@example.org").out
+
+
+def test_a_bibliography_without_abstracts_uses_what_the_state_knows(
+    newsletter: Command, sample: Path
+) -> None:
+    readers(sample, "ada@example.org,*,ada.bib,")
+    entries = ("2611.17803", "0000.00000")
+    (sample / "ada.bib").write_text(
+        "".join(f"@article{{a{id_}, title={{Paper {id_}}}, eprint={{{id_}}}}}\n" for id_ in entries)
+    )
+    two_days(newsletter, sample)
+    told = newsletter("profile", "ada@example.org").out
+    assert "2 papers of 2 without an abstract: the title serves" in told
+    assert "known here with their abstracts: 1 of them" in told
+    assert "Cold Water, Slow Chains" in told.split("Strongest words")[0]
+    assert kept(sample) == []

@@ -4,7 +4,9 @@ The column holds a path relative to the list, arXiv ids, or a Zotero library.
 """
 
 import codecs
+import os
 import re
+import stat
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -79,26 +81,48 @@ def problem(cell: str, folder: Path) -> str:
 
 def file_texts(path: Path, folder: Path) -> Texts:
     """Return what a file says that lies in `folder`, or below it. Raises ProfileError."""
-    shown = str(path)[:200]
+    return texts_in(*file_in(path, folder), shown=shown_as(path))
+
+
+def file_in(path: Path, folder: Path) -> tuple[Path, os.stat_result]:
+    """Return where a file really is that lies in `folder`, or below it. Raises ProfileError."""
+    shown = shown_as(path)
     try:
         found = (folder / path).resolve(strict=True)
-        if not found.is_relative_to(folder.resolve()):
-            raise ProfileError(f"{shown} leads out of the folder of the list; keep it there")
-        if not found.is_file():
-            raise ProfileError(f"{shown} is no file")
-        with found.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
+        status = found.stat()
     except FileNotFoundError as error:
         raise ProfileError(f"there is no file {shown}") from error
     except (OSError, ValueError, RuntimeError) as error:  # a loop of links, a name too long
-        reason = getattr(error, "strerror", "") or str(error)
-        raise ProfileError(f"{shown} cannot be read: {reason}") from error
-    if len(content) > MAX_BYTES:
+        raise ProfileError(f"{shown} cannot be read: {_reason(error)}") from error
+    if not found.is_relative_to(folder.resolve()):
+        raise ProfileError(f"{shown} leads out of the folder of the list; keep it there")
+    if not stat.S_ISREG(status.st_mode):
+        raise ProfileError(f"{shown} is no file")
+    return found, status
+
+
+def texts_in(found: Path, status: os.stat_result, *, shown: str) -> Texts:
+    """Return what a file says. Raises ProfileError."""
+    if status.st_size > MAX_BYTES:
         raise ProfileError(f"{shown} has more than {MAX_BYTES // 1_000_000} MB; give less of it")
+    try:
+        with found.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise ProfileError(f"{shown} cannot be read: {_reason(error)}") from error
     texts = read_texts(_decoded(content, shown))
     if not texts.papers and not texts.arxiv_ids:
         raise ProfileError(f"{shown} has no papers in it" + "".join(f"; {x}" for x in texts.notes))
     return texts
+
+
+def shown_as(path: Path) -> str:
+    """Return a path as it is named where something is wrong with it."""
+    return str(path)[:200]
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", "") or str(error)
 
 
 def own_paper(text: OwnText, paper_id: Callable[[str], str]) -> OwnPaper:

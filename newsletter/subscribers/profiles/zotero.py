@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -21,9 +20,9 @@ from urllib3.exceptions import HTTPError
 from newsletter import __version__
 from newsletter.errors import ProfileError
 from newsletter.exchange import Bounds, EndlessError, exchange
-from newsletter.files import replacing
 from newsletter.models import OwnPaper
 from newsletter.moments import iso, moment_of
+from newsletter.subscribers.profiles.kept import Copies, papers_of, rows_of
 from newsletter.subscribers.profiles.own import MOST, Library, own_paper
 from newsletter.subscribers.profiles.texts import OwnText, arxiv_id_in, year_in
 
@@ -59,14 +58,14 @@ class Zotero:
     """The questions of one run, which began at `now`, to the API at `url`.
 
     `keys` are by the name of their secret: a library's own is named by its number, any other is
-    tried for every library. `folder` holds the copies; `paper_id` names a paper of arXiv.
+    tried for every library. `copies` are those of earlier days; `paper_id` names a paper of arXiv.
     `requests` counts the questions.
     """
 
     session: requests.Session
     url: str
     keys: Mapping[str, str]
-    folder: Path
+    copies: Copies
     paper_id: Callable[[str], str]
     now: datetime
     sleep: Callable[[float], None] = time.sleep
@@ -80,8 +79,8 @@ class Zotero:
 
         Raises ProfileError where Zotero refuses, or does not answer and there is no copy.
         """
-        path = copy_of(library, self.folder)
-        held = _read(path)
+        path = self.copies.of_library(library)
+        held = _held(self.copies.read(path))
         if held and held.asked.date() == self.now.date():
             return held
         try:
@@ -93,7 +92,7 @@ class Zotero:
                 ) from error
             _log.warning("zotero:%s: %s; the copy of %s serves", library, error, iso(held.asked))
             return held
-        _write(path, found)
+        self.copies.write(path, _known(found))
         return found
 
     def _asked(self, library: Library, held: Held | None) -> Held:
@@ -203,11 +202,6 @@ class Zotero:
             self.sleep(seconds)
 
 
-def copy_of(library: Library, folder: Path) -> Path:
-    """Return where the copy of a library lies."""
-    return folder / f"zotero-{str(library).replace('/', '-')}.json"
-
-
 class _DownError(Exception):
     """Zotero is of no use for now."""
 
@@ -237,29 +231,23 @@ class _Answer(NamedTuple):
         return items
 
 
-def _read(path: Path) -> Held | None:
-    """Return the copy of a library; a damaged one is none."""
+def _held(known: Any) -> Held | None:  # noqa: ANN401 (JSON)
+    """Return what a copy says of a library; a damaged one is none."""
     try:
-        known = json.loads(path.read_bytes())
         return Held(
             version=known["version"],
             asked=moment_of(known["asked"]),
             total=known["total"],
-            papers=tuple(
-                OwnPaper(name=name, id=id_, terms=counted) for name, id_, counted in known["papers"]
-            ),
+            papers=papers_of(known["papers"]),
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):
         return None
 
 
-def _write(path: Path, held: Held) -> None:
-    known = {
+def _known(held: Held) -> dict[str, Any]:
+    return {
         "version": held.version,
         "asked": iso(held.asked),
         "total": held.total,
-        "papers": [(each.name, each.id, each.terms) for each in held.papers],
+        "papers": rows_of(held.papers),
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path, mode=0o600) as file:
-        file.write(json.dumps(known, ensure_ascii=False, separators=(",", ":")).encode())

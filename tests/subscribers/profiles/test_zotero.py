@@ -11,6 +11,7 @@ import requests
 from newsletter.errors import ProfileError
 from newsletter.exchange import Session
 from newsletter.subscribers.profiles import zotero as client
+from newsletter.subscribers.profiles.kept import Copies
 from newsletter.subscribers.profiles.own import Library
 from tests.peers.zotero import Zotero, item, zotero
 
@@ -32,7 +33,7 @@ class Desk:
             session=session,
             url=self.peer.url,
             keys=self.keys,
-            folder=self.folder,
+            copies=Copies(self.folder),
             paper_id=lambda arxiv_id: f"arxiv:{arxiv_id}",
             now=NOW + timedelta(days=days),
             sleep=self.slept.append,
@@ -180,7 +181,7 @@ def test_a_zotero_that_cannot_be_reached_is_not_asked_for_the_next_library(
 
 def test_the_copy_has_words_and_counts_alone_and_is_its_owners(desk: Desk) -> None:
     desk.read()
-    path = client.copy_of(ADA, desk.folder)
+    path = Copies(desk.folder).of_library(ADA)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert "in depth" not in path.read_text()
     assert desk.keys["475425"] not in path.read_text()
@@ -188,7 +189,7 @@ def test_the_copy_has_words_and_counts_alone_and_is_its_owners(desk: Desk) -> No
 
 def test_a_damaged_copy_is_none(desk: Desk) -> None:
     desk.read()
-    path = client.copy_of(ADA, desk.folder)
+    path = Copies(desk.folder).of_library(ADA)
     for content in ("", "{", json.dumps({"version": 1}), "[]"):
         path.write_text(content)
         assert len(desk.read().papers) == 2
