@@ -15,9 +15,10 @@ import argparse
 import random
 import resource
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -30,6 +31,7 @@ from newsletter.job.profiles import Profiles
 from newsletter.keywords.terms import Commonness
 from newsletter.mails.message import Composer
 from newsletter.mails.render import Renderer
+from newsletter.mails.template import Layout
 from newsletter.models import (
     Announcement,
     Delivery,
@@ -129,45 +131,48 @@ def all_of(orders: Iterable[Order]) -> None:
         pass
 
 
-def mails(papers: list[Paper], orders: Callable[[int], Iterator[Order]], count: int) -> None:
+def mails(papers: Sequence[Paper], orders: Callable[[int], Iterator[Order]], count: int) -> None:
     """Time mails from a shared edition, and in orders that are known, of a few sizes of days."""
     renderer = Renderer(MASTHEAD, templates=None)
     composer = Composer(MASTHEAD, now=NOW, token=lambda address: address[:40].ljust(40, "x"))
     ready = list(orders(count))
     for number in (10, 50, len(papers)):
         layout = renderer.laid_out(edition(papers[:number]))
-        ids = layout.where.keys()
-        some = [within(order, ids) for order in ready]
-
-        def shared(made: int, layout=layout) -> None:  # type: ignore[no-untyped-def] # noqa: ANN001
-            rendered = renderer.render(layout)
-            for place in range(made):
-                composer.outgoing(delivery(place), rendered)
-
-        def personal(made: int, layout=layout, some=some) -> None:  # type: ignore[no-untyped-def] # noqa: ANN001
-            for place in range(made):
-                composer.outgoing(delivery(place), renderer.render(layout, order=some[place]))
-
+        some = [within(order, layout.where) for order in ready]
+        shared = partial(one_for_all, renderer, composer, layout)
+        personal = partial(one_for_each, renderer, composer, layout, some)
         shared(1)
         personal(1)
         told(f"mails of {number} papers, one edition for all", len(some), shared)
         told(f"mails of {number} papers, an order for each", len(some), personal)
 
 
-def within(order: Order, ids: Iterable[str]) -> Order:
+def one_for_all(renderer: Renderer, composer: Composer, layout: Layout, count: int) -> None:
+    rendered = renderer.render(layout)
+    for number in range(count):
+        composer.outgoing(delivery(number), rendered)
+
+
+def one_for_each(
+    renderer: Renderer, composer: Composer, layout: Layout, orders: Sequence[Order], count: int
+) -> None:
+    for number in range(count):
+        composer.outgoing(delivery(number), renderer.render(layout, order=orders[number]))
+
+
+def within(order: Order, ids: Collection[str]) -> Order:
     """Return an order of those papers alone."""
-    some = set(ids)
-    closest = [each for each in (*order.closest, *order.further) if each.id in some]
+    closest = [each for each in (*order.closest, *order.further) if each.id in ids]
     return replace(
         order,
-        ids=tuple(each for each in order.ids if each in some),
+        ids=tuple(each for each in order.ids if each in ids),
         closest=tuple(closest[:5]),
         further=tuple(closest[5:]),
-        yours=order.yours & some,
+        yours=order.yours & set(ids),
     )
 
 
-def edition(papers: list[Paper]) -> Edition:
+def edition(papers: Sequence[Paper]) -> Edition:
     """Return an edition that has each paper under the first keyword that is in it."""
     under: dict[str, list[Announcement]] = {name: [] for name in KEYWORDS}
     for paper in papers:

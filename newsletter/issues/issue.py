@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from functools import lru_cache
 from itertools import chain
 from typing import Any
@@ -19,6 +19,8 @@ from newsletter.models import (
     News,
 )
 from newsletter.prose import prose
+
+_DAY = timedelta(days=1)
 
 # Where a paper stands among others: the lowest comes first.
 Place = tuple[float | str, ...]
@@ -47,13 +49,16 @@ def edition_for(
     keywords: Sequence[str],
     *,
     weekly: bool = False,
+    before: date | None = None,
     abstracts: Abstracts = "excerpt",
     place: Callable[[Announcement, Sequence[Keyword]], Place] = usual_place,
 ) -> Edition:
     """Return the edition that covers `issues` (oldest first, at least one) for these keywords.
 
     A paper appears in full under the first of the keywords that announced it; under each the best
-    come first, as `place` says. Keywords the issues do not know are left out.
+    come first, as `place` says. Keywords the issues do not know are left out. A weekly edition
+    covers the days after `before`, which is when the issue before these was opened; where there is
+    none, all since the first of these.
     """
     digests = tuple(
         _merged(found)
@@ -76,7 +81,8 @@ def edition_for(
         digests=tuple(_ordered(each, places) for each in digests),
         shown_in=shown_in,
         best_first=tuple(sorted(places, key=places.__getitem__)),
-        first=issues[0].date if weekly else None,
+        issues=tuple(each.number for each in issues),
+        first=min(before + _DAY if before else last.date, issues[0].date) if weekly else None,
         abstracts=abstracts,
     )
 

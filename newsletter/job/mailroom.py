@@ -62,6 +62,9 @@ class Press:
         self._orders = orders
         # Deliveries come sorted by issues, then by keywords, so a handful is enough.
         self._issues = lru_cache(maxsize=1)(issues)
+        self._day = lru_cache(maxsize=1)(
+            lambda number: next((each.date for each in issues(number - 1, number)), None)
+        )
         self._layout = lru_cache(maxsize=8)(self._laid_out)
         self._rendered = lru_cache(maxsize=8)(self._render)
 
@@ -119,7 +122,8 @@ class Press:
         abstracts: Abstracts,
     ) -> Layout:
         issues = self._issues(after, issue)
-        edition = edition_for(issues, keywords, weekly=weekly, abstracts=abstracts)
+        before = self._day(after) if weekly else None
+        edition = edition_for(issues, keywords, weekly=weekly, before=before, abstracts=abstracts)
         return self._renderer.laid_out(edition)
 
 

@@ -109,12 +109,10 @@ class Section:
 
 
 class Placed(NamedTuple):
-    """Where a paper stands: in which section, and at which place there."""
+    """A paper with its id, and in which section it stands."""
 
-    id: str
-    card: Card
+    paper: tuple[str, Card]
     section: int
-    place: int
 
 
 class Page(NamedTuple):
@@ -125,35 +123,31 @@ class Page(NamedTuple):
     """
 
     sections: Sequence[Section]
-    papers: Sequence[Placed]
+    papers: Sequence[tuple[str, Card]]
     reasons: Mapping[str, Both]
     headings: tuple[Heading, ...]
 
     def sizes(
         self, part: Literal["html", "text"], forms: Iterable[Form]
-    ) -> Sequence[Mapping[Form, int]]:
+    ) -> list[Mapping[Form, int]]:
         """Return the bytes of each paper in some forms, with what is said of it."""
-        html = part == "html"
-        if not self.reasons:
-            return [each.card.html.sizes if html else each.card.text.sizes for each in self.papers]
-        found: list[Mapping[Form, int]] = []
-        for id_, card, _, _ in self.papers:
-            shapes = card.html if html else card.text
-            if said := self.reasons.get(id_):
-                more = size_of(said.html if html else said.text)
-                found.append({form: shapes.around[form].size + more for form in forms})
-            else:
-                found.append(shapes.sizes)
+        if part == "html":
+            found = [card.html.sizes for _, card in self.papers]
+        else:
+            found = [card.text.sizes for _, card in self.papers]
+        if self.reasons:
+            for place, (id_, card) in enumerate(self.papers):
+                if id_ in self.reasons:
+                    shapes = card.html if part == "html" else card.text
+                    said = self.reasons[id_]
+                    more = size_of(said.html if part == "html" else said.text)
+                    found[place] = {form: shapes.around[form].size + more for form in forms}
         return found
 
 
-def in_order(sections: Sequence[Section], best_first: Sequence[str]) -> list[Placed]:
+def in_order(sections: Sequence[Section], best_first: Sequence[str]) -> list[tuple[str, Card]]:
     """Return the papers of all sections, best first; unless that is known, as they stand."""
-    papers = {
-        id_: Placed(id_, card, section, place)
-        for section, each in enumerate(sections)
-        for place, (id_, card) in enumerate(each.cards)
-    }
+    papers = {paper[0]: paper for each in sections for paper in each.cards}
     if not best_first:
         return list(papers.values())
     first = [papers[id_] for id_ in best_first if id_ in papers]
@@ -163,9 +157,14 @@ def in_order(sections: Sequence[Section], best_first: Sequence[str]) -> list[Pla
     return first
 
 
-def turns(papers: Sequence[Placed]) -> list[int]:
+def turns(sections: Sequence[Section], papers: Sequence[tuple[str, Card]]) -> list[int]:
     """Return the order in which papers get their line: a long digest does not starve the next."""
-    return sorted(range(len(papers)), key=lambda n: (papers[n].place, papers[n].section))
+    at = {
+        id_: (place, number)
+        for number, each in enumerate(sections)
+        for place, (id_, _) in enumerate(each.cards)
+    }
+    return sorted(range(len(papers)), key=lambda n: at[papers[n][0]])
 
 
 def fitted(
@@ -257,5 +256,7 @@ def block(form: Form) -> str:
 
 
 def place(frame: Mapping[str, object] | None) -> dict[str, object]:
-    """Return where an issue is in the archive, with nothing where it is not."""
-    return {name: frame[name] if frame else "" for name in ("page", "number")}
+    """Return where issues are in the archive, with nothing where they are not."""
+    if not frame:
+        return {"page": "", "number": "", "pages": ()}
+    return {name: frame[name] for name in ("page", "number", "pages")}

@@ -14,7 +14,6 @@ from newsletter.mails.fitting import (
     Card,
     Form,
     Page,
-    Placed,
     Section,
     fitted,
     place,
@@ -22,7 +21,7 @@ from newsletter.mails.fitting import (
     turns,
 )
 from newsletter.mails.template import Templates
-from newsletter.mails.views import Heading
+from newsletter.mails.views import Heading, Named
 
 # Gmail cuts a mail at about 102 KB of HTML, and what goes is the foot with the unsubscribe link.
 LIMIT = 90_000
@@ -61,7 +60,7 @@ class Printing:
     def try_out(self, card: Card) -> None:
         """Fill every block that is not a paper's. Raises RenderError where one cannot be used."""
         head = Heading("x", "x", news="x", total=1, papers=1)
-        frame = {"number": 1, "page": "x"}
+        frame: dict[str, object] = {"number": 1, "page": "x", "pages": (Named("x", "x"),) * 2}
         for small in (False, True):
             self._shared("digest", digest=head, small=small)
             self._rest([card], ["x"], named=small, left_out=1, frame=frame)
@@ -149,7 +148,7 @@ class Printing:
         opening, closing = around
         contents = [each.text for each in titles]
         room = TEXT_LIMIT - sum(map(size_of, contents))
-        forms = _forms(page.papers, page.sizes("text", LADDERS[form]), room, form)
+        forms = _forms(page.sections, page.papers, page.sizes("text", LADDERS[form]), room, form)
         pieces = [opening, *contents]
         for section in page.sections:
             pieces.append(section.head.text)
@@ -187,32 +186,31 @@ class Printing:
         least = sum([each["least"] for each in sizes])
         fixed = [self._around(each, small=small) for each in sections]
         if least + sum(fixed) > room >= least + _AROUND:
-            sections, papers = self._joined(page)
+            sections = [self._joined(page)]
             fixed, small = [_AROUND], False
         kept = sum(taken <= room // 2 for taken in accumulate(fixed))
         dropped = sections[kept:]
         room -= sum(fixed[:kept])
         if dropped:
+            left = {id_ for each in sections[:kept] for id_, _ in each.cards}
             pairs = zip(papers, sizes, strict=True)
-            sizes = [size for each, size in pairs if each.section < kept]
-            papers = [each for each in papers if each.section < kept]
+            sizes = [size for (id_, _), size in pairs if id_ in left]
+            papers = [each for each in papers if each[0] in left]
         if dropped or least > room:
-            room -= kept * (_COUNT + size_of(str(frame["page"])))
+            room -= kept * (_COUNT + size_of(str(frame["pages"])))
             room -= size_of(self._more(dropped, frame)) + _NUMBER
-        forms = _forms(papers, sizes, room, form)
+        forms = _forms(sections, papers, sizes, room, form)
         taken = zip(sizes, forms.values(), strict=True)
         room -= sum([size[form] for size, form in taken if form])
         return _Fit(sections[:kept], forms, room, small, dropped)
 
-    def _joined(self, page: Page) -> tuple[list[Section], list[Placed]]:
+    def _joined(self, page: Page) -> Section:
         """Return the papers of all digests as those of one, the best first."""
         total = len(page.papers)
         name = f"The papers of {len(page.sections)} keywords"
         head = Heading(name, "all", news=f"{total}", total=total, papers=total)
-        cards = [(each.id, each.card) for each in page.papers]
         failed = [id_ for section in page.sections for id_ in section.failed]
-        placed = [each._replace(section=0, place=n) for n, each in enumerate(page.papers)]
-        return [self.section(head, cards, failed=failed)], placed
+        return self.section(head, page.papers, failed=failed)
 
     def _listed(
         self,
@@ -230,10 +228,10 @@ class Printing:
                 yield card.html.made[form]
         yield self._fixed("small_papers_end" if small else "papers_end")
 
-    def _best(self, papers: Sequence[Placed]) -> list[Both]:
+    def _best(self, papers: Sequence[tuple[str, Card]]) -> list[Both]:
         """Return the titles of the papers that come first among very many."""
         group = self._shared("group", name=f"The best {len(papers)}")
-        return [group, *self._items(each.card for each in papers)]
+        return [group, *self._items(card for _, card in papers)]
 
     def _items(self, cards: Iterable[Card]) -> list[Both]:
         items = [card.item for card in cards]
@@ -280,9 +278,14 @@ class Printing:
 
 
 def _forms(
-    papers: Sequence[Placed], sizes: Sequence[Mapping[Form, int]], room: int, form: Form
+    sections: Sequence[Section],
+    papers: Sequence[tuple[str, Card]],
+    sizes: Sequence[Mapping[Form, int]],
+    room: int,
+    form: Form,
 ) -> dict[str, Form | None]:
     """Return in which form there is room for each paper."""
     least = sum([each["least"] for each in sizes])
-    chosen = fitted(sizes, room, form, turns=turns(papers) if least > room else ())
-    return {each.id: form for each, form in zip(papers, chosen, strict=True)}
+    in_turn = turns(sections, papers) if least > room else ()
+    chosen = fitted(sizes, room, form, turns=in_turn)
+    return dict(zip([id_ for id_, _ in papers], chosen, strict=True))

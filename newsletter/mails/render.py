@@ -20,6 +20,7 @@ from newsletter.mails.fitting import (
     Card,
     Form,
     Page,
+    Placed,
     Section,
     Shapes,
     block,
@@ -30,7 +31,7 @@ from newsletter.mails.fitting import (
 )
 from newsletter.mails.printing import Printing
 from newsletter.mails.template import Layout, Templates, escaped
-from newsletter.mails.views import Heading, View, heading, specimen, view
+from newsletter.mails.views import Heading, Named, View, heading, specimen, view
 from newsletter.models import (
     Announcement,
     Digest,
@@ -50,6 +51,7 @@ PREFERENCES = "\x02preferences\x03"
 
 _PREHEADER = 140  # characters that an inbox shows behind a subject
 _PERSONAL = ("subject", "preheader", "keywords")  # what opening and closing say to few alone
+_ISSUES = 7  # that an edition leads to one by one: those of a week
 _PAPERS = 20_000  # that are known by where they are in memory
 logger = logging.getLogger(__name__)
 
@@ -74,7 +76,7 @@ class Renderer:
     ) -> None:
         self._title = plain(masthead.title)
         self._owner = bare(masthead.reply_to or masthead.sender)
-        self._issue_url = masthead.issue_url
+        self._issue_url, self._archive_url = masthead.issue_url, masthead.archive_url
         self._preferences = PREFERENCES if masthead.base_url or masthead.changeable else ""
         self._bibtex, self._timezone, self._subject = bibtex, timezone, subject
         opened = Templates(templates)
@@ -108,7 +110,7 @@ class Renderer:
         layout = edition if isinstance(edition, Layout) else self.laid_out(edition)
         page = self._personal(layout, order) if order else layout.page
         form = wanted(layout.edition, len(page.papers), smallest=smallest)
-        titles = [each.card.view.short_title for each in page.papers[:6]]
+        titles = [card.view.short_title for _, card in page.papers[:6]]
         personal = {
             "subject": layout.subject(titles[0] if titles else ""),
             "preheader": wording.shortened(" · ".join(titles[1:]), _PREHEADER),
@@ -139,6 +141,7 @@ class Renderer:
             "when": wording.when(edition),
             "number": edition.issue,
             "page": self._issue_url(edition.issue),
+            "pages": self._pages(edition),
             "count": wording.count(edition),
             "sources": tuple(dict.fromkeys(plain(each.source) for each in edition.digests)),
             "notes": tuple(wording.notes(edition)),
@@ -156,8 +159,21 @@ class Renderer:
             closing=self._mould("closing", _PERSONAL, **frame),
             subject=wording.subjects(self._subject, edition, newsletter=self._title),
             keywords=wording.listed(names) if names else "",
-            where={each.id: each for each in papers},
+            where={
+                paper[0]: Placed(paper, number)
+                for number, each in enumerate(sections)
+                for paper in each.cards
+            },
         )
+
+    def _pages(self, edition: Edition) -> tuple[Named, ...]:
+        """Return where the issues of an edition can be read; of very many, where all can."""
+        numbers = edition.issues or (edition.issue,)
+        if not self._archive_url:
+            return ()
+        if len(numbers) > _ISSUES:
+            return (Named("All issues", f"{self._archive_url}/"),)
+        return tuple(Named(f"Issue {each}", self._issue_url(each)) for each in numbers)
 
     def _local(self, edition: Edition) -> Edition:
         """Return an edition with the times that it has as they are where the newsletter is."""
@@ -261,13 +277,15 @@ class Renderer:
     def _personal(self, layout: Layout, order: Order) -> Page:
         """Return the papers of an edition as one reader gets them: the closest before all."""
         where, former = layout.where, layout.page.sections
-        first = [(id_, where[id_].card) for each in order.closest if (id_ := each.id) in where]
+        first = [where[each.id].paper for each in order.closest if each.id in where]
         moved = {id_ for id_, _ in first}
         cards: list[list[tuple[str, Card]]] = [[] for _ in former]
+        papers = []
         for id_ in order.ids:
-            if id_ in where and id_ not in moved:
-                at = where[id_]
-                cards[at.section].append((id_, at.card))
+            if at := where.get(id_):
+                papers.append(at.paper)
+                if id_ not in moved:
+                    cards[at.section].append(at.paper)
         sections = []
         if first:
             said = counted(len(first), "paper")
@@ -286,7 +304,7 @@ class Renderer:
             id_: Both(escaped(each), wrapped(each)) for id_, each in said_of.items() if id_ in where
         }
         index = (*(each.heading for each in sections[:1] if first), *layout.page.headings)
-        return Page(sections, in_order(sections, order.ids), reasons, index)
+        return Page(sections, papers, reasons, index)
 
 
 def filled(pieces: Iterable[str], unsubscribe: str, preferences: str = "") -> str:

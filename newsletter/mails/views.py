@@ -45,6 +45,13 @@ class Name(NamedTuple):
     anchor: str
 
 
+class Named(NamedTuple):
+    """A page of the archive."""
+
+    name: str
+    url: str
+
+
 class Heading(NamedTuple):
     """A digest as its heading shows it.
 

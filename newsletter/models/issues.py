@@ -94,9 +94,9 @@ class Edition:
 
     `shown_in` maps the id of a paper to the keyword under which it appears in full; under its other
     keywords it is only named. `best_first` has the ids in the order in which they get space.
-    `first` is the first day that a weekly edition covers, None for a daily one;
-    `abstracts` says how much is shown of each. Subscribers with the same keywords and wishes share
-    one edition.
+    `issues` are the numbers of those that it covers; `first` is the first day that a weekly edition
+    covers, None for a daily one; `abstracts` says how much is shown of each. Subscribers with the
+    same keywords and wishes share one edition.
     """
 
     issue: int
@@ -104,6 +104,7 @@ class Edition:
     digests: tuple[Digest, ...]
     shown_in: Mapping[str, str]
     best_first: tuple[str, ...] = ()
+    issues: tuple[int, ...] = ()
     first: _Date | None = None
     abstracts: Abstracts = "excerpt"
 

@@ -1,6 +1,8 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from newsletter.issues.issue import compile_issue, edition_for
 from newsletter.models import Announcement, Digest, Keyword, News
 from tests.making.papers import NOW, digest, issue, paper
@@ -110,3 +112,15 @@ def test_a_weekly_edition_knows_the_first_day_of_its_news() -> None:
     ]
     assert edition_for(days, ["mri"]).first is None
     assert edition_for(days, ["mri"], weekly=True).first == NOW.date() - timedelta(days=6)
+
+
+@pytest.mark.parametrize(("before", "first"), [(9, 8), (7, 6), (None, 6)])
+def test_a_week_begins_after_the_issue_before_it(before: int | None, first: int) -> None:
+    days = [
+        replace(issue(n, digest("mri", paper())), date=NOW.date() - timedelta(days=7 - n))
+        for n in (1, 7)
+    ]
+    day = NOW.date() - timedelta(days=before) if before else None
+    edition = edition_for(days, ["mri"], weekly=True, before=day)
+    assert edition.first == NOW.date() - timedelta(days=first)
+    assert edition.issues == (1, 7)

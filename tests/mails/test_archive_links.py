@@ -44,7 +44,7 @@ def test_headers_and_foot_lead_to_the_issue() -> None:
     assert found["Archived-At"] == f"<{page}>"  # RFC 5064
     assert found["List-Archive"] == f"<{ARCHIVE}/>"  # RFC 2369
     assert f'href="{page}"' in part(found, "html")
-    assert "View issue 12 in a browser" in part(found, "html")
+    assert f'View in a browser: <a class="u" href="{page}"' in part(found, "html")
     assert page in part(found, "plain")
 
 
@@ -52,6 +52,23 @@ def test_headers_and_foot_lead_to_the_issue() -> None:
 def test_what_there_was_no_room_for_is_a_click_away() -> None:
     found = part(mail(kind("five-hundred-papers").edition, archive_url=ARCHIVE), "html")
     assert f'href="{ARCHIVE}/issues/12.html"' in found.partition("more. The plain")[2]
+
+
+def test_a_week_leads_to_each_of_its_issues() -> None:
+    edition = replace(kinds()["five-hundred-papers"].edition, issues=(10, 11, 12))
+    found = mail(edition, archive_url=ARCHIVE)
+    for after in ("more. The plain", "View in a browser"):
+        said = part(found, "html").partition(after)[2].partition("</p>")[0]
+        for number in edition.issues:
+            assert f'href="{ARCHIVE}/issues/{number}.html"' in said
+    assert f"Issue 11: {ARCHIVE}/issues/11.html" in part(found, "plain")
+
+
+def test_a_long_pause_leads_to_all_issues() -> None:
+    edition = replace(kinds()["combined"].edition, issues=tuple(range(1, 13)))
+    found = part(mail(edition, archive_url=ARCHIVE), "html")
+    assert f'href="{ARCHIVE}/"' in found
+    assert "/issues/" not in found
 
 
 def test_without_an_archive_nothing_is_said_of_one() -> None:

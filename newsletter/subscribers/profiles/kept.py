@@ -91,13 +91,18 @@ class Copies:
 
 
 def rows_of(papers: Iterable[OwnPaper]) -> Sequence[tuple[Any, ...]]:
-    """Return papers as values for JSON."""
-    return [(each.name, each.id, each.terms) for each in papers]
+    """Return papers as values for JSON: the words of each as one text, which is soon read."""
+    return [(each.name, each.id, " ".join(each.terms), [*each.terms.values()]) for each in papers]
 
 
 def papers_of(rows: Iterable[Sequence[Any]]) -> tuple[OwnPaper, ...]:
     """Return the papers of some rows. Raises ValueError or TypeError where they are none."""
-    return tuple([OwnPaper(name=name, id=id_, terms=counted) for name, id_, counted in rows])
+    return tuple(
+        [
+            OwnPaper(name=name, id=id_, terms=dict(zip(words.split(" "), counts, strict=True)))
+            for name, id_, words, counts in rows
+        ]
+    )
 
 
 def _signature(found: os.stat_result) -> list[int]:
