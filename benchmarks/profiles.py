@@ -43,6 +43,7 @@ from newsletter.models import (
     Order,
     Paper,
     Profile,
+    Recalled,
 )
 from newsletter.state.state import State
 from newsletter.subscribers.profiles.kept import Copies
@@ -108,7 +109,7 @@ def reading(folder: Path, state: State, session: Session) -> Profiles:
         copies=copies,
         papers=state.papers,
         zotero=zotero,
-        fetch=lambda _ids: (),
+        fetch=lambda _ids: Recalled(papers=(), requests=0),
         paper_id=str,
         now=NOW,
     )

@@ -10,6 +10,7 @@ _LONG = 200  # characters
 # Controls and separators become spaces; what reorders or hides its neighbours, and what is no
 # character at all, goes.
 _SPACES = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029]+")
+_BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _UNSEEN = re.compile(r"[\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]")
 
 
@@ -53,8 +54,8 @@ def shown(text: str) -> str:
 
 
 def line_shown(text: str) -> str:
-    """Return `shown` on one line, whatever the text was made of."""
-    return shown(_SPACES.sub(" ", text))
+    """Return `shown` on one line, whatever the text was made of; blanks stay: a table has many."""
+    return shown(_BREAKS.sub(" ", text))
 
 
 def json_shown(value: Any, *, indent: int | None = None) -> str:  # noqa: ANN401 - any JSON

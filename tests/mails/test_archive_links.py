@@ -55,7 +55,7 @@ def test_what_there_was_no_room_for_is_a_click_away() -> None:
 
 
 def test_a_week_leads_to_each_of_its_issues() -> None:
-    edition = replace(kinds()["five-hundred-papers"].edition, issues=(10, 11, 12))
+    edition = replace(kind("five-hundred-papers").edition, issues=(10, 11, 12))
     found = mail(edition, archive_url=ARCHIVE)
     for after in ("more. The plain", "View in a browser"):
         said = part(found, "html").partition(after)[2].partition("</p>")[0]
@@ -65,7 +65,7 @@ def test_a_week_leads_to_each_of_its_issues() -> None:
 
 
 def test_a_long_pause_leads_to_all_issues() -> None:
-    edition = replace(kinds()["combined"].edition, issues=tuple(range(1, 13)))
+    edition = replace(kind("combined").edition, issues=tuple(range(1, 13)))
     found = part(mail(edition, archive_url=ARCHIVE), "html")
     assert f'href="{ARCHIVE}/"' in found
     assert "/issues/" not in found
