@@ -116,8 +116,8 @@ def test_every_file_that_a_page_names_is_there(page: Path) -> None:
 
     for target in re.findall(r"\]\((?!http)([^)#]+)", text):
         assert (page.parent / target).exists()
-    for path in re.findall(r"\bdeploy/[\w.-]+\w", text):
-        assert (CHECKOUT / path).is_file()
+    for path in re.findall(r"\bdeploy/[\w./-]+\w", text):
+        assert (CHECKOUT / path).exists()
 
 
 def test_troubleshooting_knows_every_exit_code() -> None:
