@@ -110,6 +110,7 @@ def test_hostile_papers_make_sound_feeds(tmp_path: Path) -> None:
     assert len(read.entries) == len(titles)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("base_url", ["", "https://papers.example.org/archive"])
 def test_every_feed_is_what_its_standard_says(tmp_path: Path, base_url: str) -> None:
     atom, json_feed = schemas()

@@ -243,6 +243,7 @@ def test_who_was_forgotten_stays_so_when_other_keys_are_lost(
     assert not any("To: ada@example.org" in each for each in mails)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [
@@ -277,6 +278,7 @@ def test_nothing_goes_on_without_the_key_of_who_was_forgotten(
     assert (sample / "suppressions.csv").read_bytes() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [

@@ -37,6 +37,7 @@ def stored(newsletter: Command, sample: Path) -> Path:
     return sample
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [

@@ -32,6 +32,7 @@ def imported(folder: Path, *arguments: str) -> set[str]:
     return set(ended.stderr.splitlines()[-1].split())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["--help", "--version"])
 def test_saying_what_there_is_reads_no_configuration(tmp_path: Path, command: str) -> None:
     found = imported(tmp_path, command)
@@ -42,6 +43,7 @@ def test_saying_what_there_is_reads_no_configuration(tmp_path: Path, command: st
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command", [("subscribers", "list"), ("status",), ("config", "show"), ("keywords", "list")]
 )

@@ -107,6 +107,7 @@ def test_an_outage_is_no_trouble_and_the_next_run_goes_on(bench: Bench) -> None:
     assert len(bench.kept()) == 150
 
 
+@pytest.mark.slow
 def test_a_record_that_cannot_be_read_costs_no_further_request(bench: Bench) -> None:
     bench.lack(*ids(OLD))
     bench.replica.faults = (UNDATED,)

@@ -71,6 +71,7 @@ def one_by_one(keywords: list[Keyword], paper: Paper) -> list[Keyword]:
     return [each for each in keywords if (belongs := matcher(each)) and belongs(paper)]
 
 
+@pytest.mark.slow
 @given(st.lists(keywords, max_size=8), papers)
 def test_an_index_answers_as_each_matcher_does(asked: list[Keyword], paper: Paper) -> None:
     assert Index(asked).of(paper) == one_by_one(asked, paper)

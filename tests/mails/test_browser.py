@@ -152,6 +152,7 @@ def test_the_html_is_valid(remarks: list[dict[str, Any]]) -> None:
     assert remarks == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", LOOKED_AT)
 def test_a_parser_has_nothing_to_repair(kind: str) -> None:
     parser = html5lib.HTMLParser(strict=False)

@@ -127,6 +127,7 @@ def test_every_header_occurs_once(mails: dict[str, bytes]) -> None:
         assert all(len(values) == 1 for values in fields.values()), name
 
 
+@pytest.mark.slow
 def test_hostile_text_changes_no_header(mails: dict[str, bytes]) -> None:
     names = [set(header(mail)) for name, mail in mails.items() if name.startswith("subject")]
     assert all(each == set(header(mails["rich"])) for each in names)

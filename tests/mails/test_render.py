@@ -90,6 +90,7 @@ def test_every_one_of_three_hundred_papers_has_its_line(
     assert len(filled(rendered.html, escape(LINK)).encode()) <= LIMIT
 
 
+@pytest.mark.slow
 def test_of_more_papers_the_rest_is_counted_under_its_keyword(renderer: Renderer) -> None:
     rendered = renderer.render(edition(news("graph", many(500)), news("rare", [])))
     assert len(entries(rendered)) >= 300
@@ -115,6 +116,7 @@ def test_a_long_digest_does_not_starve_the_one_after_it(renderer: Renderer) -> N
     assert last.links[0].url in entries(rendered)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keywords", [50, 100, 300])
 def test_many_keywords_leave_room_for_papers(renderer: Renderer, keywords: int) -> None:
     digests = [news(f"keyword {each.id}", [each]) for each in many(keywords)]
@@ -592,6 +594,7 @@ def test_a_hostile_title_becomes_text_and_nothing_else(renderer: Renderer) -> No
     assert "{{ 7 * 7 }}" in source
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", HOSTILE)
 def test_a_hostile_keyword_or_masthead_adds_nothing_to_the_subject(text: str) -> None:
     rendered = Renderer(replace(MASTHEAD, title=text), templates=None).render(

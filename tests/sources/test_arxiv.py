@@ -262,6 +262,7 @@ def test_a_record_that_is_spoilt_in_the_cache_only_costs_nothing(world: World) -
     assert found.requests == 2
 
 
+@pytest.mark.slow
 def test_what_nothing_can_be_read_of_may_be_anybodys(world: World) -> None:
     world.replica.records = listed(*OLD, FRESH, NEW)
     world.breaks(spoilt("wiped", lambda entry: b"<entry>\x0b</entry>\n"))
@@ -280,6 +281,7 @@ def breaks_off_at(record: Paper) -> Fault:
     return faults.body_changed("breaks off at a record", cut)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("others", [0, 1, 5, 60, 800])
 def test_a_page_that_breaks_off_at_a_record_is_asked_for_in_smaller_ones(
     world: World, others: int
@@ -297,6 +299,7 @@ def test_a_page_that_breaks_off_at_a_record_is_asked_for_in_smaller_ones(
     assert NEW.id in {each.id for each in world.listing(scope(known={}, last_good=None)).papers}
 
 
+@pytest.mark.slow
 def test_two_records_at_which_answers_break_off_are_both_named(world: World) -> None:
     more = [submitted(1.5 + number / 200, 1000 + number) for number in range(60)]
     world.replica.records = listed(*OLD, FRESH, *more)

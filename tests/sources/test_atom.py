@@ -240,6 +240,7 @@ RECORD: dict[str, tuple[str, str]] = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RECORD)
 def test_a_record_out_of_all_proportion_costs_itself(name: str) -> None:
     record, why = RECORD[name]

@@ -395,6 +395,7 @@ SYMPTOMS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", SYMPTOMS, ids=lambda fault: fault.name)
 def test_faults_show_and_go(replica: Replica, fault: faults.Fault) -> None:
     good = ask(replica, "cat:cs.*").content
@@ -603,6 +604,7 @@ def test_a_mistake_of_the_replica_is_not_hidden() -> None:
 # Data
 
 
+@pytest.mark.slow
 def test_the_seed_page_is_what_its_keywords_find() -> None:
     rows = seed_rows()
     assert (len(rows), len(seed_papers())) == (258, 227)

@@ -281,6 +281,7 @@ LINES = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @given(steps=st.lists(st.tuples(st.booleans(), st.lists(LINES)), max_size=6))
 def test_a_file_that_grew_is_understood_like_one_that_was_read_anew(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[bool, list[str]]]

@@ -17,6 +17,7 @@ def at(tmp_path: Path) -> Iterator[House]:
         yield made
 
 
+@pytest.mark.slow
 def test_only_the_button_behind_the_link_adds_the_row(at: House) -> None:
     answer = at.ask_to_join("gil@example.org", name="Gil", frequency="weekly", format="text")
     assert answer.status_code == 200
@@ -116,6 +117,7 @@ def test_a_link_is_good_for_two_days(at: House) -> None:
 _AS = {"email": "address"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("field", "value", "problem"),
     [

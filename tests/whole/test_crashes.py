@@ -113,7 +113,11 @@ LATER = ("MAIL", "RCPT", "DATA", "body", "dot")
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("phase", "before"), [*((each, 0) for each in PHASES), *((each, 6) for each in LATER)]
+    ("phase", "before"),
+    [
+        *((each, 0) for each in PHASES),
+        *(pytest.param(each, 6, marks=pytest.mark.full) for each in LATER),
+    ],
 )
 def test_a_kill_in_the_middle_of_a_dialogue_loses_nobody(
     tmp_path: Path, phase: str, before: int
@@ -203,7 +207,9 @@ def power_cut(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [(repeat(ORDINARY), READERS), (slowly(), 2 * CONNECTIONS)],
     ids=["quick", "slow"],
 )
-@pytest.mark.parametrize("after", [1, 3, 12, 30])
+@pytest.mark.parametrize(
+    "after", [1, 12, *(pytest.param(after, marks=pytest.mark.full) for after in (3, 30))]
+)
 def test_a_power_cut_loses_nobody(
     tmp_path: Path, power_cut: Path, pace: Iterator[Action], most: int, after: int
 ) -> None:
