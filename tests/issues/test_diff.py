@@ -4,7 +4,7 @@ from datetime import timedelta
 import pytest
 
 from newsletter.issues.diff import announcements, news
-from newsletter.models import Keyword, Listing, Memory
+from newsletter.models import Keyword, Listing, Memory, Paper
 from tests.making.papers import NOW, paper
 
 GNN = Keyword(name="graph neural network")
@@ -39,6 +39,8 @@ def test_a_new_version_is_silent_unless_replacements_are_wanted() -> None:
     (found,) = announcements(REPLACED, (second,), memory(p2611_00001=1))
     assert (found.kind, found.replaces) == ("replacement", 1)
     assert announcements(REPLACED, (second,), memory(p2611_00001=2)) == ()
+    (found,) = announcements(REPLACED, (replace(second, version=4),), memory(p2611_00001=1))
+    assert found.replaces == 1  # what was announced last, whatever came between
 
 
 def test_an_old_paper_that_only_its_revision_brought_into_sight_is_a_replacement() -> None:
@@ -76,6 +78,64 @@ def test_silence_is_called_none_only_when_arxiv_confirmed_it(
     assert bool(found.reason) == (outcome == "unknown")
 
 
+@pytest.mark.parametrize(
+    ("fields", "papers", "first", "reason"),
+    [
+        ({"reason": "of today"}, (), False, ""),  # said of an answer that is current
+        ({"current": False, "reason": "stale"}, (), False, "stale"),
+        ({"current": False, "reason": "stale"}, (paper(),), False, ""),  # there is news anyway
+        ({"current": False, "reason": "stale"}, (), True, ""),  # a baseline claims no silence
+        (
+            {"current": False, "reason": "stale", "unread": ("2611.00009",)},
+            (),
+            False,
+            "stale; 1 record could not be read: 2611.00009; the next run tries again",
+        ),
+        (
+            {"unread": tuple("abc")},
+            (),
+            False,
+            "3 records could not be read: a, b, c; the next run tries again",
+        ),
+        (
+            {"unread": tuple("abcd")},
+            (),
+            False,
+            "4 records could not be read: a, b, c, ...; the next run tries again",
+        ),
+    ],
+)
+def test_a_reason_is_given_for_what_is_in_doubt_and_for_what_could_not_be_read(
+    fields: dict[str, object], papers: tuple[Paper, ...], first: bool, reason: str
+) -> None:
+    before = Memory(announced={}) if first else memory()
+    found = news(GNN, listing(*papers, **fields), before, now=NOW, baseline_days=1)
+    assert found.reason == reason
+
+
+def test_a_day_without_announcement_is_no_quiet_one_where_a_record_could_not_be_read() -> None:
+    assert judged(listing(due=False, unread=("2611.00009",)), memory())[0] == "none"
+
+
+@pytest.mark.parametrize(
+    ("keyword", "version", "since", "kind"),
+    [
+        (REPLACED, 2, timedelta(days=1), "replacement"),
+        (REPLACED, 2, timedelta(0), "new"),  # submitted when the window opened
+        (REPLACED, 1, timedelta(days=1), "new"),
+        (GNN, 2, timedelta(days=1), "new"),
+        (REPLACED, 2, None, "new"),  # there was no window yet
+    ],
+)
+def test_what_only_its_revision_brought_into_sight_is_told_by_its_version_and_age(
+    keyword: Keyword, version: int, since: timedelta | None, kind: str
+) -> None:
+    shown = paper(submitted=YESTERDAY, version=version)
+    before = Memory(announced={}, since=None if since is None else YESTERDAY + since)
+    (found,) = announcements(keyword, (shown,), before)
+    assert (found.kind, found.replaces) == (kind, 1 if kind == "replacement" else None)
+
+
 def test_an_untrusted_listing_announces_nothing_whatever_it_holds() -> None:
     found = listing(paper(), complete=False, reason="the date filter was ignored")
     assert judged(found, memory()) == ("unknown", [])
@@ -87,6 +147,14 @@ def test_the_first_answer_lets_the_last_day_through_and_records_the_rest() -> No
     assert result.outcome == "baseline"
     assert [each.paper for each in result.announcements] == [fresh]
     assert result.recorded == (old,)
+
+
+@pytest.mark.parametrize(("late", "announced"), [(0, ["2611.00001"]), (1, [])])
+def test_a_baseline_begins_to_the_moment(late: int, announced: list[str]) -> None:
+    opening = NOW - timedelta(days=2)
+    shown = paper(submitted=opening - timedelta(microseconds=late))
+    result = news(GNN, listing(shown), Memory(announced={}), now=NOW, baseline_days=2)
+    assert [each.paper.local_id for each in result.announcements] == announced
 
 
 def test_a_redefined_keyword_floods_nobody_but_loses_no_day() -> None:
@@ -109,6 +177,7 @@ def test_a_redefined_keyword_floods_nobody_but_loses_no_day() -> None:
     [
         (GNN, REPLACED, ["held", "others"]),
         (GNN, replace(GNN, authors=("Cy Late",)), ["held"]),
+        (GNN, replace(REPLACED, authors=("Cy Late",)), ["held"]),  # no revision was owed
         (GNN, Keyword(name="quiet life"), ["held"]),
         (Keyword(name="x", query="ti:graph"), Keyword(name="x", query="ti:graphs"), []),
         (

@@ -124,3 +124,22 @@ def test_a_week_begins_after_the_issue_before_it(before: int | None, first: int)
     edition = edition_for(days, ["mri"], weekly=True, before=day)
     assert edition.first == NOW.date() - timedelta(days=first)
     assert edition.issues == (1, 7)
+
+
+def test_an_edition_of_one_issue_says_what_the_issue_says() -> None:
+    first = replace(digest("mri", paper()), outcome="baseline")
+    assert edition_for([issue(1, first)], ["mri"]).digests == (first,)
+
+
+def test_an_edition_of_quiet_days_is_quiet_and_says_what_the_last_one_does() -> None:
+    days = [replace(digest("mri"), outcome="none", reason=f"on day {day}") for day in (1, 2, 3)]
+    edition = edition_for([issue(n, each) for n, each in enumerate(days, 1)], ["mri"])
+    (merged,) = edition.digests
+    assert (merged.outcome, merged.reason) == ("none", "on day 3")
+
+
+def test_a_keyword_in_the_title_counts_though_another_is_in_the_abstract_alone() -> None:
+    titled = paper("2611.00001", title="On MRI", abstract="And PET.", submitted=NOW)
+    other = paper("2611.00002", title="Of both", submitted=NOW + timedelta(days=1))
+    both = issue(1, digest("mri", titled, other), digest("pet", titled, other))
+    assert edition_for([both], ["mri", "pet"]).best_first == (titled.id, other.id)

@@ -1,7 +1,7 @@
 from dataclasses import replace
 
-from newsletter.issues.owing import fingerprint, owed, readers_after
-from newsletter.models import Frequency, Reader, Subscriber
+from newsletter.issues.owing import changes, fingerprint, owed, readers_after
+from newsletter.models import Changes, Frequency, Reader, Subscriber
 
 ADA = Subscriber(email="ada@example.org", keywords=("mri", "pet"))
 BOB = Subscriber(email="bob@example.org", frequency="weekly")
@@ -83,3 +83,33 @@ def test_who_changes_from_weekly_to_daily_misses_nothing() -> None:
     (weekly,) = readers_after(7, [BOB], reader(BOB, 3), served=DAILY)
     daily = replace(BOB, frequency="daily")
     assert plan(daily, before={BOB.email: weekly}) == [(BOB.email, ("mri", "pet", "ct"), 3)]
+
+
+def test_the_list_is_compared_with_what_it_was_person_by_person() -> None:
+    before = reader(ADA, 3) | reader(BOB, 3) | reader(EVE, None)
+    assert changes([ADA, BOB, EVE], before) == Changes()
+    written_anew = replace(ADA, email="Ada@EXAMPLE.org")
+    assert changes([written_anew, BOB, EVE], before) == Changes(changed=1)
+    cy, dan = (Subscriber(email=f"{name}@example.org") for name in ("cy", "dan"))
+    found = changes([replace(ADA, name="Ada"), replace(BOB, frequency="daily"), cy], before)
+    assert found == Changes(added=1, removed=1, changed=2)
+    assert changes([cy, dan], before) == Changes(added=2, removed=3)
+    assert changes([], {}) == Changes()
+
+
+def test_a_fingerprint_is_of_all_that_a_row_says() -> None:
+    assert fingerprint(ADA) == fingerprint(replace(ADA))
+    assert len({fingerprint(each) for each in (ADA, replace(ADA, name="Ada"), BOB)}) == 3
+    assert len(fingerprint(ADA)) == 16
+
+
+def test_who_is_not_served_keeps_nobody_else_from_being_served() -> None:
+    assert plan(EVE, BOB, ADA) == [(ADA.email, ("mri", "pet"), 6)]
+
+
+def test_a_reader_who_comes_back_from_a_pause_has_had_everything_before() -> None:
+    assert plan(ADA, before=reader(ADA, None)) == [(ADA.email, ("mri", "pet"), 6)]
+
+
+def test_nothing_is_owed_for_a_keyword_that_never_had_news() -> None:
+    assert plan(ADA, before=reader(ADA, 0), news_in={}) == []

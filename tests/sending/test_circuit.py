@@ -71,6 +71,21 @@ def test_one_domain_says_nothing_where_there_is_no_other() -> None:
     assert (len(verdict.rejected), code(verdict)) == (0, 75)
 
 
+def test_one_who_is_accepted_elsewhere_shows_that_the_domain_is_the_exception() -> None:
+    found = circuit(*(suspect(n, domain="big.example") for n in range(10)))
+    for number in range(9):
+        found.passed(f"lucky{number}@big.example")
+    found.passed("lucky@small.example")
+    assert len(found.verdict().rejected) == 10
+
+
+@pytest.mark.parametrize(("refused", "rejected"), [(8, 2), (7, 0)])
+def test_who_is_refused_for_their_own_sake_was_tried_too(refused: int, rejected: int) -> None:
+    found = circuit(suspect(1), suspect(2), accepted=30)
+    found.refused = refused
+    assert len(found.verdict().rejected) == rejected
+
+
 @pytest.mark.parametrize(
     ("reply", "phase"), [(QUOTA, "RCPT"), (QUOTA, "dot"), (LOGIN, "RCPT"), (PLAINLY_US, "MAIL")]
 )
@@ -108,12 +123,12 @@ def test_without_suspects_there_is_nothing_to_judge() -> None:
 @pytest.mark.parametrize(
     ("row", "domains", "others", "broken"),
     [
-        (ROW - 1, 20, False, False),
-        (ROW, 3, True, True),
-        (ROW, 2, True, False),  # somebody else can still be asked
-        (ROW, 2, False, True),
-        (ROW, 1, False, True),
-        (ROW * 3, 1, True, False),
+        (19, 19, False, False),
+        (20, 3, True, True),
+        (20, 2, True, False),  # somebody else can still be asked
+        (20, 2, False, True),
+        (20, 1, False, True),
+        (60, 1, True, False),
     ],
 )
 def test_the_circuit_breaks_after_twenty_in_a_row_of_three_domains_or_all_there_are(
@@ -155,3 +170,8 @@ def test_the_words_say_who_was_refused_and_what_to_do() -> None:
     told = str(circuit(suspect(1, "550 relay not permitted")).verdict().trouble)
     assert "550 relay not permitted" in told
     assert "smtp.host" in told
+    told = str(circuit(suspect(1), suspect(2, QUOTA)).verdict().trouble)
+    assert "550 rejected" in told  # the graver of the two
+    assert "papers@example.org" not in told
+    told = str(circuit(suspect(1, phase="MAIL")).verdict().trouble)
+    assert "from <papers@example.org>" in told
