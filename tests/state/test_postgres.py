@@ -7,18 +7,22 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from itertools import count
 from pathlib import Path
 
 import pytest
 
 from newsletter.errors import StateError
-from newsletter.state import opening
+from newsletter.issues.issue import compile_issue
+from newsletter.models import Announcement, Day, Keyword, News, Outcome, Owed
+from newsletter.state import moving, opening
 from newsletter.state.engines import Place
 from newsletter.state.postgres.database import Database
 from newsletter.state.postgres.suppressions import SharedSuppressions
+from newsletter.state.state import State
 from newsletter.subscribers.suppressions import Suppressions
-from tests.making.papers import NOW
+from tests.making.papers import NOW, paper
 from tests.peers.postgres import PASSWORD, Postgres, postgres
 
 pytestmark = pytest.mark.postgres
@@ -253,3 +257,61 @@ def old_server() -> Iterator[int]:
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
         thread.join()
+
+
+def test_a_state_file_moves_in_the_middle_of_an_issue(place: Place, tmp_path: Path) -> None:
+    file = tmp_path / "state.sqlite3"
+    owed = [
+        Owed(recipient=f"r{number}@example.org", keywords=("mri",), format="html", after=0)
+        for number in range(2500)
+    ]
+    news = News(
+        source="arXiv",
+        keyword=Keyword(name="mri"),
+        outcome="new",
+        announcements=(Announcement(paper=paper("2611.00001")),),
+        listed=1,
+    )
+    day = Day(now=NOW, news=[news], windows={"mri": NOW})
+    with State.open(file) as state:
+        state.publish(compile_issue(1, NOW.date(), day.news), day, owed, [], weekly=False)
+        state.deliveries.take_up(now=NOW, max_age=timedelta(days=2))
+        with state.claim(hold_unknown=True) as claim:
+            ids = [each.id for each in claim]
+            claim.commit({}, ids[:3], now=NOW)
+            claim.commit({ids[0]: Outcome(status="accepted", code=250)}, [], now=NOW)
+            claim.commit({ids[1]: Outcome(status="rejected", code=550)}, [], now=NOW)
+    counts = moving.move(file, place)
+    assert (counts["deliveries"], counts["issues"], counts["papers"]) == (2500, 1, 1)
+    with pytest.raises(StateError, match="was moved to postgresql") as raised:
+        State.open(file)
+    assert raised.value.exit_code == 78
+    with pytest.raises(StateError, match="has a ledger of this newsletter already"):
+        moving.move(file, place)
+    with opening.opened(place) as state:
+        state.deliveries.take_up(now=NOW, max_age=timedelta(days=2))
+        tally = state.deliveries.tally()
+        assert (tally.planned, tally.unknown) == (2498, 1)
+        with state.claim() as claim:
+            found = {each.id: each for each in claim}
+        assert len(found) == 2498
+        assert sum(each.attempts for each in found.values()) == 1
+        assert state.problems() == []
+
+
+def test_what_a_restored_ledger_owes_waits_for_a_person(server: Postgres, place: Place) -> None:
+    news = News(source="arXiv", keyword=Keyword(name="mri"), outcome="none", listed=1)
+    day = Day(now=NOW, news=[news], windows={"mri": NOW})
+    owed = [Owed(recipient="a@example.org", keywords=("mri",), format="html", after=0)]
+    with opening.opened(place) as state:
+        state.publish(compile_issue(1, NOW.date(), day.news), day, owed, [], weekly=False)
+    server.sql(f"update \"newsletter {place.newsletter}\".about set cluster = '1'")
+    assert moving.hold(place) == 1
+    with opening.opened(place) as state:
+        with state.claim() as claim:
+            assert list(claim) == []
+        ((_, status, _, reply),) = state.deliveries.of_issue(1)
+        assert (status, "backup" in reply) == ("unknown", True)
+    assert moving.release(place) == 1
+    with opening.opened(place) as state, state.claim() as claim:
+        assert [each.recipient for each in claim] == ["a@example.org"]

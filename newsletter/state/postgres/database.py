@@ -63,11 +63,20 @@ class Database:
     `stop` is set. A transaction that was under way is not: nobody knows what came of it.
     `connected_at` is when this connection was made, on the monotonic clock: who has just come back
     knows too little to take over from others. `leading` is the token of the lease on the daily job,
-    where this process has it. `doubts` says what should not be left so.
+    where this process has it. A ledger that was `restored` may be on another server than before.
+    `doubts` says what should not be left so.
     """
 
-    def __init__(self, place: Place, *, patience: float = 0.0, stop: Event | None = None) -> None:
+    def __init__(
+        self,
+        place: Place,
+        *,
+        patience: float = 0.0,
+        stop: Event | None = None,
+        restored: bool = False,
+    ) -> None:
         self.place = place
+        self._restored = restored
         self.path = place.url
         self.patience = patience
         self.connected_at = 0.0
@@ -85,7 +94,9 @@ class Database:
         Without `create` an empty database stays so. Raises StateError: 78 for what a person must
         set right, 75 where there are too many connections, 74 for the rest.
         """
-        return self.asked(lambda db: made_ready(db.connection, self.place, create=create))
+        return self.asked(
+            lambda db: made_ready(db.connection, self.place, create=create, restored=self._restored)
+        )
 
     def close(self) -> None:
         """Close the connection; whatever was committed stays."""

@@ -21,12 +21,13 @@ _RECENT = 10  # issues whose refusals are looked at
 class Deliveries:
     """The deliveries of a ledger.
 
-    Who was refused lately is in parcels of their own, which come last. With `patient` what was
-    deferred waits until it is due; else it is tried at once, once a claim.
+    `parcel` is how many make one. Who was refused lately is in parcels of their own, which come
+    last. With `patient` what was deferred waits until it is due; else it is tried at once, once a claim.
     """
 
-    def __init__(self, database: Database, *, patient: bool = False) -> None:
+    def __init__(self, database: Database, *, patient: bool = False, parcel: int = PARCEL) -> None:
         self._database = database
+        self._parcel = parcel
         self._patient = patient
         self._seen: set[int] = set()  # the parcels that were open since this was opened
         self._before: Counter[str] = Counter()  # what in them had ended when they were first seen
@@ -67,7 +68,7 @@ class Deliveries:
             "select count(*) filter (where late is null), count(*) filter (where late),"
             " (select coalesce(max(id), 0) + 1 from parcels) from owing"
         ).fetchall()
-        parcels, late_parcels = -(-prompt // PARCEL), -(-late // PARCEL)
+        parcels, late_parcels = -(-prompt // self._parcel), -(-late // self._parcel)
         db.execute(
             "insert into parcels (id, issue, late, size) select number, :issue,"
             " number >= :first_late, case when number = :last then :left"
@@ -78,9 +79,9 @@ class Deliveries:
                 "first": first,
                 "first_late": first + parcels,
                 "last": first + parcels + late_parcels - 1,
-                "left": (late or prompt) - ((late_parcels or parcels) - 1) * PARCEL,
-                "prompt_left": prompt - (parcels - 1) * PARCEL,
-                "parcel": PARCEL,
+                "left": (late or prompt) - ((late_parcels or parcels) - 1) * self._parcel,
+                "prompt_left": prompt - (parcels - 1) * self._parcel,
+                "parcel": self._parcel,
             },
         )
         db.execute(
@@ -93,7 +94,7 @@ class Deliveries:
             {
                 "first": first,
                 "parcels": parcels,
-                "parcel": PARCEL,
+                "parcel": self._parcel,
                 "issue": issue,
                 "opened": iso(opened),
             },

@@ -29,7 +29,8 @@ from newsletter.models import FINAL, Delivery, Outcome
 from newsletter.moments import iso
 from newsletter.state.postgres.database import Asked, Database
 
-RETRY_SECONDS = 300  # until what was deferred is due again for those who follow
+RETRY_SECONDS = 300.0  # until what a server deferred is due again for those who follow
+PAUSE_SECONDS = 5.0  # until the rest is: it failed here, or nobody knows
 
 _GRACE = 10.0  # seconds that a stopped sender waits for the database to take its outcomes
 
@@ -244,7 +245,12 @@ class Parcels:
         self._insist(
             lambda db: db.execute(
                 _RELEASE,
-                {"parcels": list(parcels), "token": self._token, "retry": RETRY_SECONDS},
+                {
+                    "parcels": list(parcels),
+                    "token": self._token,
+                    "retry": RETRY_SECONDS,
+                    "pause": PAUSE_SECONDS,
+                },
             )
         )
         for each in parcels:
@@ -335,9 +341,12 @@ _FOUND = """
 _RELEASE = """
     update parcels set until = null, owner = '',
         done = not found.owed, refused = found.refused,
-        due = case when found.owed and not found.untried
-            then clock_timestamp() + make_interval(secs => :retry) else due end
-    from (select parcel, coalesce(bool_or(status = 'untried'), false) as untried, coalesce(bool_or(
+        due = case when not found.owed or found.untried then due
+            else clock_timestamp()
+                + make_interval(secs => case when found.ours then :pause else :retry end) end
+    from (select parcel, coalesce(bool_or(status = 'untried'), false) as untried,
+            coalesce(bool_or(status in ('sending', 'unknown', 'deferred') and code < 400), false)
+                as ours, coalesce(bool_or(
                 status in ('untried', 'sending', 'deferred', 'unknown')), false) as owed,
             coalesce(bool_or(code >= 500 and status in ('deferred', 'rejected')), false) as refused
         from deliveries where parcel = any(:parcels) group by parcel) as found

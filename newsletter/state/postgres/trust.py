@@ -52,21 +52,26 @@ def doubts(connection: _Connection, place: Place) -> list[str]:
     return []
 
 
-def made_ready(connection: _Connection, place: Place, *, create: bool) -> bool:
+def made_ready(
+    connection: _Connection, place: Place, *, create: bool, restored: bool = False
+) -> bool:
     """Bring the schema of the ledger up to date; return whether there is one.
 
-    Without `create` an empty database stays so. It is one transaction, under a lock that other
+    Without `create` an empty database stays so; one that was `restored` may be on another server
+    than the ledger was made on. It is one transaction, under a lock that other
     migrations wait for.
     """
     schema = schema_of(place.newsletter)
-    found = _version(connection, place, schema)
+    found = _version(connection, place, schema, restored=restored)
     if found is None and not create:
         return False
     if found == len(MIGRATIONS):
         return True
     with connection.transaction():
         connection.execute("select pg_advisory_xact_lock(hashtext(%s))", (schema,))
-        version = _version(connection, place, schema) or 0  # somebody may have been faster
+        version = (
+            _version(connection, place, schema, restored=restored) or 0
+        )  # somebody may have been faster
         if not version:
             connection.execute(
                 sql.SQL("create schema if not exists {}").format(sql.Identifier(schema))
@@ -90,7 +95,7 @@ def cluster_of(connection: _Connection) -> str:
     return str(number)
 
 
-def _version(connection: _Connection, place: Place, schema: str) -> int | None:
+def _version(connection: _Connection, place: Place, schema: str, *, restored: bool) -> int | None:
     """Return the version of the ledger, None where there is none; raise StateError if not ours."""
     ((tables, ours),) = connection.execute(
         "select count(*), count(*) filter (where relname = 'about') from pg_class"
@@ -120,7 +125,7 @@ def _version(connection: _Connection, place: Place, schema: str) -> int | None:
             f"the ledger was written by a newer version of this program (schema {version}, this one"
             f" knows {len(MIGRATIONS)}); install that version",
         )
-    if cluster != cluster_of(connection):
+    if not restored and cluster != cluster_of(connection):
         raise StateError(
             place.url,
             "this server is not the one that the ledger was made on: it was restored from a copy,"

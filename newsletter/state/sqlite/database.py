@@ -13,13 +13,14 @@ from pathlib import Path
 from threading import RLock
 from typing import Any, ClassVar, Self
 
-from newsletter.errors import PERMISSION, StateError, exit_code_of
+from newsletter.errors import CONFIG, PERMISSION, StateError, exit_code_of
 from newsletter.files import sync_folder
 from newsletter.moments import stamp
 from newsletter.state.sqlite import verify
 
 CHECK_EVERY = 7 * 86400  # seconds
 
+_MOVED_ID = 0x61724E4D
 APPLICATION_ID = 0x61724E4C  # "arNL": tells our files from other programs' SQLite files
 
 _MAGIC = b"SQLite format 3\x00"
@@ -49,8 +50,8 @@ class Database:
         self._checked: float | None = None  # when the whole file was looked at; None: no file
 
     @classmethod
-    def open(cls, path: Path) -> Self:
-        """Open a file, creating it where there is none.
+    def open(cls, path: Path, *, moved: bool = False) -> Self:
+        """Open a file, creating it where there is none; one that was `moved` only where that is so.
 
         A new file is made beside its name and renamed, so that whatever stands there and is not a
         whole state file of ours is damage and raises StateError: it is never a first run. The
@@ -68,7 +69,7 @@ class Database:
             raise _damaged(path, "it is empty" if not head else "it is not an SQLite file")
         database = cls(path, sqlite3.connect(path, isolation_level=None, check_same_thread=False))
         try:
-            database._check()
+            database._check(moved=moved)
         except BaseException:
             database.close()
             raise
@@ -159,7 +160,15 @@ class Database:
             except OSError as error:
                 raise cannot(target, "no backup can be written there", error) from error
 
-    def _check(self) -> None:
+    def mark_moved(self, url: str) -> None:
+        """Note that everything in the file is at `url` now."""
+        with self.transaction() as db:
+            db.execute("drop table if exists moved")
+            db.execute("create table moved (url text not null) strict")
+            db.execute("insert into moved values (?)", (url,))
+            db.execute(f"pragma application_id = {_MOVED_ID}")
+
+    def _check(self, *, moved: bool) -> None:
         """Make sure that this is a whole state file of ours, and make it ready."""
         self._checked = _found_sound(self.path)  # before SQLite opens it, and makes a log
         try:
@@ -173,7 +182,16 @@ class Database:
             raise cannot(self.path, "cannot be opened", error) from error
         except sqlite3.Error as error:
             raise _damaged(self.path, str(error)) from error
-        if application != APPLICATION_ID:
+        if application == _MOVED_ID:
+            ((url,),) = self._connection.execute("select url from moved")
+            if not moved:
+                raise StateError(
+                    self.path,
+                    f'was moved to {url}: set url = "{url}" in [state]. If nothing is there, the'
+                    " move broke off: give `newsletter state copy` again",
+                    exit_code=CONFIG,
+                )
+        elif application != APPLICATION_ID:
             raise _damaged(self.path, "it belongs to another program")
         newest = 1 + len(self.migrations)
         if version > newest:
