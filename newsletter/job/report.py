@@ -82,22 +82,27 @@ def as_json(report: Report) -> dict[str, Any]:
             "date": report.issue.date.isoformat(),
             "papers": report.issue.papers,
         },
-        "deliveries": {
-            "planned": tally.planned,
-            "accepted": tally.accepted,
-            "deferred": tally.deferred,
-            "rejected": tally.rejected,
-            "unknown": tally.unknown,
-            "suppressed": tally.suppressed,
-            "expired": tally.expired,
-            "outstanding": tally.outstanding,
-        },
+        "deliveries": deliveries_json(tally),
         "requests": report.requests,
     } | (
         {"troubles": [masked(said(str(each))) for each in report.troubles]}
         if report.troubles
         else {}
     )
+
+
+def deliveries_json(tally: Tally) -> dict[str, int]:
+    """Return how many deliveries there are by status, under the documented names."""
+    return {
+        "planned": tally.planned,
+        "accepted": tally.accepted,
+        "deferred": tally.deferred,
+        "rejected": tally.rejected,
+        "unknown": tally.unknown,
+        "suppressed": tally.suppressed,
+        "expired": tally.expired,
+        "outstanding": tally.outstanding,
+    }
 
 
 def summary(report: Mapping[str, Any]) -> str:

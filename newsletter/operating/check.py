@@ -165,6 +165,10 @@ def _state(config: Config, now: datetime) -> Iterator[Finding]:
         issues = counted(state.newest_issue(), "issue")
         parts.token_keys(config, create=False, mailed=state.newest_issue() > 0)
         yield Finding(what="state", text=f"{path}: {issues}, {waiting} outstanding")
+        if config.place.url:
+            alive = counted(len(state.deliveries.senders()), "sender")
+            yield Finding(what="senders", text=f"{alive} at work")
+        yield from (Finding(what="state", text=x, mark="note") for x in state.database.doubts)
         if idle := no_run_for(state, now=now):
             yield Finding(what="runs", text=idle, mark="note")
             return

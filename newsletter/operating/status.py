@@ -4,14 +4,15 @@ import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from itertools import chain, takewhile
 from typing import Any
 
 from newsletter.addresses import masked
 from newsletter.errors import StateError
-from newsletter.job.report import brief, summary
-from newsletter.models import Keyword
+from newsletter.job.report import brief, deliveries_json, summary
+from newsletter.models import Keyword, Tally
 from newsletter.moments import iso
 from newsletter.phrases import counted
 from newsletter.prose import said
@@ -55,12 +56,14 @@ def current(
     none; `idle` says that no run has ended for days; `keywords` has each keyword's last outcome,
     since when and for how many runs it has been that, a remark on its pace, and how many papers are
     on record as left out by each exclusion; `outstanding` groups deliveries by issue, status and
-    reason. Raises StateError when the file is damaged.
+    reason; `senders` says who delivers beside others, `deliveries` counts all there ever were.
+    Raises StateError when the file is damaged.
     """
     if not there_is(place):
         return {
             "running": holder(place), "last_run": None, "good_run_age": None, "idle": "",
-            "runs": [], "keywords": [], "outstanding": [],
+            "runs": [], "keywords": [], "outstanding": [], "senders": [],
+            "deliveries": deliveries_json(Tally()),
         }  # fmt: skip
     with opened(place) as state:
         runs = state.history.runs(limit=100)
@@ -71,7 +74,10 @@ def current(
         remarks = dict(untold(state, remarked, by="status", now=now) if once else remarked)
         left_out = {each.name: state.papers.left_out(each.name) for each in keywords}
         waiting = state.deliveries.waiting()
+        senders = state.deliveries.senders()
+        totals = state.totals()
     running = holder(place)
+    at_work = running or ", ".join(each.name for each in senders)
     return {
         "running": running,
         "last_run": dict(runs[0].report) if runs else None,
@@ -98,12 +104,14 @@ def current(
         "outstanding": [
             {
                 "issue": issue,
-                "status": _called(status, running),
+                "status": _called(status, at_work),
                 "reason": reason,
                 "deliveries": number,
             }
             for issue, status, reason, number in waiting
         ],
+        "senders": [asdict(each) for each in senders],
+        "deliveries": deliveries_json(totals),
     }
 
 
@@ -121,9 +129,17 @@ def lines(found: Mapping[str, Any]) -> list[str]:
     shown += ["", "the last run said:"] if troubles else []
     shown += chain.from_iterable(map(_wrapped, troubles))
     shown += ["", *_keyword_lines(found["keywords"])]
+    if found["senders"]:
+        shown += ["", f"{counted(len(found['senders']), 'sender')} at work:"]
+        shown += [
+            f"  {each['name']}: {counted(each['parcels'], 'parcel')}"
+            + (f", leased for {each['lease']:.0f} s" if each["parcels"] else "")
+            + f"; {counted(each['accepted'], 'mail')} accepted in {each['age'] / 60:.0f} min"
+            for each in found["senders"]
+        ]
     if not found["outstanding"]:
         return [*shown, "", "nothing is outstanding"]
-    shown += ["", "outstanding, to go with the next run:"]
+    shown += ["", "outstanding" + ("" if found["senders"] else ", to go with the next run") + ":"]
     for each in found["outstanding"]:
         reason = f": {masked(said(each['reason']))}" if each["reason"] else ""
         number = counted(each["deliveries"], "mail")

@@ -38,6 +38,21 @@ class Place:
         return self.url or self.file
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sender:
+    """Who delivers: its host and process, how many parcels it has, for how long they are leased.
+
+    `accepted` is how many mails a server has taken from it since it began `age` seconds ago.
+    """
+
+    name: str
+    pool: str
+    parcels: int
+    lease: float
+    accepted: int
+    age: float
+
+
 class Answer(Protocol):
     """What a statement brought."""
 
@@ -81,6 +96,11 @@ class Database(Protocol):
 
     def transaction(self, *, lazy: bool = False) -> AbstractContextManager[Connection]:
         """Commit, durably unless `lazy`, what is done in the context; after an error nothing."""
+        ...
+
+    @property
+    def doubts(self) -> list[str]:
+        """What of the place where it is should not be left so."""
         ...
 
     def problems(
@@ -166,6 +186,10 @@ class Book(Protocol):
 
     def withdraw(self, recipients: Iterable[str], reason: str, *, now: datetime) -> None:
         """Suppress what is owed to some recipients."""
+        ...
+
+    def senders(self) -> list["Sender"]:
+        """Return who works on deliveries beside others, or did within the last lease."""
         ...
 
     def expected(self) -> int:

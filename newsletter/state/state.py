@@ -13,6 +13,7 @@ from typing import Self
 
 from newsletter.addresses import folded
 from newsletter.models import (
+    FINAL,
     Announcement,
     Day,
     Digest,
@@ -22,6 +23,7 @@ from newsletter.models import (
     News,
     Owed,
     Reader,
+    Tally,
     Trail,
 )
 from newsletter.moments import iso, moment_of
@@ -269,6 +271,22 @@ class State:
     ) -> Claim:
         """Claim for one delivery run what was taken up, or some of it: see `Book.claim`."""
         return self.deliveries.claim(issue=issue, late=late, hold_unknown=hold_unknown)
+
+    def totals(self) -> Tally:
+        """Count all deliveries there ever were, by status."""
+        counts: dict[str, int] = {
+            status: int(number)
+            for status, number in self.database.rows(
+                "select status, sum(number) from"
+                " (select status, count(*) as number from deliveries group by status union all"
+                " select status, sum(deliveries) from totals group by status) as every"
+                " group by status"
+            )
+        }
+        return Tally(
+            **{status: counts.get(status, 0) for status in (*FINAL, "deferred", "unknown")},
+            outstanding=sum(number for status, number in counts.items() if status not in FINAL),
+        )
 
     # People
 

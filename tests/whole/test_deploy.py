@@ -78,6 +78,12 @@ def web_pod() -> Any:
     return deployment["template"]["spec"]
 
 
+def sender_pod() -> Any:
+    deployment = recipe("kubernetes-senders.yaml")["spec"]
+    assert deployment["selector"]["matchLabels"] == deployment["template"]["metadata"]["labels"]
+    return deployment["template"]["spec"]
+
+
 def unit(name: str) -> configparser.RawConfigParser:
     # systemd repeats keys to make lists; the last one is as good as any here.
     parser = configparser.RawConfigParser(strict=False)
@@ -98,6 +104,10 @@ def command_lines() -> Iterator[tuple[str, list[str]]]:
     for line in re.findall(r"compose run [^#\n]*", comments):
         _, _, overriding = line.partition(" newsletter")
         yield line, overriding.split() or compose_services()["newsletter"]["command"]
+    for name, service in recipe("compose-several.yaml")["services"].items():
+        if service["image"] == compose_services()["newsletter"]["image"]:
+            yield f"compose several {name}", service["command"]
+    yield "kubernetes sender", sender_pod()["containers"][0]["args"]
     yield "kubernetes", pod()["containers"][0]["args"]
     for container in web_pod()["containers"]:
         yield f"kubernetes {container['name']}", container["args"]
@@ -114,7 +124,7 @@ def command_lines() -> Iterator[tuple[str, list[str]]]:
 
 @pytest.mark.parametrize("words", [pytest.param(words, id=name) for name, words in command_lines()])
 def test_every_command_of_a_recipe_exists_with_its_options(words: list[str]) -> None:
-    assert parse(words) in {"run", "init", "check", "status", "schedule", "serve"}
+    assert parse(words) in {"run", "init", "check", "status", "schedule", "serve", "deliver"}
 
 
 @pytest.mark.parametrize("path", [*RECIPES, ACTION], ids=lambda path: path.name)
@@ -476,3 +486,22 @@ def test_on_github_an_outage_does_not_look_like_a_first_run(runner: Runner) -> N
     assert not (clone / "data").exists()
     assert action_steps()["Keep the state"]["if"] == "always() && steps.state.outcome == 'success'"
     assert action_steps()["Fetch the state"]["id"] == "state"
+
+
+def test_senders_have_the_secrets_of_the_ledger_and_time_to_give_back_their_parcel() -> None:
+    several = recipe("compose-several.yaml")
+    sender = several["services"]["sender"]
+    assert {"state__password", "state__token_key"} <= set(sender["secrets"])
+    assert set(sender["secrets"]) <= set(several["secrets"])
+    assert sender["stop_grace_period"] == "2m"
+    assert sender["deploy"]["replicas"] == 3
+    assert not any("subscribers" in each for each in sender["volumes"])
+    assert sender_pod()["terminationGracePeriodSeconds"] == 120
+    assert {each["name"] for each in sender_pod()["volumes"]} == {
+        each["name"] for each in sender_pod()["containers"][0]["volumeMounts"]
+    }
+    asked_for = (DEPLOY / "kubernetes-senders.yaml").read_text("utf-8")
+    named = set(re.findall(r"--from-file=(\w+__\w+)", asked_for))
+    assert named == {"state__password", "state__token_key", "smtp__password"}
+    environment = {f"NEWSLETTER_{each}".upper() for each in named}
+    assert environment <= variables()

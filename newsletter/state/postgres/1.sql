@@ -209,11 +209,6 @@ create table senders (                 -- who works on parcels, for people to lo
     accepted bigint not null default 0
 );
 
-create table rates (                   -- one rate for all senders of a pool
-    pool words primary key,
-    next timestamptz not null          -- when the next mail may leave
-);
-
 -- What the questions of the books call by the names that SQLite has for it.
 create function json_each(data json, path text) returns table (value text)
     language sql immutable as $$

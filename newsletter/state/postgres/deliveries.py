@@ -1,6 +1,8 @@
 """What is owed to whom, and what became of it, where many senders work it off in parcels."""
 
 import json
+import os
+import socket
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -9,7 +11,7 @@ from typing import Any
 
 from newsletter.models import FINAL, Delivery, DeliveryStatus, Outcome, Owed, Tally
 from newsletter.moments import iso
-from newsletter.state.engines import json_text
+from newsletter.state.engines import Sender, json_text
 from newsletter.state.postgres.database import Asked, Database
 from newsletter.state.postgres.parcels import Parcels
 
@@ -22,7 +24,8 @@ class Deliveries:
     """The deliveries of a ledger.
 
     `parcel` is how many make one. Who was refused lately is in parcels of their own, which come
-    last. With `patient` what was deferred waits until it is due; else it is tried at once, once a claim.
+    last. With `patient` what was deferred waits until it is due; else it is tried at once, once a
+    claim.
     """
 
     def __init__(self, database: Database, *, patient: bool = False, parcel: int = PARCEL) -> None:
@@ -32,6 +35,7 @@ class Deliveries:
         self._seen: set[int] = set()  # the parcels that were open since this was opened
         self._before: Counter[str] = Counter()  # what in them had ended when they were first seen
         self._first_looked: object = None
+        self.name = f"{socket.gethostname()} {os.getpid()}"
         self._tokens: set[int] = set()  # of claims that something was granted to
         self._ended: Counter[str] = Counter()  # what this process has brought to an end
         self._expires = ""  # issues opened before this are too old
@@ -124,6 +128,8 @@ class Deliveries:
         """Claim parcels for one delivery run: see `Book.claim`."""
         return Parcels(
             self._database,
+            me=self.name,
+            seen=self.be_seen,
             read=delivery_from,
             issue=issue,
             late=late,
@@ -150,6 +156,40 @@ class Deliveries:
                 " where recipient = any(?) and status in ('untried', 'deferred', 'unknown')",
                 (iso(now), reason, gone),
             )
+
+    def senders(self) -> list[Sender]:
+        """Return who works on deliveries, or did within the last lease, by name."""
+        return [
+            Sender(
+                name=name,
+                pool=pool,
+                parcels=parcels,
+                lease=float(lease),
+                accepted=accepted,
+                age=float(age),
+            )
+            for name, pool, parcels, lease, accepted, age in self._database.rows(
+                "select name, pool, count(id), coalesce(extract(epoch from"
+                " min(until) - clock_timestamp()), 0), accepted,"
+                " extract(epoch from clock_timestamp() - began)"
+                " from senders left join parcels on owner = name and until > clock_timestamp()"
+                " where seen > clock_timestamp() - make_interval(secs => ?)"
+                " group by name, pool, accepted, began order by name",
+                self._database.place.lease_seconds,
+            )
+        ]
+
+    def be_seen(self) -> None:
+        """Note that this process is at work, and how much it has done."""
+        self._database.rows(
+            "insert into senders (name, pool, began, seen, accepted)"
+            " values (?, ?, clock_timestamp(), clock_timestamp(), ?)"
+            " on conflict (name) do update set seen = excluded.seen, accepted = excluded.accepted,"
+            " pool = excluded.pool returning 1",
+            self.name,
+            self._database.place.pool,
+            self._ended["accepted"],
+        )
 
     def expected(self) -> int:
         """Return about how many deliveries there are to work on, by what parcels began with."""

@@ -13,8 +13,6 @@ What keeps people from being mailed twice, or not at all:
   database would make everybody's mail in flight unknown.
 """
 
-import os
-import socket
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -46,14 +44,17 @@ class _Parcel:
 class Parcels:
     """A claim on parcels, one after the other, given back when the context ends.
 
-    `read` makes a delivery of a row; what an issue opened before `expires` owes expires. What
-    others have leased and do not renew beyond `horizon` is waited for. `noted` hears of outcomes.
+    `me` is who leases, `seen` says that it is still there, `noted` hears of outcomes. `read` makes
+    a delivery of a row; what an issue opened before `expires` owes expires. What
+    others have leased and do not renew beyond `horizon` is waited for.
     """
 
     def __init__(
         self,
         database: Database,
         *,
+        me: str,
+        seen: Callable[[], None],
         read: Callable[[Sequence[Any]], Delivery],
         issue: int | None,
         late: bool | None,
@@ -75,7 +76,8 @@ class Parcels:
         self._lease = database.place.lease_seconds
         self._margin = max(0.5, self._lease / 10)
         self._token = 0
-        self._me = f"{socket.gethostname()} {os.getpid()}"
+        self._me = me
+        self._seen = seen
         self._parcels: dict[int, _Parcel] = {}
         self._worked: set[int] = set()
         self._where: dict[int, int] = {}  # the parcel of a delivery
@@ -84,6 +86,7 @@ class Parcels:
         self._renewing = Thread(target=self._renew_on, name="leases", daemon=True)
 
     def __enter__(self) -> Self:
+        self._seen()
         ((self._token,),) = self._database.rows("select nextval('token')")
         self._renewing.start()
         return self
@@ -259,10 +262,10 @@ class Parcels:
     def _renew_on(self) -> None:
         """Renew the leases while they are worked on, for as long as they are ours."""
         while not self._ended.wait(self._lease / 3):
-            parcels = list(self._parcels)
-            if not parcels:
-                continue
             with suppress(StateError):
+                self._seen()
+                if not self._parcels:
+                    continue
                 began = time.monotonic()
                 kept = self._database.asked(
                     lambda db: db.execute(_RENEW, self._condition()).fetchall(), patience=0

@@ -7,10 +7,10 @@ from typing import LiteralString
 
 _NAMES = (
     "about|alerts|announced|bounces|deliveries|digests|ended|held|issues|keywords|lacking|leases"
-    "|looked_up|mailed|mails_read|outstanding|papers|parcels|past|rates|readers|runs|senders"
+    "|looked_up|mailed|mails_read|outstanding|papers|parcels|past|readers|runs|senders"
     "|suppressions|totals"
 )
-_TABLE = re.compile(rf"\b(from|join|into|update|table)\s+({_NAMES})\b")
+_TABLE = re.compile(rf"\b(from|join|into|update|table|copy)\s+({_NAMES})\b")
 _FUNCTION = re.compile(r"\b(json_each|json_group_array|instr)\(")
 _NAMED = re.compile(r"(?<![:\w]):([a-z_]+)")
 

@@ -141,8 +141,9 @@ def meaning(error: psycopg.Error) -> tuple[str, int]:
     for kind, advice, code in _ADVICE:
         if isinstance(error, kind):
             return f"{words}; {advice}", code
+    said = _SAID if isinstance(error, psycopg.OperationalError) else ()
     return next(
-        ((f"{words}; {advice}", code) for part, advice, code in _SAID if part in words),
+        ((f"{words}; {advice}", code) for part, advice, code in said if part in words),
         (f"cannot be reached or asked: {words}", IO),
     )
 

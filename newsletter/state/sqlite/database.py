@@ -145,6 +145,11 @@ class Database:
             except sqlite3.Error as error:
                 raise cannot(self.path, "cannot be read or written", error) from error
 
+    @property
+    def doubts(self) -> list[str]:
+        """Nothing: it is a file."""
+        return []
+
     def problems(
         self, *, keyword: Callable[[str], object], paper: Callable[[str], object]
     ) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from newsletter.models import FINAL, Delivery, DeliveryStatus, Outcome, Owed, Tally
 from newsletter.moments import iso
-from newsletter.state.engines import json_text
+from newsletter.state.engines import Sender, json_text
 from newsletter.state.sqlite.ahead import Ahead
 from newsletter.state.sqlite.database import Database
 
@@ -173,6 +173,10 @@ class Deliveries:
                 (never_left, reason, iso(now), delivery),
             ).fetchall()
         return int(failures)
+
+    def senders(self) -> list[Sender]:
+        """Return nobody: a run alone delivers, and no other is there to be seen."""
+        return []
 
     def expected(self) -> int:
         """Return how many deliveries there are to work on."""

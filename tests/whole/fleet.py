@@ -1,0 +1,254 @@
+"""Several senders on one ledger, sinks that keep the book of what arrived, and every way to die."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from newsletter.issues.issue import compile_issue
+from newsletter.models import Announcement, Day, Keyword, News, Owed
+from newsletter.state.engines import Place
+from newsletter.state.postgres.database import Database
+from newsletter.state.postgres.deliveries import Deliveries
+from newsletter.state.state import State
+from tests.making.papers import paper
+from tests.peers.ports import free_port
+from tests.peers.postgres import PASSWORD, Postgres
+
+CHECKOUT = Path(__file__).parents[2]
+KEY = "0123456789" * 4
+MRI = Keyword(name="mri")
+CONFIG = """
+[newsletter]
+id = "{name}"
+title = "Papers"
+sender = "Papers <papers@example.org>"
+[[keywords]]
+name = "mri"
+[state]
+url = "{url}"
+lease_seconds = {lease}
+[smtp]
+host = "127.0.0.1"
+port = {port}
+security = "none"
+connections = {connections}
+messages_per_connection = 1000000
+"""
+
+
+@dataclass
+class Books:
+    """What the ledger and the sinks say, by recipient: status and attempts, and Message-IDs."""
+
+    owed: Mapping[str, tuple[str, int]]
+    arrived: Mapping[str, list[str]]
+
+    @property
+    def lost(self) -> int:
+        return sum(name not in self.arrived for name, (status, _) in self.owed.items())
+
+    @property
+    def twice(self) -> int:
+        return sum(len(copies) - 1 for copies in self.arrived.values())
+
+    @property
+    def denied(self) -> int:
+        """How many copies there are that the ledger knows no attempt for."""
+        return sum(
+            max(0, len(copies) - self.owed[name][1]) for name, copies in self.arrived.items()
+        )
+
+    @property
+    def unlike(self) -> int:
+        return sum(len(set(copies)) > 1 for copies in self.arrived.values())
+
+
+@dataclass
+class Fleet:
+    """A ledger, and everybody who works on it."""
+
+    folder: Path
+    server: Postgres
+    name: str
+    connections: int = 8
+    lease: int = 5
+    parcel: int = 100
+    sinks: list["subprocess.Popen[bytes]"] = field(default_factory=list)
+    ports: list[int] = field(default_factory=list)
+    senders: list["subprocess.Popen[bytes]"] = field(default_factory=list)
+    environ: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def place(self) -> Place:
+        return Place(
+            file=self.folder / "none",
+            url=self.server.url(),
+            password=PASSWORD,
+            newsletter=self.name,
+            lease_seconds=self.lease,
+        )
+
+    def publish(self, number: int, recipients: int) -> None:
+        """Open an issue that so many are owed."""
+        now = datetime.now(UTC).replace(microsecond=0)
+        news = News(
+            source="arXiv",
+            keyword=MRI,
+            outcome="new",
+            announcements=(Announcement(paper=paper(f"2611.{number:05}")),),
+            listed=1,
+        )
+        day = Day(now=now, news=[news], windows={"mri": now})
+        owed = (
+            Owed(
+                recipient=f"r{each}@example.org", keywords=("mri",), format="html", after=number - 1
+            )
+            for each in range(recipients)
+        )
+        database = Database(self.place)
+        database.open()
+        with State(database, Deliveries(database, parcel=self.parcel)) as state:
+            issue = compile_issue(number, now.date(), day.news)
+            state.publish(issue, day, owed, [], weekly=False)
+
+    def sink(self, *, seconds: float = 0) -> None:
+        """Start one more sink."""
+        port = free_port()
+        book = self.folder / f"book-{len(self.sinks)}"
+        command = [sys.executable, "-m", "tests.peers.sink", str(port), str(book), str(seconds)]
+        self.sinks.append(subprocess.Popen(command, cwd=CHECKOUT))
+        self.ports.append(port)
+
+    def config(self, number: int) -> Path:
+        path = self.folder / f"sender-{number}.toml"
+        path.write_text(
+            CONFIG.format(
+                name=self.name,
+                url=self.server.url(),
+                lease=self.lease,
+                port=self.ports[number % len(self.ports)],
+                connections=self.connections,
+            )
+        )
+        return path
+
+    def send(self, *, follow: bool = True) -> "subprocess.Popen[bytes]":
+        """Start one more sender, the real command."""
+        number = len(self.senders)
+        command = [sys.executable, "-m", "newsletter", "--config", str(self.config(number))]
+        command += ["deliver", *(["--follow"] if follow else [])]
+        with (self.folder / f"log-{number}").open("ab") as log:
+            process = subprocess.Popen(
+                command,
+                cwd=CHECKOUT,
+                stdout=log,
+                stderr=log,
+                env={
+                    **os.environ,
+                    "NEWSLETTER_STATE__PASSWORD": PASSWORD,
+                    "NEWSLETTER_STATE__TOKEN_KEY": KEY,
+                    **self.environ,
+                },
+            )
+        self.senders.append(process)
+        return process
+
+    def left(self) -> int:
+        return int(
+            self.server.sql(f'select count(*) from "newsletter {self.name}".parcels where not done')
+        )
+
+    def wait(self, *, seconds: float = 240) -> None:
+        """Wait until nothing is owed any more."""
+        until = time.monotonic() + seconds
+        while self.left():
+            if time.monotonic() > until:
+                logs = [path.read_text()[-1500:] for path in sorted(self.folder.glob("log-*"))]
+                raise TimeoutError("\n".join(logs))
+            time.sleep(0.3)
+
+    def books(self) -> Books:
+        owed = {}
+        for line in self.server.sql(
+            f'select recipient, status, attempts from "newsletter {self.name}".deliveries'
+        ).splitlines():
+            name, status, attempts = line.split("|")
+            owed[name] = (status, int(attempts))
+        arrived: dict[str, list[str]] = {}
+        for book in sorted(self.folder.glob("book-*")):
+            for line in book.read_text().splitlines():
+                name, message = line.split()
+                arrived.setdefault(name, []).append(message)
+        return Books(owed=owed, arrived=arrived)
+
+    def end(self) -> list[int]:
+        """Ask all senders to end; return how they ended."""
+        alive = [each for each in self.senders if each.poll() is None]
+        for each in alive:
+            with suppress(ProcessLookupError):
+                each.send_signal(signal.SIGCONT)
+                each.terminate()
+        return [each.wait(60) for each in alive]
+
+
+@contextmanager
+def fleet(folder: Path, server: Postgres, name: str) -> Iterator[Fleet]:
+    """Hand out an empty fleet; whoever still lives at the end is killed."""
+    found = Fleet(folder, server, name)
+    try:
+        yield found
+    finally:
+        for each in (*found.senders, *found.sinks):
+            if each.poll() is None:
+                each.kill()
+            each.wait()
+
+
+def chaos(found: Fleet, seed: int, *, kinds: str, times: int, senders: int = 4) -> Counter[str]:
+    """Kill senders (k), stop them for longer than a lease (s), kill the database (d), by a seed.
+
+    Whoever was killed is replaced. Returns how often each was done while there was work to do.
+    """
+    random_ = random.Random(seed)
+    done: Counter[str] = Counter()
+    stopped: list[tuple[float, subprocess.Popen[bytes]]] = []
+    for _ in range(senders):
+        found.send()
+    for _ in range(times):
+        time.sleep(random_.uniform(0.5, 1.5))
+        now = time.monotonic()
+        for when, process in [each for each in stopped if each[0] <= now]:
+            process.send_signal(signal.SIGCONT)
+            stopped.remove((when, process))
+        if not found.left():
+            break
+        kind = random_.choice(kinds)
+        asleep = [process for _, process in stopped]
+        alive = [each for each in found.senders if each.poll() is None and each not in asleep]
+        if kind == "d":
+            found.server.kill()
+            time.sleep(random_.uniform(0, 1))
+            found.server.start()
+        elif alive:
+            victim = random_.choice(alive)
+            if kind == "k":
+                victim.kill()
+                victim.wait()
+                found.send()
+            else:
+                victim.send_signal(signal.SIGSTOP)
+                stopped.append((now + found.lease + 1.5, victim))
+        done[kind] += 1
+    for when, process in stopped:
+        time.sleep(max(0.0, when - time.monotonic()))
+        process.send_signal(signal.SIGCONT)
+    return done
