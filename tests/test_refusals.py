@@ -41,6 +41,11 @@ OURS = ("papers@example.org", "bounces@example.org")
         ("552 5.2.2 mailbox full", "full"),
         ("552 5.2.2 The email account that you tried to reach is over quota", "full"),
         ("554 5.2.0 mailbox quota exceeded", "full"),
+        ("550 mailbox quota exceeded", "full"),
+        ("552 5.2.2 quota exceeded", "full"),
+        ("552 5.2.2 recipient unknown", "full"),  # where both are said, the mailbox is there
+        ("450 4.2.1 The user you are trying to contact is receiving mail too quickly", "full"),
+        ("450 5.2.1 mailbox is full", "nobody"),  # the status is the more precise
         ("550 mailbox is full", "full"),
         ("452 4.2.2 over quota", "full"),
         # The sender.
@@ -65,6 +70,7 @@ OURS = ("papers@example.org", "bounces@example.org")
         ("503 AUTH first (#5.5.1)", "login"),
         ("503 5.5.1 bad sequence", "login"),
         ("550 Authentication is required for relay", "login"),
+        *((f"{code} no", "login") for code in (530, 534, 535, 538)),
         ("554 Your account has been disabled", "login"),
         # Block lists, spam, policy.
         ("521 no", "blocked"),
@@ -74,6 +80,8 @@ OURS = ("papers@example.org", "bounces@example.org")
         ("554 5.7.1 Client host [192.0.2.1] blocked using zen.spamhaus.org", "blocked"),
         ("550 5.2.1 host 192.0.2.1 is blacklisted", "blocked"),
         ("550 Message rejected as spam", "blocked"),
+        ("550 see Spamhaus", "blocked"),
+        ("550 <ada@spamhaus.example>: no", "unclear"),  # an address says nothing
         ("554 Your access has been rejected due to the sending MTA's poor reputation.", "blocked"),
         ("550 no PTR record does not exist for 192.0.2.1", "blocked"),
         ("550 5.1.1 The IP address 192.0.2.1 has been blocked", "blocked"),
@@ -83,6 +91,7 @@ OURS = ("papers@example.org", "bounces@example.org")
         ("550 5.4.5 Daily user sending limit exceeded", "quota"),
         ("550 5.4.5", "quota"),
         ("550 5.2.3 limit exceeded", "quota"),
+        ("550 5.2.3 no", "size"),
         ("550 5.7.1 Too many messages per hour", "quota"),
         ("554 you have exceeded the hourly sending quota", "quota"),
         ("452 4.3.1 Too many recipients today: sending limit", "quota"),

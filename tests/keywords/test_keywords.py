@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from newsletter.keywords.matching import marks, matcher
-from newsletter.keywords.stemming import line, stems
+from newsletter.keywords.stemming import is_stop_word, line, stems, tokens, words
 from newsletter.models import Keyword
 from newsletter.sources.arxiv.query import asked, claimer, problems, search_query
 from tests.making.papers import paper
@@ -287,8 +287,8 @@ def test_marks_are_the_words_that_matched(phrase: str, text: str, marked: list[s
 def test_what_is_wrong_is_said_in_plain_words(keyword: Keyword, said: list[str]) -> None:
     found = problems(keyword)
     assert len(found) == len(said)
-    for problem, words in zip(found, said, strict=True):
-        assert words in problem
+    for problem, part in zip(found, said, strict=True):
+        assert part in problem
 
 
 def test_a_lower_case_operator_is_pointed_out() -> None:
@@ -313,6 +313,30 @@ def test_the_seed_page_is_attributed_as_arxiv_did(keyword: Keyword) -> None:
 
 def test_the_seed_page_has_258_rows_of_227_papers() -> None:
     assert (len(seed_rows()), len(seed_papers())) == (258, 227)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("The graphs of Radiology's imaging", (None, "graph", None, "radiolog", "imag")),
+        ("ads", ("ad",)),
+        ("us", ("us",)),
+        ("snake_case __ _", ("snake_cas",)),
+        ("b" * 254 + "s", ("b" * 254,)),
+        ("b" * 255 + "s", ("b" * 255 + "s",)),  # longer than a word
+    ],
+)
+def test_the_stems_of_a_text_leave_gaps_for_stop_words(
+    text: str, found: tuple[str | None, ...]
+) -> None:
+    assert stems(text) == found
+    assert [is_stop_word(key) for key in line(text).split()] == [each is None for each in found]
+
+
+def test_words_are_as_they_are_written_and_where_they_stand() -> None:
+    text = "The model's __ C++ of 3.5"
+    assert words(text) == ("The", "model", "C", "of", "3.5")
+    assert [text[each.start : each.end] for each in tokens(text)] == list(words(text))
 
 
 @pytest.mark.slow

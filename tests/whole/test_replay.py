@@ -187,12 +187,14 @@ def the_job(
 @pytest.mark.slow
 @pytest.mark.timeout(3000)  # minutes on a machine at rest
 @pytest.mark.parametrize(
-    ("days", "wrong"),
+    ("days", "wrong", "owed"),
     [
-        pytest.param(37, PASSING, id="June, and a week to catch up"),
+        pytest.param(28, PASSING, 280, id="four weeks, one of them an outage"),
+        pytest.param(37, PASSING, 400, id="June, and a week to catch up", marks=pytest.mark.full),
         pytest.param(
             84,
             [[fault] for fault in faults.QUICK],
+            400,
             id="the summer, with every fault",
             marks=pytest.mark.full,
         ),
@@ -202,6 +204,7 @@ def test_the_job_misses_nothing_and_claims_nothing_false(
     tmp_path: Path,
     days: int,
     wrong: Sequence[Sequence[Fault]],
+    owed: int,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     records = [*announcing.history(june_papers()), *map(everyday, range(380))]
@@ -217,7 +220,7 @@ def test_the_job_misses_nothing_and_claims_nothing_false(
     with capsys.disabled():
         print(f"\n{verdict}")
     assert_blameless(verdict)
-    assert verdict.owed > 400
+    assert verdict.owed > owed
 
 
 @pytest.mark.slow
