@@ -53,7 +53,7 @@ CASES = (
     ),
     Case(
         title="Sending",
-        full="send --sessions 4 16 --rounds 9",
+        full="send --sessions 4 16 --rounds 9 --messages 3000",
         quick="send --sessions 2 --rounds 1 --messages 20",
         wanted="1.1 of smtp-source without delay, 3.5 at 20 and 50 ms a reply",
     ),
@@ -93,7 +93,9 @@ CASES = (
         quick="scale --recipients 200",
         wanted="time in proportion, at most 400 MB",
     ),
-    Case(title="From a feed to mails", full="feeds", quick="feeds --papers 5 --rounds 1"),
+    Case(
+        title="From a feed to mails", full="feeds --rounds 3", quick="feeds --papers 5 --rounds 1"
+    ),
     Case(title="The archive", full="archive 300 50", quick="archive 8 5"),
     Case(
         title="Order by profiles: how good",
@@ -103,7 +105,7 @@ CASES = (
     ),
     Case(
         title="Order by profiles: how fast",
-        full="profiles --readers 20000",
+        full="profiles --readers 10000",
         quick="profiles --readers 200",
     ),
     Case(title="The first screen", full="first_screen", quick="first_screen"),

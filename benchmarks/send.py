@@ -54,8 +54,8 @@ def main() -> None:
         for delay, sessions in conditions:
             with delayed(port, delay / 1000) as entrance:
                 for size in (13_000, 60_000):
-                    # With delay, each session is busy with ours for a second and a half.
-                    count = min(options.messages, 1500 // delay * sessions if delay else 10**9)
+                    # With delay, each session is busy with ours for most of a second.
+                    count = min(options.messages, 750 // delay * sessions if delay else 10**9)
                     ours, source, plain = measure(
                         entrance,
                         count=count,
