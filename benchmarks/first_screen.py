@@ -21,6 +21,7 @@ from newsletter.models import Edition, Paper, Rendered
 from tests.making import days
 from tests.making.editions import MASTHEAD, TOKEN
 from tests.making.shared_data import june_papers
+from tests.making.tools import TOOLS
 
 BROWSER = Path(__file__).parents[1] / "tests" / "mails" / "browser"
 LINKS = tuple(f"{MASTHEAD.base_url}/{page}/{TOKEN}" for page in ("unsubscribe", "preferences"))
@@ -32,6 +33,9 @@ FLOOD = (
 
 
 def main() -> None:
+    if missing := TOOLS["browser"].missing:
+        print(missing, file=sys.stderr)
+        sys.exit(2)
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else mkdtemp(prefix="first-screen-"))
     folder.mkdir(parents=True, exist_ok=True)
     renderer = Renderer(MASTHEAD, templates=None)
