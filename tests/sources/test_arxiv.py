@@ -300,6 +300,16 @@ def test_a_page_that_breaks_off_at_a_record_is_asked_for_in_smaller_ones(
     assert NEW.id in {each.id for each in world.listing(scope(known={}, last_good=None)).papers}
 
 
+def test_pages_had_in_smaller_ones_keep_their_order(world: World) -> None:
+    more = [submitted(1.5 + number / 200, 1000 + number) for number in range(60)]
+    world.replica.records = listed(*OLD, FRESH, *more)
+    world.breaks(breaks_off_at(more[30]))
+    feed = world.source.newest(GRAPH, NOW - 30 * DAY, now=NOW)
+    dates = [each.submitted for each in feed.papers]
+    assert dates == sorted(dates, reverse=True)
+    assert (len(dates), feed.size) == (feed.total - 1, feed.total)
+
+
 @pytest.mark.slow
 def test_two_records_at_which_answers_break_off_are_both_named(world: World) -> None:
     more = [submitted(1.5 + number / 200, 1000 + number) for number in range(60)]

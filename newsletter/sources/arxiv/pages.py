@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import chain
 from math import inf
+from operator import attrgetter
 from typing import NamedTuple
 from urllib.parse import urlencode
 
@@ -198,6 +199,7 @@ class Pages:
                 else:
                     place = f"record {first + 1} of the answer"
                     unread.append(error.unread or Unread(place, error.reason))
+        sound.sort(key=attrgetter("start"))
         papers = tuple(chain.from_iterable(each.papers for each in sound))
         unread += chain.from_iterable(each.unread for each in sound)
         agree = len({each.total for each in sound}) == 1
