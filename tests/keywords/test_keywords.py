@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from newsletter.keywords.matching import marks, matcher
+from newsletter.keywords.matching import called, marks, matcher
 from newsletter.keywords.stemming import is_stop_word, line, stems, tokens, words
 from newsletter.models import Keyword
 from newsletter.sources.arxiv.query import asked, claimer, problems, search_query
@@ -185,6 +185,7 @@ def test_a_category_may_be_a_whole_archive(
         ("Kuang Gong", "Kai Gong", True, False),
         ("Kuang Gong", "Kuang Li", False, False),
         ("Thomas LaToza", "Thomas D. LaToza", True, True),
+        ("Ada Mary Quill", "Mary Quill", True, False),
         ("Bo Angstrom", "Bo Ångström", True, True),
         ("Soren Lysgard", "Søren Lysgård", True, True),
     ],
@@ -198,6 +199,16 @@ def test_authors_are_found_by_name_and_claimed_by_surname(
     assert matches is not None
     assert matches(theirs) is found
     assert claimer(keyword)(theirs) is claimed
+
+
+def test_any_of_several_authors_is_enough_and_is_named_as_the_paper_has_it() -> None:
+    keyword = Keyword(name="nothing of this", authors=("Kuang Gong", "Ada Quill"))
+    theirs = paper(authors=("Bo Else", "A. Quill"))
+    matches = matcher(keyword)
+    assert matches is not None
+    assert matches(theirs)
+    assert called(keyword, theirs) == "A. Quill"
+    assert called(keyword, paper(authors=("Bo Else",))) == ""
 
 
 def test_a_raw_query_is_left_to_arxiv() -> None:
