@@ -32,7 +32,7 @@ _USUAL = {
     "full": "whole abstracts",
     "excerpt": "the sentence that matched",
     "none": "titles alone",
-    "relevance": "what is closest to their own papers",
+    "relevance": "what is closest to one's own papers",
     "date": "the newest",
 }
 _NOBODY = [

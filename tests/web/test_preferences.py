@@ -63,7 +63,7 @@ def test_who_has_a_profile_chooses_what_comes_first(at: House) -> None:
     rows = LIST.replace("format\n", "format,profile\n").replace("html\n", "html,2401.00001\n")
     (at.folder / "subscribers.csv").write_text(rows)
     page = at.browser.get(f"/preferences/{at.token('ada@example.org')}").text
-    assert "As for everybody <small>what is closest to their own papers</small>" in page
+    assert "As for everybody <small>what is closest to one&#39;s own papers</small>" in page
     assert "2401.00001" not in page
     answer = save(at, order="date")
     assert 'name="order" value="date" checked' in answer.text
