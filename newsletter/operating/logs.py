@@ -16,7 +16,7 @@ def configure(log_format: LogFormat, *, verbose: bool, run: str = "") -> None:
 
     `run` goes into every JSON line. `verbose` shows debug lines and whole addresses.
     """
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Stderr()
     handler.setFormatter(_Json(run) if log_format == "json" else _Text())
     if not verbose:
         handler.addFilter(_mask)
@@ -24,6 +24,17 @@ def configure(log_format: LogFormat, *, verbose: bool, run: str = "") -> None:
     logger.handlers = [handler]
     logger.setLevel(logging.DEBUG if verbose else logging.INFO)
     logger.propagate = False
+
+
+class _Stderr(logging.StreamHandler[Any]):
+    """Writes to what stderr is at the time: where a bar is drawn, lines go above it."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> Any:  # noqa: ANN401 (as in the base class)
+        return sys.stderr
 
 
 def _mask(record: logging.LogRecord) -> bool:

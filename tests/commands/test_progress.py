@@ -1,5 +1,6 @@
 """What a person sees of a run that takes long: a bar on a terminal, lines elsewhere."""
 
+import logging
 import re
 import sys
 from io import StringIO
@@ -7,6 +8,7 @@ from io import StringIO
 import pytest
 
 from newsletter.commands.working import progress
+from newsletter.operating.logs import configure
 
 
 class Terminal(StringIO):
@@ -46,6 +48,21 @@ def test_a_terminal_is_told_what_is_waited_for_and_until_when(
         assert "asking arXiv" in seen
         assert re.search(r"arXiv answered 503; trying again at \d\d:\d\d:\d\d", seen)
         assert "mails" not in seen
+
+
+def test_what_the_log_says_stands_on_lines_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = _terminal(monkeypatch)
+    logger = logging.getLogger("newsletter")
+    before = (logger.handlers, logger.level, logger.propagate)
+    configure("text", verbose=False)
+    try:
+        with progress.shown() as show:
+            show.waiting("waiting for arXiv", 30)
+            logger.warning("arXiv answered 503")
+    finally:
+        logger.handlers, logger.level, logger.propagate = before
+    seen = re.sub(r"\x1b\[[0-9?;]*[A-Za-z]", "", terminal.getvalue()).replace("\r", "\n")
+    assert "warning: arXiv answered 503" in seen.splitlines()
 
 
 def test_elsewhere_there_is_a_line_every_ten_seconds(
