@@ -13,7 +13,9 @@ from pathlib import Path
 
 from newsletter.issues import diff
 from newsletter.issues.issue import compile_issue, edition_for
+from newsletter.issues.ranking import Ranking, terms_of
 from newsletter.keywords.matching import matcher
+from newsletter.keywords.terms import usual
 from newsletter.mails.message import Composer
 from newsletter.mails.render import Renderer, filled
 from newsletter.models import (
@@ -25,9 +27,14 @@ from newsletter.models import (
     Listing,
     Memory,
     News,
+    Order,
+    OwnPaper,
     Paper,
+    Rendered,
 )
 from newsletter.sources.arxiv import atom
+from newsletter.subscribers.profiles.own import own_paper, profile_of
+from newsletter.subscribers.profiles.texts import OwnText
 from tests.making import days
 from tests.making.editions import MASTHEAD, TOKEN, awkward, hostile, many, rich
 
@@ -51,14 +58,15 @@ class Kind:
     edition: Edition
     format: Format = "html"
     per_keyword: bool = False
+    order: Order | None = None
 
     def html(self) -> str:
         """Return the HTML part as a mail program gets it."""
-        return filled(_renderer().render(self.edition).html, escape(LINK), escape(PREFERENCES))
+        return filled(self._rendered().html, escape(LINK), escape(PREFERENCES))
 
     def text(self) -> str:
         """Return the text part."""
-        return filled(_renderer().render(self.edition).text, LINK, PREFERENCES)
+        return filled(self._rendered().text, LINK, PREFERENCES)
 
     def message(self) -> bytes:
         """Return the message as it leaves."""
@@ -73,7 +81,10 @@ class Kind:
             keywords=tuple(digest.keyword.name for digest in self.edition.digests),
             format=self.format,
         )
-        return b"".join(composer.outgoing(delivery, _renderer().render(self.edition)).message)
+        return b"".join(composer.outgoing(delivery, self._rendered()).message)
+
+    def _rendered(self) -> Rendered:
+        return _renderer().render(self.edition, order=self.order)
 
 
 def kinds() -> dict[str, Kind]:
@@ -102,6 +113,19 @@ def _morning(*keywords: Keyword) -> Edition:
     return _edition(*(_news(each, _sample("day2.xml"), known=known) for each in keywords))
 
 
+def _personal(edition: Edition) -> Kind:
+    """Return an edition as somebody gets it who works on chains that fold, and on knots in them."""
+    papers = [each.paper for digest in edition.digests for each in digest.announcements]
+    written = (
+        ("Knots in protein chains", "Kinetic traps and the untying of knots in protein folding."),
+        ("Cold proteins", "Below zero, slow protein chains keep folding, and water is cold."),
+    )
+    own = [own_paper(OwnText(title=title, abstract=said), str) for title, said in written]
+    mine = OwnPaper(id=papers[-1].id, name=papers[-1].title, terms=terms_of(papers[-1]))
+    ranking = Ranking(papers, usual(), papers)
+    return Kind(edition=edition, order=ranking.order(profile_of([*own, mine]), closest=2))
+
+
 def _week(*keywords: Keyword) -> Edition:
     """Return a weekly edition, which is two issues in one."""
     first, second = _sample("day1.xml"), _sample("day2.xml")
@@ -109,7 +133,8 @@ def _week(*keywords: Keyword) -> Edition:
     week = [_news(each, first, since=TODAY - timedelta(days=7)) for each in keywords]
     today = [_news(each, second, known=known) for each in keywords]
     issues = [compile_issue(11, YESTERDAY.date(), week), compile_issue(12, TODAY.date(), today)]
-    return edition_for(issues, [each.name for each in keywords], weekly=True)
+    before = (TODAY - timedelta(days=7)).date()
+    return edition_for(issues, [each.name for each in keywords], weekly=True, before=before)
 
 
 def _flood() -> Edition:
@@ -168,6 +193,7 @@ _MAKING: Mapping[str, Callable[[], Kind]] = {
     "combined": lambda: Kind(edition=_morning(GRAPHS, PROTEINS, DIFFUSION)),
     "per-keyword": lambda: Kind(edition=_morning(PROTEINS), per_keyword=True),
     "weekly": lambda: Kind(edition=_week(GRAPHS, PROTEINS, DIFFUSION)),
+    "personal": lambda: _personal(_morning(GRAPHS, PROTEINS, DIFFUSION)),
     "text": lambda: Kind(edition=_morning(GRAPHS, PROTEINS, DIFFUSION), format="text"),
     "everything": lambda: Kind(edition=rich()),
     "quiet": lambda: Kind(edition=_silence("none")),
