@@ -41,6 +41,7 @@ from newsletter.models import (
     Keyword,
     Masthead,
     Order,
+    Outgoing,
     Paper,
     Profile,
     Recalled,
@@ -130,6 +131,43 @@ def at_once(ranking: Ranking, bulk: Bulk, profiles: Iterator[Profile]) -> Iterat
 def all_of(orders: Iterable[Order]) -> None:
     for _ in orders:
         pass
+
+
+class Everybody:
+    """The mails of a day of so many papers, to people who share an edition or have a profile each.
+
+    Own papers are kept as counted words in a folder already; they are read, ranked, and the mail
+    joined, for each reader anew.
+    """
+
+    def __init__(self, folder: Path, state: State, session: Session, papers: int) -> None:
+        seen = june_papers()
+        common = Commonness.among(terms_of(each) for each in seen)
+        self._ranking = Ranking(seen[-papers:], common, seen[-BACKGROUND:])
+        self._bulk = Bulk(self._ranking)
+        self._cells = files(folder, [each.abstract for each in seen], own=10)
+        self._readers = reading(folder, state, session)
+        for cell in self._cells:
+            self._readers.profile(cell)
+        self._renderer = Renderer(MASTHEAD, templates=None)
+        self._composer = Composer(MASTHEAD, now=NOW, token=lambda address: address[:40])
+        self._layout = self._renderer.laid_out(edition(seen[-papers:]))
+
+    def alike(self, numbers: Iterable[int]) -> Iterator[Outgoing]:
+        """Yield mails to people who share an edition."""
+        rendered = self._renderer.render(self._layout)
+        return (self._composer.outgoing(delivery(each), rendered) for each in numbers)
+
+    def each(self, numbers: Iterable[int]) -> Iterator[Outgoing]:
+        """Yield mails to people of whom each has a profile."""
+        rest, cells = iter(numbers), cycle(self._cells)
+        profiles = map(self._readers.profile, cells)
+        while batch := list(islice(rest, AT_A_TIME)):
+            some = list(islice(profiles, len(batch)))
+            for number, profile, places in zip(batch, some, self._bulk.places(some), strict=True):
+                order = self._ranking.order(profile, among=self._layout.where, places=places)
+                rendered = self._renderer.render(self._layout, order=order)
+                yield self._composer.outgoing(delivery(number), rendered)
 
 
 def mails(papers: Sequence[Paper], orders: Callable[[int], Iterator[Order]], count: int) -> None:

@@ -1,6 +1,6 @@
 """How fast messages leave, next to Postfix's smtp-source and a plain smtplib loop.
 
-    python -m benchmarks.send [--sessions 4 16] [--rounds 9] [--messages 4000]
+    python -m benchmarks.send [--sessions 4 16] [--rounds 9] [--messages 4000] [--profiles]
 
 All three send the same bytes to the same smtp-sink over as many connections, in turns, and the
 medians of the rounds are compared. Ours also keeps its ledger: what is owed is read from the real
@@ -8,6 +8,10 @@ state file on disk, and an intent and an outcome are committed for every message
 every reply by a proxy that all three go through, with the most sessions, in a third of the rounds;
 smtplib, which is slow, has no more rounds than that either. Needs Postfix's smtp-sink and
 smtp-source; run it on a machine at rest.
+
+With `--profiles` ours is compared with itself: mails of ten and of fifty real papers to people who
+share an edition, and to people who have a profile each, which is read, ranked and joined while the
+mails leave. That needs the extra `fast`, and the real papers beside the checkout.
 """
 
 import argparse
@@ -21,12 +25,14 @@ import statistics
 import subprocess
 import tempfile
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from newsletter.exchange import Session
 from newsletter.models import Day, Envelope, Issue, Outcome, Outgoing, Owed
 from newsletter.sending.smtp import Conduct, Server, SmtpTransport
 from newsletter.state.state import State
@@ -43,9 +49,13 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, nargs="+", default=[4, 16])
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--messages", type=int, default=4000, help="a round; fewer with delay")
+    parser.add_argument("--profiles", action="store_true", help="what a profile for all costs")
     options = parser.parse_args()
     if not (SINK and SOURCE):
         parser.error("smtp-sink and smtp-source are needed: apt-get install postfix")
+    if options.profiles:
+        with_profiles(options.sessions[-1], options.rounds, options.messages)
+        return
     print(f"messages per second, medians of {options.rounds} rounds, a third of them with delay")
     print("sessions delay   size     ours  smtp-source  smtplib   ratios")
     conditions = [(0, sessions) for sessions in options.sessions]
@@ -72,6 +82,36 @@ def main() -> None:
                     )
 
 
+def with_profiles(sessions: int, rounds: int, messages: int) -> None:
+    """Print what is lost where everybody has a profile."""
+    from benchmarks.profiles import Everybody
+
+    print(f"messages per second with {sessions} sessions, medians of {rounds} rounds")
+    print("papers delay  an edition for all  a profile for each   ratio")
+    for papers in (10, 50):
+        with (
+            sink() as port,
+            TemporaryDirectory() as name,
+            State.blank() as state,
+            Session() as session,
+        ):
+            everybody = Everybody(Path(name), state, session, papers)
+            for delay in (0, 20, 50):
+                count = min(messages, 1500 // delay * sessions if delay else 10**9)
+                rates: list[list[float]] = [[], []]
+                with delayed(port, delay / 1000) as entrance:
+                    for _ in range(rounds):
+                        for made, found in zip(
+                            (everybody.alike, everybody.each), rates, strict=True
+                        ):
+                            found.append(count / sent(entrance, count, sessions, made))
+                alike, own = map(statistics.median, rates)
+                print(
+                    f"{papers:>6} {delay:>2} ms {alike:>19.0f} {own:>19.0f}   {own / alike:.2f}",
+                    flush=True,
+                )
+
+
 def measure(
     port: int, *, count: int, size: int, sessions: int, rounds: int, plain_rounds: int
 ) -> list[float]:
@@ -86,14 +126,24 @@ def measure(
 
 
 def ours(port: int, count: int, size: int, sessions: int) -> float:
+    return sent(port, count, sessions, lambda numbers: messages(numbers, size))
+
+
+def sent(
+    port: int,
+    count: int,
+    sessions: int,
+    made: Callable[[Iterable[int]], Iterator[Outgoing]],
+) -> float:
+    """Return the seconds that it takes us to send so many messages."""
     server = Server(host="127.0.0.1", port=port, security="none")
     conduct = Conduct(connections=sessions, messages_per_connection=count)
-    with tempfile.TemporaryDirectory() as folder:
+    with TemporaryDirectory() as folder:
         state = State.open(Path(folder) / "state.sqlite3")
         with state:
             ledger = Ledger(state, count)
             started = time.perf_counter()
-            SmtpTransport(server, conduct).send(ledger.messages(size), ledger)
+            SmtpTransport(server, conduct).send(made(ledger.numbers()), ledger)
             seconds = time.perf_counter() - started
             if ledger.accepted != count:
                 raise SystemExit(f"only {ledger.accepted} of {count} messages were accepted")
@@ -156,9 +206,9 @@ class Ledger:
         state.deliveries.take_up(now=self._now, max_age=timedelta(days=1))
         self._claim = state.claim()
 
-    def messages(self, size: int) -> Iterator[Outgoing]:
-        """Yield a message for all that is owed, in the order of the state file."""
-        return messages((each.id for each in self._claim), size)
+    def numbers(self) -> Iterator[int]:
+        """Yield the number of each delivery that is owed, in the order of the state file."""
+        return (each.id for each in self._claim)
 
     def holds(self, _delivery: int) -> bool:
         """Return True: nobody else has it."""
