@@ -94,6 +94,12 @@ CASES = (
         wanted="time in proportion, at most 400 MB",
     ),
     Case(
+        title="Several senders",
+        full="senders",
+        quick="senders --recipients 20 --delayed 0 --senders 1",
+        wanted="4 senders at 20 ms 3.5 times one; 110 µs a delivery for the ledger",
+    ),
+    Case(
         title="From a feed to mails", full="feeds --rounds 3", quick="feeds --papers 5 --rounds 1"
     ),
     Case(title="The archive", full="archive 300 50", quick="archive 8 5"),
