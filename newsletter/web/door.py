@@ -67,9 +67,7 @@ class Door:
             for_client=Limit(10, _HOUR, time.monotonic),
             in_all=Limit(LETTERS_AN_HOUR, _HOUR, time.monotonic),
         )
-        self._owners = Owners(
-            self.tokens, keys=keys, files=[config.subscribers.file], read=self._addresses
-        )
+        self._owners = Owners(self.tokens, keys=keys, stamp=self._stamp, read=self._addresses)
         self._suppressions = parts.kept_off(config, keys=keys)
         self._keys = keys
         self._lock = Lock()
@@ -163,16 +161,30 @@ class Door:
             _log.warning("what keywords brought is not known: %s", error)
             return {}
 
+    def _stamp(self) -> object:
+        """Return what changes when somebody may have come: the list, or elsewhere an issue."""
+        return (_stamp(self.config.subscribers.file), self._is_elsewhere() and self._newest())
+
+    def _is_elsewhere(self) -> bool:
+        """Return whether the list is another machine's, as it may be where a ledger is shared."""
+        return bool(self.config.place.url) and not self.config.subscribers.file.exists()
+
+    def _newest(self) -> int:
+        with opened(self.config.place) as state:
+            return state.newest_issue()
+
     def _addresses(self) -> Iterator[str]:
         if there_is(self.config.place):
             with opened(self.config.place) as state:
                 yield from state.recipients()
+        if self._is_elsewhere():
+            return  # whoever has a token was mailed
         for each in parts.everybody(self.config).subscribers:
             yield each.email
 
 
 class Owners:
-    """Finds the address that a token names. `read` is asked for all addresses when a file changed.
+    """Finds the address that a token names. `read` is asked for all when `stamp` has changed.
 
     A token that is nobody's is forged, another newsletter's, or of somebody who was forgotten.
     """
@@ -182,15 +194,15 @@ class Owners:
         tokens: Tokens,
         *,
         keys: Sequence[bytes],
-        files: Sequence[Path],
+        stamp: Callable[[], object],
         read: Callable[[], Iterable[str]],
     ) -> None:
         self._tokens = tokens
         self._keys = keys
-        self._files = files
+        self._stamp = stamp
         self._read = read
         self._lock = Lock()
-        self._stamps: tuple[object, ...] = ()
+        self._stamped: object = None
         self._by_id: dict[str, str] = {}
 
     def of(self, token: str) -> str | None:
@@ -201,11 +213,11 @@ class Owners:
             return None
         with self._lock:
             address = self._by_id.get(named.id)
-            if address is None and (stamps := tuple(map(_stamp, self._files))) != self._stamps:
+            if address is None and (stamp := self._stamp()) != self._stamped:
                 self._by_id = {
                     keyed_id(each, key=key): each for each in self._read() for key in self._keys
                 }
-                self._stamps = stamps
+                self._stamped = stamp
                 address = self._by_id.get(named.id)
         return address
 
