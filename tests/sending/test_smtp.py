@@ -263,3 +263,16 @@ def test_postfix_takes_everything() -> None:
         server = Server(host="127.0.0.1", port=port, security="none")
         SmtpTransport(server).send(messages(2000), books)
     assert len(books.having("accepted")) == 2000
+
+
+def test_what_is_no_longer_ours_is_dropped_before_its_final_dot() -> None:
+    class Late(Books):
+        def holds(self, delivery: int) -> bool:
+            return delivery != 2
+
+    with SmtpServer() as server:
+        books = send(messages(3), server, books=Late(), attempts=1)
+    assert sorted(server.recipients) == ["reader1@example.org", "reader3@example.org"]
+    assert books.having("accepted") == [1, 3]
+    assert books.having("deferred") == [2]
+    assert "nobody else sends it" in books.outcomes[2].text

@@ -5,7 +5,7 @@ import struct
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from itertools import count
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from newsletter.errors import StateError
+from newsletter.errors import LockedError, StateError
 from newsletter.issues.issue import compile_issue
 from newsletter.models import Announcement, Day, Keyword, News, Outcome, Owed
 from newsletter.state import moving, opening
@@ -145,6 +145,39 @@ def test_a_dump_restored_on_another_server_is_noticed(server: Postgres, place: P
     server.sql(f"update \"newsletter {place.newsletter}\".about set cluster = '1'")
     error = refusal(place)
     assert (error.exit_code, "newsletter state restored" in str(error)) == (74, True)
+
+
+@pytest.mark.slow
+def test_of_two_runs_at_once_one_opens_the_issue(place: Place) -> None:
+    def run(name: str) -> None:
+        start.wait()
+        with suppress(LockedError), opening.alone(place) as state:
+            if state.newest_issue() < number:
+                today = Day(now=NOW, news=[news], windows={"mri": NOW})
+                issue = compile_issue(number, NOW.date(), today.news)
+                state.publish(issue, today, [], [], weekly=False)
+                opened.append(name)
+
+    for number in range(1, 21):
+        opened: list[str] = []
+        news = News(
+            source="arXiv",
+            keyword=Keyword(name="mri"),
+            outcome="new",
+            announcements=(Announcement(paper=paper(f"2611.{number:05}")),),
+            listed=1,
+        )
+        start = threading.Barrier(2)
+        runs = [threading.Thread(target=run, args=(name,)) for name in ("one", "two")]
+        for each in runs:
+            each.start()
+        for each in runs:
+            each.join()
+        assert len(opened) == 1
+    with opening.opened(place) as state:
+        assert state.newest_issue() == 20
+        assert len(state.announced("mri")) == 20
+        assert state.problems() == []
 
 
 def test_two_newsletters_in_one_database_know_nothing_of_each_other(place: Place) -> None:
