@@ -19,7 +19,7 @@ from newsletter.returns.meaning import Clerk
 from newsletter.sending.replies import ProtocolError, ReplyReader
 from newsletter.sources.arxiv.atom import AtomError, parse
 from newsletter.sources.arxiv.query import problems, search_query
-from newsletter.subscribers.editing import add
+from newsletter.subscribers.editing import add, import_rows, remove
 from newsletter.subscribers.reading import read
 from newsletter.subscribers.suppressions import Suppressions
 from newsletter.subscribers.tokens import BadToken, Tokens
@@ -82,6 +82,28 @@ def test_a_list_is_read_and_edited_or_refused_in_words(
 
 
 @pytest.mark.slow
+@fuzzing()
+@given(content=inputs("list"))
+def test_an_edit_changes_one_row_and_an_import_loses_nobody(
+    figures: Counter[str], tmp_path: Path, content: bytes
+) -> None:
+    path, other = tmp_path / "subscribers.csv", tmp_path / "others.csv"
+    path.write_text("email,keywords,notes\nada@example.org,mri,one\nbob@example.org,mri,two\n")
+    other.write_bytes(content)
+    try:
+        done = import_rows(path, other, keywords=["mri"], kept_off=lambda _: None)
+    except SubscribersError:
+        figures["import refused"] += 1
+        return
+    figures[f"import of {len(done.added)}"] += 1
+    found = {each.email for each in read(path, keywords=["mri"], accept=True).subscribers}
+    assert {"ada@example.org", "bob@example.org"} <= found
+    assert remove(path, "ada@example.org") >= 1
+    left = {each.email for each in read(path, keywords=["mri"], accept=True).subscribers}
+    assert left == found - {"ada@example.org"}
+    assert "two" in path.read_text(encoding="utf-8")
+
+
 @fuzzing()
 @given(content=inputs("suppressions"))
 def test_suppressions_hold_what_was_added_whatever_stood_there(

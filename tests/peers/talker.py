@@ -11,8 +11,8 @@ Talk = Callable[[Say, Event], None]
 
 
 @contextmanager
-def talker(talk: Talk) -> Iterator[str]:
-    """Serve for as long as the context lasts; yields the URL."""
+def talker(talk: Talk, *, greets: bool = False) -> Iterator[str]:
+    """Serve for as long as the context lasts; yields the URL. One who `greets` speaks first."""
     over = Event()
 
     def serve() -> None:
@@ -23,7 +23,8 @@ def talker(talk: Talk) -> Iterator[str]:
 
     def answer(client: socket.socket) -> None:
         with client, suppress(OSError):
-            client.recv(1 << 16)
+            if not greets:
+                client.recv(1 << 16)
             talk(client.sendall, over)
 
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -1,6 +1,10 @@
 """What strangers send stops nothing and runs nothing: the job on the sample, against each."""
 
+import gzip
 import os
+import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from threading import Event
 from time import process_time
@@ -11,21 +15,33 @@ from newsletter.config.loading import load
 from newsletter.job.daily import heard
 from newsletter.job.parts import returns, token_keys
 from newsletter.job.report import Report, as_json
+from newsletter.prose import shown
 from newsletter.returns.mailboxes import maildir
 from newsletter.returns.meaning import Clerk
 from newsletter.state.state import State
 from newsletter.subscribers.suppressions import Suppressions
+from tests.making.children import Ran, ran
 from tests.making.inboxes import ADA, KEYS, MASTHEAD, MaildirBox, dsn, mail, token
 from tests.making.second_day import DAY_ONE, DAY_TWO, prepare, run
 from tests.peers.imap_server import PASSWORD, ImapServer, imap_server
+from tests.peers.talker import Talk, flooding, saying, talker
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the sample, after its first day, and an empty Maildir."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "home"))
-    prepare(tmp_path)
+    shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("prepared")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(folder / "home"))
+        prepare(folder)
+    return folder
 
 
 def reading_imap(folder: Path, server: ImapServer, *, password: str = PASSWORD) -> None:
@@ -40,6 +56,38 @@ def reading_imap(folder: Path, server: ImapServer, *, password: str = PASSWORD) 
             f'username = "{server.username}"\npassword_file = "password"\n',
         )
     )
+
+
+@pytest.fixture(scope="session")
+def ordinary(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    """What the second day takes when nobody means ill."""
+    folder = tmp_path_factory.mktemp("ordinary")
+    shutil.copytree(prepared, folder, dirs_exist_ok=True)
+    MaildirBox(folder / "inbox").put(mail(to="leave@example.org", subject="hello"))
+    return ran(folder, DAY_TWO)
+
+
+def left_within_bounds(run: Ran, ordinary: Ran) -> None:
+    """Today's mails are out, and it took little more than on an ordinary day."""
+    assert run.report["issue"] == ordinary.report["issue"]
+    assert run.report["deliveries"] == ordinary.report["deliveries"]
+    assert run.report["deliveries"]["accepted"] > 0
+    within_bounds(run, ordinary)
+
+
+def within_bounds(run: Ran, ordinary: Ran) -> None:
+    print(f"{run.cpu_seconds:.1f} s of CPU ({ordinary.cpu_seconds:.1f}), {run.megabytes:.0f} MB")
+    assert run.cpu_seconds < ordinary.cpu_seconds + 10
+    assert run.megabytes < 200
+    assert "Traceback" not in run.err
+
+
+def owe(folder: Path) -> None:
+    """Let a mail of the first day be owed still."""
+    with closing(sqlite3.connect(folder / "state.sqlite3")) as db, db:
+        db.execute(
+            "update deliveries set status = 'deferred' where id = (select min(id) from deliveries)"
+        )
 
 
 def left_today(report: Report) -> None:
@@ -74,17 +122,20 @@ IMAP: dict[str, tuple[str, bytes, str, int]] = {
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 @pytest.mark.parametrize("name", IMAP)
-def test_whatever_an_imap_server_says_the_mails_leave(folder: Path, name: str) -> None:
+def test_whatever_an_imap_server_says_the_mails_leave(
+    folder: Path, ordinary: Ran, name: str
+) -> None:
     command, answer, words, code = IMAP[name]
     with imap_server(folder) as server:
         server.answers[command] = answer
         reading_imap(folder, server)
-        report = run(folder, DAY_TWO)
-    left_today(report)
-    (told,) = as_json(report)["troubles"]
+        run = ran(folder, DAY_TWO)
+    left_within_bounds(run, ordinary)
+    (told,) = run.report["troubles"]
     assert words in told
-    assert report.exit_code == code
+    assert run.report["exit"] == code
     assert told.isprintable()
     assert len(told) <= 300
 
@@ -141,19 +192,160 @@ def test_what_is_said_in_a_mail_of_any_size_is_still_heard() -> None:
 
 
 @pytest.mark.slow
-def test_mails_leave_although_the_inbox_is_full_of_what_takes_long(folder: Path) -> None:
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MAILS)
+def test_mails_leave_whatever_came_back(folder: Path, ordinary: Ran, name: str) -> None:
+    box = MaildirBox(folder / "inbox")
+    box.put(MAILS[name])
+    run = ran(folder, DAY_TWO)
+    left_within_bounds(run, ordinary)
+    assert run.report.get("troubles", []) == []
+    put_aside = len(box.mails("newsletter-unknown"))
+    assert put_aside + len(box.mails("newsletter-done")) == 1
+    assert "inbox: read 1 mail: " in run.err
+    assert ("moved to newsletter-unknown" in run.err) == bool(put_aside)
+
+
+@pytest.mark.slow
+def test_mails_leave_although_the_inbox_is_full_of_what_takes_long(
+    folder: Path, ordinary: Ran
+) -> None:
     box = MaildirBox(folder / "inbox")
     box.put(*MAILS.values())
     os.mkfifo(folder / "inbox" / "new" / "0.pipe")
     (folder / "inbox" / "new" / "1.folder").mkdir()
     (folder / "inbox" / "cur" / "2.link").symlink_to("/dev/zero")
-    report = run(folder, DAY_TWO)
-    left_today(report)
-    assert report.troubles == ()
+    run = ran(folder, DAY_TWO)
+    left_within_bounds(run, ordinary)
+    assert run.report.get("troubles", []) == []
     assert len(box.mails("newsletter-unknown")) + len(box.mails("newsletter-done")) == len(MAILS)
 
 
 @pytest.mark.slow
+def test_an_mbox_mail_of_300_mb_takes_little_memory(folder: Path, ordinary: Ran) -> None:
+    toml = folder / "newsletter.toml"
+    settings = toml.read_text().replace('kind = "maildir"', 'kind = "mbox"')
+    toml.write_text(settings.replace('path = "inbox"', 'path = "inbox.mbox"'))
+    with (folder / "inbox.mbox").open("wb") as file:
+        file.write(b"From x Thu Nov 19 10:00:00 2026\n" + MACHINE + b"\n")
+        for _ in range(300):
+            file.write(10_000 * (99 * b"x" + b"\n"))
+        file.write(b"\nFrom x Thu Nov 19 10:00:00 2026\n" + PERSON + b"Subject: hello\n\nhi\n")
+    run = ran(folder, DAY_TWO)
+    left_within_bounds(run, ordinary)
+    assert run.report.get("troubles", []) == []
+    assert "inbox: read 2 mails: " in run.err
+    assert (folder / "newsletter-unknown").stat().st_size > 300_000_000
+
+
+FEED = (
+    b"<?xml version='1.0'?>"
+    b'<feed xmlns="http://www.w3.org/2005/Atom" xmlns:opensearch="http://a9.com/-/spec/opensearch/1.1/">'
+    b"<title>q</title><opensearch:totalResults>1</opensearch:totalResults>"
+    b"<opensearch:startIndex>0</opensearch:startIndex>"
+)
+MANY = 1_500_000
+OK = b"HTTP/1.1 200 OK\r\n"
+# What stands where arXiv should, and what is told of it.
+ANSWERS: dict[str, tuple[Talk, str]] = {
+    "line ends before a feed": (saying(OK + b"\r\n", b"\n" * MANY, FEED), "before its feed"),
+    "elements": (saying(OK + b"\r\n", FEED, b"<x/>" * MANY, b"</feed>"), "elements"),
+    "records in each other": (saying(OK + b"\r\n", FEED, b"<entry>" * MANY), "in each other"),
+    "attributes": (
+        saying(
+            OK + b"\r\n", FEED, b"<x ", b" ".join(b"a%d=''" % n for n in range(MANY)), b"/></feed>"
+        ),
+        "in a tag",
+    ),
+    "categories": (
+        saying(
+            OK + b"\r\n", FEED, 9 * (b"<entry>" + b"<category term='c'/>" * 90_000 + b"</entry>"),
+            b"</feed>",
+        ),
+        "categories among them",
+    ),
+    "a record of 18 MB": (
+        saying(
+            OK + b"\r\n", FEED, b"<entry></entry>" * 2, b"<entry>",
+            b"<category term='c'/>" * 900_000, b"</entry></feed>",
+        ),
+        "bytes in a record",
+    ),
+    "a redirect that unpacks without end": (
+        saying(
+            b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:9/\r\n",
+            b"Content-Encoding: gzip\r\n\r\n",
+            gzip.compress(bytes(200_000_000), 1),
+        ),
+        "more than 20 MB",
+    ),
+    "headers without end": (flooding(OK, b"X: y\r\n"), "arXiv"),
+    "continue without end": (flooding(b"", b"HTTP/1.1 100 Continue\r\n\r\n"), "arXiv"),
+    "a body without end": (flooding(OK + b"\r\n", 1000 * b"x"), "more than 20 MB"),
+    "an odd Retry-After": (
+        saying(b"HTTP/1.1 503 No\r\nRetry-After: \x1f120\r\nContent-Length: 0\r\n\r\n"), "503",
+    ),
+    "a status line that draws": (
+        saying(b"HTTP/1.1 500 \x1b[2J\xe9 forged\r\nContent-Length: 0\r\n\r\n"), "500",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ANSWERS)
+def test_what_is_owed_leaves_whatever_stands_where_arxiv_should(
+    folder: Path, ordinary: Ran, name: str
+) -> None:
+    talk, words = ANSWERS[name]
+    owe(folder)
+    with talker(talk) as url:
+        toml = folder / "newsletter.toml"
+        toml.write_text(
+            toml.read_text().replace(
+                'file = "day2.xml"',
+                f'url = "{url}"\nattempts = 1\ninterval_seconds = 0\ntimeout_seconds = 30',
+            )
+        )
+        run = ran(folder, DAY_TWO)
+    within_bounds(run, ordinary)
+    assert run.report["deliveries"]["accepted"] == 1
+    assert run.report["exit"] == 69
+    for each in run.report["keywords"]:
+        assert each["outcome"] == "unknown"
+        assert words in each["reason"]
+        assert each["reason"].isprintable()
+        assert len(each["reason"]) <= 500
+
+
+LISTS: dict[str, tuple[str, str]] = {
+    "a cell of a megabyte": (f"{'x' * 1_000_000}@example.org\n", "email"),
+    "keywords of 10 KB": (
+        "".join(f"b{n}@example.org,,protein folding; {'k' * 9_900}{n}\n" for n in range(2)),
+        "unknown keyword",
+    ),
+    "keywords by the thousand": (
+        f"b@example.org,,protein folding; {'; '.join(f'p{n}' for n in range(1500))}\n",
+        "more that are unknown",
+    ),
+    "a screen that is cleared": ("\x1b[2J\x9b1m@example.org\n", "email"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LISTS)
+def test_a_row_of_the_list_costs_itself(folder: Path, ordinary: Ran, name: str) -> None:
+    rows, words = LISTS[name]
+    with (folder / "subscribers.csv").open("a") as file:
+        file.write(rows)
+    run = ran(folder, DAY_TWO)
+    within_bounds(run, ordinary)
+    assert run.report["issue"] == ordinary.report["issue"]
+    assert run.report["deliveries"]["accepted"] >= ordinary.report["deliveries"]["accepted"]
+    assert run.report["deliveries"]["outstanding"] == 0
+    assert any(words in line and len(line) < 400 for line in run.err.splitlines())
+    assert shown(run.err) == run.err
+
+
 def test_a_mail_that_ended_a_run_is_put_aside_by_the_next(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

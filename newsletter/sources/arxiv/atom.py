@@ -23,6 +23,7 @@ MAX_BYTES = 20_000_000  # what is larger is no answer of arXiv's
 # What an answer may have of each thing, far above what arXiv sends: a page of a thousand papers has
 # some 3 MB of texts, and the largest collaborations sign with five thousand names.
 _PROLOG, _HEAD, _TAG = 1_000, 16_000, 1 << 16  # bytes before <feed, before the records, in a tag
+_RECORD = 3_000_000  # bytes
 _RECORDS, _ELEMENTS, _PAGE_LETTERS = 2_000, 400_000, 8_000_000
 _NAMES, _OTHERS = 36_000, 100  # elements of a record: about its authors, and all else
 _DEPTH, _ATTRIBUTES, _NAMESPACES = 20, 20, 2_000
@@ -131,6 +132,9 @@ def _salvaged(body: bytes, damage: DamageError) -> tuple[bytes, list[Unread]]:
     if first > _HEAD or body.count(b"<entry", first, end) > 2 * _RECORDS:
         raise damage
     for place, found in enumerate(_ENTRY.finditer(body, first, end), start=1):
+        if found.end() - found.start() > _RECORD:
+            unread.append(Unread(_at(place), f"with more than {_RECORD:,} bytes in a record"))
+            continue
         record, its_end, _ = found[0].rpartition(b"</entry>")
         try:
             alone = head + (record + its_end or found[0]) + b"</feed>"
