@@ -67,17 +67,17 @@ def ordinary(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Ran:
     return ran(folder, DAY_TWO)
 
 
-def left_within_bounds(run: Ran, ordinary: Ran) -> None:
+def left_within_bounds(run: Ran, ordinary: Ran, *, seconds: float = 10) -> None:
     """Today's mails are out, and it took little more than on an ordinary day."""
     assert run.report["issue"] == ordinary.report["issue"]
     assert run.report["deliveries"] == ordinary.report["deliveries"]
     assert run.report["deliveries"]["accepted"] > 0
-    within_bounds(run, ordinary)
+    within_bounds(run, ordinary, seconds=seconds)
 
 
-def within_bounds(run: Ran, ordinary: Ran) -> None:
+def within_bounds(run: Ran, ordinary: Ran, *, seconds: float = 10) -> None:
     print(f"{run.cpu_seconds:.1f} s of CPU ({ordinary.cpu_seconds:.1f}), {run.megabytes:.0f} MB")
-    assert run.cpu_seconds < ordinary.cpu_seconds + 10
+    assert run.cpu_seconds < ordinary.cpu_seconds + seconds
     assert run.megabytes < 200
     assert "Traceback" not in run.err
 
@@ -232,7 +232,8 @@ def test_an_mbox_mail_of_300_mb_takes_little_memory(folder: Path, ordinary: Ran)
             file.write(10_000 * (99 * b"x" + b"\n"))
         file.write(b"\nFrom x Thu Nov 19 10:00:00 2026\n" + PERSON + b"Subject: hello\n\nhi\n")
     run = ran(folder, DAY_TWO)
-    left_within_bounds(run, ordinary)
+    # To find where mails begin, each of its lines is looked at; the digests have left by then.
+    left_within_bounds(run, ordinary, seconds=60)
     assert run.report.get("troubles", []) == []
     assert "inbox: read 2 mails: " in run.err
     assert (folder / "newsletter-unknown").stat().st_size > 300_000_000
