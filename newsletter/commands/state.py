@@ -74,7 +74,7 @@ def migrate(context: typer.Context) -> None:
     from newsletter.state.moving import migrated
 
     place = _shared(context)
-    say(f"{place.url}: version {migrated(place)}")
+    say(f"{place.name}: version {migrated(place)}")
 
 
 @state.command()

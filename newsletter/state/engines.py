@@ -5,6 +5,7 @@ of JSON, and `json_each(value, '$.path')`.
 """
 
 import json
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ from typing import Any, Protocol, Self
 
 from newsletter.models import Delivery, DeliveryStatus, Outcome, Owed, Tally
 
+_ROLE = re.compile(r"//[^/@]*@")
+
 Values = Sequence[object] | Mapping[str, object]
 
 
@@ -21,8 +24,8 @@ Values = Sequence[object] | Mapping[str, object]
 class Place:
     """Where the state is: in a file, or on a server where there is a `url`.
 
-    One database holds the ledgers of many newsletters, told apart by their ids. Senders of one
-    `pool` share one rate.
+    One database holds the ledgers of many newsletters, told apart by their ids. `status` shows the
+    senders of one `pool` together.
     """
 
     file: Path
@@ -34,8 +37,8 @@ class Place:
 
     @property
     def name(self) -> Path | str:
-        """What people know it by."""
-        return self.url or self.file
+        """What people know it by; without the role, so that it does not look like an address."""
+        return _ROLE.sub("//", self.url) or self.file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

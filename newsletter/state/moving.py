@@ -27,14 +27,14 @@ def move(file: Path, place: Place) -> Mapping[str, int]:
             with database.transaction() as there:
                 if filled := copying.filled(there):
                     raise StateError(
-                        place.url,
+                        place.name,
                         f"has a ledger of this newsletter already ({filled}); nothing was copied",
                         exit_code=CONFIG,
                     )
                 with source.guarded() as here:
                     counts = copying.give(here, there)
                     if differing := copying.differing(here, there):
-                        raise StateError(place.url, f"the copy is not whole: {differing}")
+                        raise StateError(place.name, f"the copy is not whole: {differing}")
                 # Before the commit: there is never a moment at which both could be worked on. If
                 # that fails, the same command can be given again.
                 source.mark_moved(place.url)

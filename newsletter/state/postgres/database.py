@@ -77,7 +77,7 @@ class Database:
     ) -> None:
         self.place = place
         self._restored = restored
-        self.path = place.url
+        self.path = place.name
         self.patience = patience
         self.connected_at = 0.0
         self.leading: int | None = None

@@ -127,7 +127,7 @@ def _version(connection: _Connection, place: Place, schema: str, *, restored: bo
         )
     if not restored and cluster != cluster_of(connection):
         raise StateError(
-            place.url,
+            place.name,
             "this server is not the one that the ledger was made on: it was restored from a copy,"
             " and may have forgotten who was mailed. When that is so or not, say: newsletter state"
             " restored",
@@ -149,7 +149,7 @@ def meaning(error: psycopg.Error) -> tuple[str, int]:
 
 
 def _refused(place: Place, reason: str) -> StateError:
-    return StateError(place.url, reason, exit_code=CONFIG)
+    return StateError(place.name, reason, exit_code=CONFIG)
 
 
 _ADVICE: tuple[tuple[type[psycopg.Error], str, int], ...] = (
