@@ -232,7 +232,7 @@ def test_an_mbox_mail_of_300_mb_takes_little_memory(folder: Path, ordinary: Ran)
             file.write(10_000 * (99 * b"x" + b"\n"))
         file.write(b"\nFrom x Thu Nov 19 10:00:00 2026\n" + PERSON + b"Subject: hello\n\nhi\n")
     run = ran(folder, DAY_TWO)
-    # To find where mails begin, each of its lines is looked at; the digests have left by then.
+    # To find where mails begin, each of its lines is looked at.
     left_within_bounds(run, ordinary, seconds=60)
     assert run.report.get("troubles", []) == []
     assert "inbox: read 2 mails: " in run.err
