@@ -24,6 +24,8 @@ _MASKED = re.compile(
     rf"""(?:(?<!{_LOCAL})(['`]*+)({_LOCAL}){_LOCAL}*+|(")([^"\n@]?)[^"\n]{{0,80}}")"""
     r"(@(?:[\w-][\w.-]*|\[[^\]\s]{1,60}\]))"
 )
+# As a link writes it: RFC 3986 2.1. A run is begun only at its first character here, too.
+_MASKED_IN_LINKS = re.compile(r"(?<![\w.+'-])([\w.+'-])[\w.+'-]*+(%40[\w-][\w.-]*)")
 _MAILBOX = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|([^<>",;]*?))\s*<([^<>]*)>\s*')
 
 
@@ -73,6 +75,8 @@ def bare(mailbox: str) -> str:
 
 def masked(text: str) -> str:
     """Return a text whose mail addresses show only their first letter and their domain."""
+    if "%40" in text:
+        text = _MASKED_IN_LINKS.sub(r"\1***\2", text)
     if "@" not in text:
         return text
     return _MASKED.sub(

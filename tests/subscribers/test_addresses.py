@@ -186,6 +186,8 @@ def test_what_is_no_address_has_its_own_spelling(text: str) -> None:
         ("{me}@example.org", "{***@example.org"),
         ("bob*@example.org", "b***@example.org"),
         ("list/bob=x@example.org", "l***@example.org"),
+        ("https://x.org/?to=ada%40example.org&y=1", "https://x.org/?to=a***%40example.org&y=1"),
+        ("ada.l+x%40example.org", "a***%40example.org"),
         ("łukasz@example.org", "ł***@example.org"),
         ('"ada lovelace"@example.org', '"a***@example.org'),
         ("root@localhost, root@[192.0.2.1]", "r***@localhost, r***@[192.0.2.1]"),
