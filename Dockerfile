@@ -15,6 +15,7 @@ COPY templates templates
 RUN /opt/build/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels .
 
 FROM python:3.13.9-slim-trixie AS build
+WORKDIR /src
 RUN python -m venv /opt/newsletter
 COPY requirements.lock ./
 RUN /opt/newsletter/bin/pip install --no-cache-dir --require-hashes --requirement requirements.lock
