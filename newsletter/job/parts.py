@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from newsletter.models import Source, Subscriber, Transport
     from newsletter.returns.mailboxes import Opener
     from newsletter.sending.doors import Server
+    from newsletter.sending.pace import Meter
     from newsletter.sources.arxiv.source import ArxivSource
     from newsletter.state.state import State
     from newsletter.subscribers.profiles.kept import Copies
@@ -341,10 +342,13 @@ def arxiv_source(
     return ArxivSource(Session(), url=config.source.url, manners=manners)
 
 
-def transport(config: "Config", *, accepted_lately: int, stop: Event) -> "Transport":
+def transport(
+    config: "Config", *, accepted_lately: int, stop: Event, meter: "Meter | None" = None
+) -> "Transport":
     """Return how messages leave: by SMTP, or into the outbox where no server is configured.
 
-    `accepted_lately` is what the last minute's runs took of the rate, where there is one.
+    `accepted_lately` is what the last minute's runs took of the rate, where there is one; `meter`
+    keeps it for all senders.
     """
     server, smtp = mail_server(config), config.smtp
     if server is None or smtp is None:
@@ -360,7 +364,7 @@ def transport(config: "Config", *, accepted_lately: int, stop: Event) -> "Transp
         attempts=smtp.attempts,
     )
     credit = max(0.0, smtp.rate_per_minute - accepted_lately)
-    return SmtpTransport(server, conduct, stop=stop, credit=credit)
+    return SmtpTransport(server, conduct, stop=stop, credit=credit, meter=meter)
 
 
 def mail_server(config: "Config") -> "Server | None":

@@ -47,6 +47,7 @@ from newsletter.state.opening import (
     beside,
     reconciled,
     remembered,
+    shared_meter,
     shared_suppressions,
 )
 from newsletter.state.state import State
@@ -104,7 +105,12 @@ def run(
             ),
             transport=preview_outbox(config)
             if dry_run
-            else transport(config, accepted_lately=_accepted_lately(config, state, now), stop=stop),
+            else transport(
+                config,
+                accepted_lately=_accepted_lately(config, state, now),
+                stop=stop,
+                meter=shared_meter(state),
+            ),
             suppressions=suppressions,
             clock=clock,
             hold_unknown=config.smtp is not None and config.smtp.unknown == "hold",
@@ -215,7 +221,9 @@ def deliver(
             room = Mailroom(
                 state=state,
                 press=press(config, state, keys=keys, now=now),
-                transport=transport(config, accepted_lately=0, stop=stop),
+                transport=transport(
+                    config, accepted_lately=0, stop=stop, meter=shared_meter(state)
+                ),
                 suppressions=suppressions,
                 clock=clock,
                 hold_unknown=config.smtp is not None and config.smtp.unknown == "hold",

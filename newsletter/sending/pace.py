@@ -4,10 +4,14 @@ import logging
 from dataclasses import dataclass
 from math import inf
 from random import SystemRandom
+from typing import Protocol
 
 from newsletter.errors import UNAVAILABLE, TransportError
 
 LONGEST_BACKOFF = 60.0
+
+_SLICE = 0.2  # seconds of a shared rate that are taken at a time: what a kill wastes
+_GLANCE = 1.0  # seconds between looks at whether another sender was told to rest
 
 _BUSY_TRIES = 8  # back-offs in a row that a server may ask for: more than two minutes in all
 
@@ -47,6 +51,52 @@ class Pace:
     def spend(self) -> None:
         """Note that one leaves."""
         self._credit -= 1
+
+    def rest(self, seconds: float) -> None:
+        """Hear that the server wants to be left alone for so long."""
+
+
+class Meter(Protocol):
+    """The time of a server, which several senders share."""
+
+    def take(self, seconds: float) -> float | None:
+        """Take so much of it; return in how many seconds it begins, None where nobody can tell."""
+        ...
+
+    def rest(self, seconds: float) -> None:
+        """Let nobody have the next seconds."""
+        ...
+
+
+class SharedPace(Pace):
+    """A pace that all who share a meter keep together; when one is told to rest, all do.
+
+    It asks the meter when `wait` is called: five times a second, once where there is no rate.
+    """
+
+    def __init__(self, per_minute: float, meter: Meter, now: float) -> None:
+        super().__init__(per_minute, 0, now)
+        self._meter = meter
+        self._mails = max(1.0, self._per_second * _SLICE)
+        self._seconds = self._mails / self._per_second if per_minute else 0.0
+        self._until = now
+        self._looked = -inf
+
+    def wait(self, now: float) -> float:
+        """Return the seconds until the next message may leave."""
+        if now >= self._until and self._has_to_ask(now):
+            begins = self._meter.take(self._seconds)
+            self._looked = now
+            self._until = now + (_GLANCE if begins is None else begins)
+            self._credit += 0 if begins is None else self._mails
+        return max(0.0, self._until - now)
+
+    def _has_to_ask(self, now: float) -> bool:
+        return self._credit < 1 if self._per_second else now >= self._looked + _GLANCE
+
+    def rest(self, seconds: float) -> None:
+        """Let all others rest, too."""
+        self._meter.rest(seconds)
 
 
 class Rest:

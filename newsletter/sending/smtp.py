@@ -17,7 +17,7 @@ from newsletter.phrases import counted
 from newsletter.sending.circuit import ROW, Circuit, Suspect
 from newsletter.sending.doors import Doors, LostError, Server
 from newsletter.sending.line import Item, Line
-from newsletter.sending.pace import Conduct, Pace, Rest
+from newsletter.sending.pace import Conduct, Meter, Pace, Rest, SharedPace
 from newsletter.sending.pool import Pool
 from newsletter.sending.replies import Reply
 from newsletter.sending.session import Answer, Patience, Session
@@ -39,7 +39,8 @@ class SmtpTransport:
 
     `stop`, once set, ends the work: what is in flight is finished, or given up after
     `patience.grace` seconds. `credit` is how many messages may leave at once under
-    `rate_per_minute`: less than 1 where the run before has just used the rate up.
+    `rate_per_minute`: less than 1 where the run before has just used the rate up. With a `meter`
+    that and every rest hold for all who share it.
 
     An intent is committed before MAIL FROM, so that a suppression is seen in time, and one commit
     serves all connections that are ready. With PIPELINING the envelope of the next message leaves
@@ -55,6 +56,7 @@ class SmtpTransport:
         patience: Patience | None = None,
         stop: Event | None = None,
         credit: float = 1,
+        meter: Meter | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._server = server
@@ -62,6 +64,7 @@ class SmtpTransport:
         self._patience = patience or Patience()
         self._stop = stop or Event()
         self._credit = credit
+        self._meter = meter
         self._clock = clock
 
     def send(self, outgoing: Iterator[Outgoing], ledger: Ledger) -> None:
@@ -72,7 +75,8 @@ class SmtpTransport:
         refusals that are about us, 75 for a server that stays busy. Whatever else the iterator
         raises ends the work in the same orderly way. Nobody is rejected for our own faults.
         """
-        pace = Pace(self._conduct.rate_per_minute, self._credit, self._clock())
+        rate, now = self._conduct.rate_per_minute, self._clock()
+        pace = SharedPace(rate, self._meter, now) if self._meter else Pace(rate, self._credit, now)
         doors = Doors(self._server, self._patience)
         with closing(Pool(doors, messages=self._conduct.messages_per_connection)) as pool:
             run = _Run(self._server, self._conduct, self._patience, pool, pace)
@@ -245,11 +249,19 @@ class _Run:
         """Take in why a connection could not be set up."""
         match error:
             case LostError():
-                self._fail(self._rest.begin(str(error), now, busy=error.busy), now)
+                self._let_rest(str(error), now, busy=error.busy)
             case NewsletterError():
                 self._fail(error, now)
             case _:
                 raise error
+
+    def _let_rest(self, reason: str, now: float, *, busy: bool) -> None:
+        """Let the server rest; where it said so itself, others who send to it rest too."""
+        if not self._rest.over(now):
+            return
+        self._fail(self._rest.begin(reason, now, busy=busy), now)
+        if busy:
+            self._pace.rest(self._rest.until - now)
 
     def _heed(self, session: Session, now: float) -> None:
         """Take in what a session has to tell."""
@@ -263,7 +275,7 @@ class _Run:
         # One that has done some work may go for reasons of its own: many servers close after so
         # many messages, or so many errors.
         if session.busy or not (session.served or session.leaving or self._stopping):
-            self._fail(self._rest.begin(session.lost, now, busy=session.busy), now)
+            self._let_rest(session.lost, now, busy=session.busy)
 
     def _do_without(self, extensions: Collection[str]) -> None:
         """Leave out on all connections what the server refused on one, and say so once."""
@@ -321,7 +333,7 @@ class _Run:
         # Those who come again say nothing new about the others.
         first = answer.meaning == "throttled" and not item.tries
         if answer.meaning == "busy" or (first and self._circuit.throttled()):
-            self._fail(self._rest.begin(f"{self._server} said {reply}", now, busy=True), now)
+            self._let_rest(f"{self._server} said {reply}", now, busy=True)
             # A server that takes others meanwhile has nothing against this one.
             self._retry(item, now, counts=self._circuit.accepted == item.seen)
         else:

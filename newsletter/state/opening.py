@@ -14,6 +14,7 @@ from newsletter.subscribers.suppressions import KeptOff, Suppressions
 
 if TYPE_CHECKING:
     from newsletter.state.postgres.database import Database
+    from newsletter.state.postgres.lease import PoolMeter
 
 PATIENCE = 60.0  # seconds for which whoever works waits for a server that is not there
 
@@ -92,6 +93,17 @@ def shared_suppressions(state: State, *, keys: Sequence[bytes]) -> KeptOff | Non
 
     assert isinstance(state.database, Database)  # noqa: S101 - there are no others
     return SharedSuppressions(state.database, keys=keys)
+
+
+def shared_meter(state: State) -> "PoolMeter | None":
+    """Return what keeps one rate for all senders of a shared ledger, None where there are none."""
+    if isinstance(state, FileState):
+        return None
+    from newsletter.state.postgres.database import Database
+    from newsletter.state.postgres.lease import PoolMeter
+
+    assert isinstance(state.database, Database)  # noqa: S101 - there are no others
+    return PoolMeter(state.database)
 
 
 def reconciled(kept_off: KeptOff, file: Suppressions, *, now: datetime) -> None:

@@ -19,6 +19,7 @@ from newsletter.models import Announcement, Day, Keyword, News, Outcome, Owed
 from newsletter.state import moving, opening
 from newsletter.state.engines import Place
 from newsletter.state.postgres.database import Database
+from newsletter.state.postgres.lease import PoolMeter
 from newsletter.state.postgres.suppressions import SharedSuppressions
 from newsletter.state.state import State
 from newsletter.subscribers.suppressions import Suppressions
@@ -348,3 +349,43 @@ def test_what_a_restored_ledger_owes_waits_for_a_person(server: Postgres, place:
     assert moving.release(place) == 1
     with opening.opened(place) as state, state.claim() as claim:
         assert [each.recipient for each in claim] == ["a@example.org"]
+
+
+def test_senders_of_a_pool_take_turns_in_the_time_of_their_mail_server(place: Place) -> None:
+    with opening.opened(place) as one, opening.opened(place) as two:
+        meters = [opening.shared_meter(each) for each in (one, two)]
+        began = time.monotonic()
+        waits = [meter.take(100) for _ in range(3) for meter in meters if meter]
+        elapsed = time.monotonic() - began
+
+    assert waits[0] == 0
+    for turn, wait in enumerate(waits):
+        assert wait is not None
+        assert 100 * turn - elapsed <= wait <= 100 * turn
+
+
+def test_when_one_sender_is_told_to_rest_all_of_its_pool_do_and_no_other(place: Place) -> None:
+    other = replace(place, pool="another relay")
+    with (
+        opening.opened(place) as one,
+        opening.opened(place) as two,
+        opening.opened(other) as elsewhere,
+    ):
+        here, there, away = (opening.shared_meter(each) for each in (one, two, elsewhere))
+        assert here
+        assert there
+        assert away
+        here.rest(100)
+        there.rest(100)  # at the same time: the server wants no more of it for that
+        wait = there.take(0)
+
+        assert wait is not None
+        assert 50 < wait <= 100
+        assert away.take(0) == 0
+
+
+def test_nothing_may_leave_while_nobody_can_tell(place: Place) -> None:
+    gone = Database(replace(place, url="postgresql://newsletter@127.0.0.1:1/newsletter"))
+
+    assert PoolMeter(gone).take(1) is None
+    PoolMeter(gone).rest(1)

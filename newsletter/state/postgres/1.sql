@@ -209,6 +209,11 @@ create table senders (                 -- who works on parcels, for people to lo
     accepted bigint not null default 0
 );
 
+create table rates (                   -- when the next mail of a relay may leave, whoever sends it
+    pool words primary key,
+    next timestamptz not null
+);
+
 -- What the questions of the books call by the names that SQLite has for it.
 create function json_each(data json, path text) returns table (value text)
     language sql immutable as $$

@@ -1,10 +1,12 @@
-"""One run at a time: the lease on the daily job, renewed for as long as the run lasts."""
+"""What one at a time has: the daily job, by a lease, and each moment of a mail server, by a row."""
 
 import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from threading import Event, Thread
+from typing import Any
 
 from newsletter.errors import LockedError, StateError
 from newsletter.state.postgres.database import Database
@@ -50,6 +52,49 @@ def holder(database: Database) -> str:
         "select owner from leases where name = 'job' and until > clock_timestamp()"
     )
     return str(found[0][0]) if found else ""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolMeter:
+    """The time of a mail server, one row for all senders of a pool; see `pace.Meter`.
+
+    Only the database's clock counts. A moment that nobody took is gone: nothing is saved up.
+    """
+
+    database: Database
+
+    def take(self, seconds: float) -> float | None:
+        """Take so much of the pool's time; return in how many seconds it begins, None unknown."""
+        try:
+            found = self._told(_TAKE, seconds)
+        except StateError:
+            return None
+        return float(found[0][0])
+
+    def rest(self, seconds: float) -> None:
+        """Let nobody of the pool have the next seconds, unless the database is gone."""
+        with suppress(StateError):
+            self._told(_REST, seconds)
+
+    def _told(self, sql: str, seconds: float) -> list[tuple[Any, ...]]:
+        values = {"pool": self.database.place.pool, "seconds": seconds}
+        return self.database.asked(lambda db: db.execute(sql, values).fetchall(), patience=0)
+
+
+_TAKE = """
+    insert into rates as mine (pool, next)
+    values (:pool, clock_timestamp() + make_interval(secs => :seconds))
+    on conflict (pool) do update
+    set next = greatest(mine.next, clock_timestamp()) + make_interval(secs => :seconds)
+    returning greatest(0, extract(epoch from next - clock_timestamp()) - :seconds)
+"""
+_REST = """
+    insert into rates as mine (pool, next)
+    values (:pool, clock_timestamp() + make_interval(secs => :seconds))
+    on conflict (pool) do update
+    set next = greatest(mine.next, clock_timestamp() + make_interval(secs => :seconds))
+    returning next
+"""
 
 
 def _renew_on(database: Database, ended: Event) -> None:

@@ -1,0 +1,80 @@
+"""One pace for several senders: what each may do, by a meter that counts in its own time."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from newsletter.sending.pace import SharedPace
+
+
+@dataclass
+class Row:
+    """A meter as the database keeps it, with a clock that goes only when told."""
+
+    now: float = 0.0
+    next: float = 0.0
+    is_there: bool = True
+
+    def take(self, seconds: float) -> float | None:
+        if not self.is_there:
+            return None
+        begins = max(self.next, self.now)
+        self.next = begins + seconds
+        return begins - self.now
+
+    def rest(self, seconds: float) -> None:
+        self.next = max(self.next, self.now + seconds)
+
+
+def sent(pace: SharedPace, row: Row) -> int:
+    """Send whatever may leave now."""
+    number = 0
+    while not pace.wait(row.now):
+        pace.spend()
+        number += 1
+    return number
+
+
+@pytest.mark.parametrize("per_minute", [6, 60, 420, 6000])
+def test_together_they_send_no_more_than_one_may(per_minute: float) -> None:
+    row = Row()
+    paces = [SharedPace(per_minute, row, 0) for _ in range(3)]
+    leaving = 0
+    for _ in range(20 * 60):
+        leaving += sum(sent(pace, row) for pace in paces)
+        row.now += 0.05
+
+    allowed = per_minute * row.now / 60
+    slices = 3 * max(1, per_minute / 60 * 0.2)
+    assert allowed - slices - 1 <= leaving <= allowed + slices
+
+
+def test_without_a_rate_only_a_rest_is_kept() -> None:
+    row = Row()
+    pace = SharedPace(0, row, 0)
+    assert pace.wait(0) == 0
+    row.rest(30)  # another sender was told to
+
+    row.now = 1.0
+    assert pace.wait(row.now) == 29
+    row.now = 30.0
+    assert pace.wait(row.now) == 0
+
+
+@pytest.mark.parametrize("per_minute", [0, 60])
+def test_while_the_meter_is_gone_nothing_leaves(per_minute: float) -> None:
+    row = Row(is_there=False)
+    pace = SharedPace(per_minute, row, 0)
+    assert pace.wait(0) > 0
+    assert pace.wait(1.0) > 0
+
+    row.is_there, row.now = True, 2.0
+    assert pace.wait(2.0) == 0
+
+
+def test_a_sender_that_is_told_to_rest_tells_the_others() -> None:
+    row = Row()
+    mine, theirs = (SharedPace(60, row, 0) for _ in range(2))
+    mine.rest(10)
+
+    assert theirs.wait(0) == 10
