@@ -11,6 +11,7 @@ import trustme
 
 from newsletter.errors import NewsletterError
 from newsletter.models import FINAL, DeliveryStatus, Envelope, Ledger, Outcome, Outgoing
+from newsletter.sending.pace import Meter
 from newsletter.sending.smtp import Conduct, Patience, Server, SmtpTransport
 from tests.peers.smtp_server import SmtpServer
 
@@ -72,6 +73,7 @@ def transport_to(
     patience: Patience = HURRY,
     stop: Event | None = None,
     credit: float = 1,
+    meter: Meter | None = None,
     **changes: Any,
 ) -> SmtpTransport:
     """Return a transport to a scripted server: one connection and no TLS unless told otherwise.
@@ -95,6 +97,7 @@ def transport_to(
         patience=patience,
         stop=stop,
         credit=credit,
+        meter=meter,
     )
 
 

@@ -1,29 +1,13 @@
 """One pace for several senders: what each may do, by a meter that counts in its own time."""
 
-from dataclasses import dataclass
+import time
 
 import pytest
 
 from newsletter.sending.pace import SharedPace
-
-
-@dataclass
-class Row:
-    """A meter as the database keeps it, with a clock that goes only when told."""
-
-    now: float = 0.0
-    next: float = 0.0
-    is_there: bool = True
-
-    def take(self, seconds: float) -> float | None:
-        if not self.is_there:
-            return None
-        begins = max(self.next, self.now)
-        self.next = begins + seconds
-        return begins - self.now
-
-    def rest(self, seconds: float) -> None:
-        self.next = max(self.next, self.now + seconds)
+from tests.making.mailing import Books, messages, transport_to
+from tests.making.meters import Row
+from tests.peers.smtp_server import SmtpServer
 
 
 def sent(pace: SharedPace, row: Row) -> int:
@@ -42,7 +26,7 @@ def test_together_they_send_no_more_than_one_may(per_minute: float) -> None:
     leaving = 0
     for _ in range(20 * 60):
         leaving += sum(sent(pace, row) for pace in paces)
-        row.now += 0.05
+        row.told += 0.05
 
     allowed = per_minute * row.now / 60
     slices = 3 * max(1, per_minute / 60 * 0.2)
@@ -55,9 +39,9 @@ def test_without_a_rate_only_a_rest_is_kept() -> None:
     assert pace.wait(0) == 0
     row.rest(30)  # another sender was told to
 
-    row.now = 1.0
+    row.told = 1.0
     assert pace.wait(row.now) == 29
-    row.now = 30.0
+    row.told = 30.0
     assert pace.wait(row.now) == 0
 
 
@@ -68,7 +52,7 @@ def test_while_the_meter_is_gone_nothing_leaves(per_minute: float) -> None:
     assert pace.wait(0) > 0
     assert pace.wait(1.0) > 0
 
-    row.is_there, row.now = True, 2.0
+    row.is_there, row.told = True, 2.0
     assert pace.wait(2.0) == 0
 
 
@@ -78,3 +62,13 @@ def test_a_sender_that_is_told_to_rest_tells_the_others() -> None:
     mine.rest(10)
 
     assert theirs.wait(0) == 10
+
+
+def test_a_server_that_is_busy_is_left_alone_by_all_and_everybody_is_served() -> None:
+    row, books = Row(time.monotonic), Books()
+    with SmtpServer(script={"MAIL": ["421 4.3.2 too busy"]}) as server:
+        began = time.monotonic()
+        transport_to(server, meter=row).send(messages(3), books)
+
+    assert len(server.mails) == len(books.having("accepted")) == 3
+    assert row.next > began
