@@ -19,11 +19,9 @@ CANIEMAIL = NODE_MODULES / "caniemail" / "data" / "caniemail.json"
 MKDOCS = Path(__file__).parents[2] / ".venv-docs" / "bin" / "mkdocs"
 VALIDATOR = NODE_MODULES / "vnu-jar" / "build" / "dist" / "vnu.jar"
 
-POSTGRES = max(
-    Path("/usr/lib/postgresql").glob("*/bin"),
-    key=lambda each: int(each.parent.name),
-    default=Path("/usr/lib/postgresql"),
-)
+# Debian keeps its programs beside the PATH, in a folder for each version.
+_POSTGRES = Path(os.environ.get("POSTGRESQL", "/usr/lib/postgresql"))
+POSTGRES = max(_POSTGRES.glob("*/bin"), key=lambda each: int(each.parent.name), default=_POSTGRES)
 
 _NPM = "npm ci --prefix tests/mails/browser"
 

@@ -193,7 +193,6 @@ def test_pages_are_joined(world: World) -> None:
     found = world.fetch(scope(known={}, last_good=None))
     assert len(found.listings[0].papers) == 2345
     assert found.requests == 3
-    world.replica.records = listed(*many[:1100], FRESH)  # two pages are enough to disagree
     world.breaks(faults.TOTAL_CHANGES)
     assert "pages contradict each other" in world.listing(scope()).reason
     world.breaks(faults.OVERLAPPING_PAGES)

@@ -23,7 +23,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> str:
     checkout = tmp_path_factory.mktemp("bare") / "checkout"
     shutil.copytree(CHECKOUT, checkout, ignore=UNCOMMITTED)
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-m", " or ".join(TOOLS)]
-    nothing = {"PATH": str(checkout / "nothing"), "CHROMIUM": str(checkout / "nothing")}
+    nothing = dict.fromkeys(("PATH", "CHROMIUM", "POSTGRESQL"), str(checkout / "nothing"))
     done = subprocess.run(
         command, cwd=checkout, env=nothing, check=False, capture_output=True, text=True
     )

@@ -25,7 +25,6 @@ def own() -> Iterator[Postgres]:
         (13, "d", 600, 1),
         pytest.param(14, "ksd", 30_000, 14, marks=pytest.mark.full),
         pytest.param(15, "kd", 30_000, 14, marks=pytest.mark.full),
-        pytest.param(16, "ks", 30_000, 14, marks=pytest.mark.full),
     ],
 )
 def test_nobody_is_lost_and_no_copy_denied(
