@@ -118,3 +118,17 @@ def _take_after(target: Path, descriptor: int, mode: int) -> None:
     os.fchmod(descriptor, before.st_mode & 0o7777)
     with suppress(PermissionError):  # only root may give a file away
         os.fchown(descriptor, before.st_uid, before.st_gid)
+
+
+def shared_folder(fallback: Path) -> Path:
+    """Return a folder that all runs of this user on this machine share; arXiv counts them as one.
+
+    Where there is no home to write to, as in a container, it is the state's own.
+    """
+    try:
+        state_home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+        folder = Path(state_home) / "arxiv-newsletter"
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError):
+        return fallback
+    return folder if os.access(folder, os.W_OK) else fallback

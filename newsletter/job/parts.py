@@ -1,6 +1,5 @@
 """Put the parts of the daily job together as the configuration says, and run it."""
 
-import os
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from newsletter.addresses import bare, folded
 from newsletter.errors import ConfigError, StateError
+from newsletter.files import shared_folder
 from newsletter.phrases import counted
 from newsletter.subscribers.reading import SubscriberList, read
 from newsletter.subscribers.token_keys import FORGETTING, forgetting_keys, key_file
@@ -331,7 +331,7 @@ def arxiv_source(
 
     contact = config.source.contact or f"mailto:{bare(config.newsletter.sender)}"
     manners = Manners(
-        folder=_shared_folder(config.state.file.parent),
+        folder=shared_folder(config.state.file.parent),
         contact=contact,
         interval_seconds=config.source.interval_seconds,
         timeout_seconds=config.source.timeout_seconds,
@@ -388,17 +388,3 @@ def mail_server(config: "Config") -> "Server | None":
         ca_file=smtp.ca_file,
         without=frozenset(name for name in ("dsn", "pipelining") if getattr(smtp, name) == "off"),
     )
-
-
-def _shared_folder(fallback: Path) -> Path:
-    """Return a folder that all runs of this user on this machine share; arXiv counts them as one.
-
-    Where there is no home to write to, as in a container, it is the state's own.
-    """
-    try:
-        state_home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-        folder = Path(state_home) / "arxiv-newsletter"
-        folder.mkdir(parents=True, exist_ok=True)
-    except (OSError, RuntimeError):
-        return fallback
-    return folder if os.access(folder, os.W_OK) else fallback

@@ -195,12 +195,14 @@ def test_a_question_is_asked_again_when_the_server_is_back(tmp_path: Path) -> No
         database.open()
         began = database.connected_at
         own.kill()
-        threading.Timer(1.0, own.start).start()
+        coming_back = threading.Timer(1.0, own.start)
+        coming_back.start()
         assert database.rows("select 1") == [(1,)]
         assert database.connected_at > began
         with database.transaction() as db:
             db.execute("insert into alerts values ('disk', 'now')")
         database.close()
+        coming_back.join()
 
 
 def test_a_lease_on_the_job_ends_by_itself_and_what_it_did_not_commit_is_nothing(
