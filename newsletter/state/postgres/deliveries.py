@@ -11,6 +11,7 @@ from typing import Any
 
 from newsletter.models import FINAL, Delivery, DeliveryStatus, Outcome, Owed, Tally
 from newsletter.moments import iso
+from newsletter.state.account import Account
 from newsletter.state.engines import Sender, json_text
 from newsletter.state.postgres.database import Asked, Database
 from newsletter.state.postgres.parcels import Parcels
@@ -20,7 +21,7 @@ PARCEL = 1000  # deliveries
 _RECENT = 10  # issues whose refusals are looked at
 
 
-class Deliveries:
+class Deliveries(Account):
     """The deliveries of a ledger.
 
     `parcel` is how many make one. Who was refused lately is in parcels of their own, which come
@@ -29,6 +30,7 @@ class Deliveries:
     """
 
     def __init__(self, database: Database, *, patient: bool = False, parcel: int = PARCEL) -> None:
+        super().__init__(database)
         self._database = database
         self._parcel = parcel
         self._patient = patient
@@ -236,20 +238,6 @@ class Deliveries:
         del moment, upto
         return 0
 
-    def expired_since(self, moment: datetime) -> int:
-        """Count the deliveries that expired after `moment`."""
-        ((number,),) = self._database.rows(
-            "select count(*) from deliveries where status = 'expired' and changed > ?", iso(moment)
-        )
-        return int(number)
-
-    def waiting(self) -> list[tuple[int, DeliveryStatus, str, int]]:
-        """Return what is outstanding as (issue, status, last reply, how many)."""
-        return self._database.rows(
-            "select issue, status, reply, count(*) from outstanding"
-            " group by issue, status, reply order by issue, status, reply"
-        )
-
     def of_issue(self, issue: int) -> list[tuple[str, DeliveryStatus, int, str]]:
         """Return the deliveries of an issue as (recipient, status, attempts, reply)."""
         return self._database.rows(
@@ -266,12 +254,6 @@ class Deliveries:
             " where lower(recipient) = lower(?) order by parcel desc, id desc limit ?",
             address,
             limit,
-        )
-
-    def totals(self, issue: int) -> dict[DeliveryStatus, int]:
-        """Return how many deliveries of an issue were turned into totals, by status."""
-        return dict(
-            self._database.rows("select status, deliveries from totals where issue = ?", issue)
         )
 
     def forget(self, db: Asked, address: str, *, alias: str, now: datetime) -> int:

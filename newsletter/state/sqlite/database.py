@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Self
 from newsletter.errors import CONFIG, PERMISSION, StateError, exit_code_of
 from newsletter.files import sync_folder
 from newsletter.moments import stamp
+from newsletter.state.doubts import unreadable
 from newsletter.state.sqlite import verify
 
 CHECK_EVERY = 7 * 86400  # seconds
@@ -155,7 +156,7 @@ class Database:
     ) -> list[str]:
         """Return whatever in the file does not fit together; empty if it is sound."""
         with self.guarded() as db:
-            return verify.problems(db) + verify.unreadable(db, keyword=keyword, paper=paper)
+            return verify.problems(db) + unreadable(db.execute, keyword=keyword, paper=paper)
 
     def backup(self, target: Path) -> None:
         """Copy the whole file into `target`, which must not exist yet."""

@@ -9,12 +9,13 @@ from typing import Any
 
 from newsletter.models import FINAL, Delivery, DeliveryStatus, Outcome, Owed, Tally
 from newsletter.moments import iso
+from newsletter.state.account import Account
 from newsletter.state.engines import Sender, json_text
 from newsletter.state.sqlite.ahead import Ahead
 from newsletter.state.sqlite.database import Database
 
 
-class Deliveries:
+class Deliveries(Account):
     """The deliveries of a state file; what is taken up is forgotten when the file is closed.
 
     Who was refused lately comes late: the last answer to them was a 5yz, or one of the answers was
@@ -22,6 +23,7 @@ class Deliveries:
     """
 
     def __init__(self, database: Database) -> None:
+        super().__init__(database)
         self._database = database
         with database.guarded() as db:
             for table in _WORKED:
@@ -216,20 +218,6 @@ class Deliveries:
         )
         return int(number)
 
-    def expired_since(self, moment: datetime) -> int:
-        """Count the deliveries that expired after `moment`."""
-        ((number,),) = self._database.rows(
-            "select count(*) from deliveries where status = 'expired' and changed > ?", iso(moment)
-        )
-        return int(number)
-
-    def waiting(self) -> list[tuple[int, DeliveryStatus, str, int]]:
-        """Return what is outstanding as (issue, status, last reply, how many)."""
-        return self._database.rows(
-            "select issue, status, reply, count(*) from outstanding"
-            " group by issue, status, reply order by issue, status, reply"
-        )
-
     def of_issue(self, issue: int) -> list[tuple[str, DeliveryStatus, int, str]]:
         """Return the deliveries of an issue as (recipient, status, attempts, reply)."""
         return self._database.rows(
@@ -245,12 +233,6 @@ class Deliveries:
             " where lower(recipient) = lower(?) order by id desc limit ?",
             address,
             limit,
-        )
-
-    def totals(self, issue: int) -> dict[DeliveryStatus, int]:
-        """Return how many deliveries of an issue were turned into totals, by status."""
-        return dict(
-            self._database.rows("select status, deliveries from totals where issue = ?", issue)
         )
 
     def owe(

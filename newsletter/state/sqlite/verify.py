@@ -4,7 +4,8 @@ It works on an open connection, and knows nothing of mails.
 """
 
 import sqlite3
-from collections.abc import Callable
+
+from newsletter.state.doubts import DOUBTS
 
 
 def problems(db: sqlite3.Connection) -> list[str]:
@@ -21,41 +22,8 @@ def problems(db: sqlite3.Connection) -> list[str]:
     return found
 
 
-def unreadable(
-    db: sqlite3.Connection,
-    *,
-    keyword: Callable[[str], object],
-    paper: Callable[[str], object],
-) -> list[str]:
-    """Return what the next run would fail on: definitions and papers that cannot be read."""
-    found = []
-    for what, read, question in (
-        ("keyword", keyword, "select name, definition from keywords"),
-        ("digest of", keyword, "select keyword, definition from digests"),
-        ("paper", paper, "select id, data from papers"),
-    ):
-        for name, text in db.execute(question):
-            try:
-                read(text)
-            except Exception as error:  # noqa: BLE001 - whatever a damaged text leads to
-                found.append(f"{what} {name}: cannot be read ({type(error).__name__}: {error})")
-    return found
-
-
 # What a whole file has none of.
-_DOUBTS = {
-    "issues are missing between the first and the last": """
-        select coalesce(max(number) - count(*), 0) from issues
-    """,
-    "announcements have lost their paper": """
-        select count(*) from announced
-        left join papers on id = paper and papers.version = announced.version
-        where issue is not null and data is null
-    """,
-    "recorded papers have neither data nor a place among those to be fetched": """
-        select count(distinct paper) from announced
-        where paper not in (select id from papers) and paper not in (select paper from lacking)
-    """,
+_DOUBTS = DOUBTS | {
     "papers to be fetched are there, or were never recorded": """
         select count(*) from lacking
         where paper in (select id from papers) or paper not in (select paper from announced)
@@ -71,17 +39,6 @@ _DOUBTS = {
         select count(*) from (
             select 1 from announced where issue is not null group by issue, keyword
             having min(position) <> 0 or max(position) <> count(*) - 1)
-    """,
-    "announcements are in no digest of their issue": """
-        select count(*) from announced left join digests using (issue, keyword)
-        where issue is not null and digests.position is null
-    """,
-    "deliveries take their news from later issues than their own": """
-        select count(*) from deliveries where after >= issue
-    """,
-    "readers have had news of an issue that does not exist": """
-        select count(*) from readers
-        where covered > (select coalesce(max(number), 0) from issues)
     """,
     "runs report other totals than the sum of their deliveries": """
         select count(*) from (select json_extract(report, '$.deliveries') as d from runs)
