@@ -1,4 +1,4 @@
-"""Put the parts of the daily job together as the configuration says, and run it."""
+"""Put the parts of the daily job together as the configuration says."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""Say how the last runs went and what is outstanding, from the state alone. Changes nothing."""
+"""Say how the last runs went and what is outstanding, from the state alone. It notes what it said once."""
 
 import re
 import textwrap

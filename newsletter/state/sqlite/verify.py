@@ -1,7 +1,4 @@
-"""Care for the state file: copy it, bring its schema up to date, doubt it, drop what is old.
-
-It works on an open connection, and knows nothing of mails.
-"""
+"""Doubt the state file: what in it does not fit together. It changes nothing."""
 
 import sqlite3
 
