@@ -1,4 +1,4 @@
-"""Say how the last runs went and what is outstanding, from the state alone. It notes what it said once."""
+"""Say how the last runs went and what is outstanding, by the state alone. It notes what it said."""
 
 import re
 import textwrap
