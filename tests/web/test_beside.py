@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from newsletter.subscribers import editing
-from newsletter.web.app import application
 from tests.making.doors import KEYWORDS, House, house
 
 PEOPLE = [f"p{number}@example.org" for number in range(50)]
@@ -29,7 +28,7 @@ def test_fifty_who_change_at_once_lose_nothing(at: House) -> None:
     path = at.folder / "subscribers.csv"
 
     def change(address: str) -> int:
-        browser = application(at.door).test_client()
+        browser = at.browser.application.test_client()
         page = f"/preferences/{at.token(address)}"
         data = {
             "form": at.form(page), "do": "save", "seen": "", "name": address[:3],
