@@ -12,14 +12,22 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
+from itertools import islice, pairwise
+from math import inf
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from newsletter.errors import CONFIG, PERMISSION, InboxError, exit_code_of
+from newsletter.errors import CONFIG, PERMISSION, UNAVAILABLE, InboxError, exit_code_of
 
 # Of a longer mail only the beginning is read: what a bounce says comes before what it returns.
 MAX_BYTES = 1 << 20
 _PIECE = 1 << 16
+
+# So much of an mbox is looked through, copied and written anew in a second, on a slow disk.
+_BYTES_A_SECOND = 20_000_000
+MOST_MAILS = 100_000  # of an mbox at a time; the next reading finds the others
+_FROM = b"\nFrom "
+_HEAD = 1 << 13  # where a Message-ID nearly always is
 
 _MESSAGE_ID = re.compile(rb"^message-id:[ \t]*(?:\r?\n[ \t]+)?(\S+)", re.IGNORECASE | re.MULTILINE)
 
@@ -122,10 +130,11 @@ class _Maildir:
 
 
 @contextmanager
-def mbox(path: Path, *, seconds: float = 0.0) -> Iterator[Mailbox]:  # noqa: ARG001 (an Opener)
+def mbox(path: Path, *, seconds: float = inf) -> Iterator[Mailbox]:
     """Open an mbox, which no mail can enter until it is closed; a missing one is empty.
 
-    Mails are moved into files beside it. Raises InboxError if another program holds it.
+    Mails are moved into files beside it. Raises InboxError if another program holds it, or if it is
+    too large to be looked through in `seconds`.
     """
     if not path.exists() and path.parent.is_dir():  # made when the first mail arrives
         yield _Mbox(path)
@@ -135,6 +144,12 @@ def mbox(path: Path, *, seconds: float = 0.0) -> Iterator[Mailbox]:  # noqa: ARG
             raise InboxError(
                 f"{path}: this is no mbox but another kind of file; correct inbox.path",
                 exit_code=CONFIG,
+            )
+        if (size := path.stat().st_size) > seconds * _BYTES_A_SECOND:
+            raise InboxError(
+                f"{path}: {size // 1_000_000:,} MB are more than can be looked through in"
+                f" {seconds:.0f} s; move large mails out of it",
+                exit_code=UNAVAILABLE,
             )
         box = _BoundedMbox(path, create=False)
     try:
@@ -147,11 +162,45 @@ def mbox(path: Path, *, seconds: float = 0.0) -> Iterator[Mailbox]:  # noqa: ARG
 
 
 class _BoundedMbox(mailbox.mbox):
-    """An mbox whose longest line is read in pieces: a mail of any size takes little memory."""
+    """An mbox that is searched for where mails begin: a mail of any size takes little time, memory.
+
+    What stands before its first mail, and what comes after the first MOST_MAILS, is kept as it is
+    under the numbers -1 and MOST_MAILS.
+    """
 
     def __init__(self, path: Path, *, create: bool) -> None:
         super().__init__(path, create=create)
         self._file: Any = _Pieces(self._file)
+
+    def _generate_toc(self) -> None:
+        """Note where each mail begins and ends; the class above calls this, and needs all three."""
+        starts = list(islice(_starts(self._file), MOST_MAILS + 1))
+        length = self._file.seek(0, os.SEEK_END)
+        found = dict(enumerate(pairwise([*starts, length])))
+        if starts and starts[0]:
+            found[-1] = (0, starts[0])
+        self._toc = {n: (start, end - self._blank_before(end)) for n, (start, end) in found.items()}
+        self._next_key = len(self._toc)
+        self._file_length = length
+
+    def _blank_before(self, end: int) -> int:
+        """Return the length of the blank line that ends there: it parts mails, and is in none."""
+        self._file.seek(max(0, end - 2))
+        return int(self._file.read(min(end, 2)) in {b"\n\n", b"\n"})
+
+
+def _starts(file: IO[bytes]) -> Iterator[int]:
+    """Yield where mails begin: at each line that begins with "From " (RFC 4155, Appendix A)."""
+    file.seek(0)
+    read, before = 0, b"\n"
+    while piece := file.read(_PIECE):
+        window = before + piece
+        found = window.find(_FROM)
+        while found >= 0:
+            yield read - len(before) + found + 1
+            found = window.find(_FROM, found + 1)
+        read += len(piece)
+        before = window[1 - len(_FROM) :]
 
 
 class _Pieces:
@@ -181,9 +230,11 @@ class _Mbox:
         self._numbers: dict[str, list[str]] = {}
 
     def keys(self) -> list[str]:
+        self._numbers = {}
         with _filing(self._path):
             for number in self._box.iterkeys() if self._box is not None else ():
-                self._numbers.setdefault(_fingerprint(self._beginning(number)), []).append(number)
+                if 0 <= int(number) < MOST_MAILS:
+                    self._numbers.setdefault(self._key(number), []).append(number)
         return list(self._numbers)
 
     def read(self, keys: Sequence[str]) -> list[Mail]:
@@ -208,10 +259,18 @@ class _Mbox:
         for number in numbers:
             self._box.discard(number)
 
-    def _beginning(self, number: str) -> bytes:
+    def _key(self, number: str) -> str:
+        head = self._beginning(number, _HEAD)
+        if (found := _message_id(head)) and found.end() < len(head):
+            return _hashed(found[1])
+        content = self._beginning(number)
+        found = _message_id(content)
+        return _hashed(found[1] if found else content)
+
+    def _beginning(self, number: str, size: int = MAX_BYTES) -> bytes:
         if self._box is None:
             return b""
-        content: bytes = self._box.get_file(number).read(MAX_BYTES)
+        content: bytes = self._box.get_file(number).read(size)
         return content
 
 
@@ -225,10 +284,12 @@ def _beginning(path: Path) -> bytes | None:
         return None
 
 
-def _fingerprint(content: bytes) -> str:
-    head = re.split(rb"\r?\n\r?\n", content, maxsplit=1)[0]
-    found = _MESSAGE_ID.search(head)
-    return hashlib.sha256(found[1] if found else content).hexdigest()[:32]
+def _message_id(content: bytes) -> re.Match[bytes] | None:
+    return _MESSAGE_ID.search(re.split(rb"\r?\n\r?\n", content, maxsplit=1)[0])
+
+
+def _hashed(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:32]
 
 
 @contextmanager

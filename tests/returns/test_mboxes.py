@@ -1,0 +1,101 @@
+"""Where mails begin and end in an mbox, whatever strangers wrote into it."""
+
+import mailbox
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from newsletter.errors import UNAVAILABLE, InboxError
+from newsletter.job.inbox import EARLY_SECONDS
+from newsletter.returns import mailboxes
+from newsletter.returns.mailboxes import mbox
+
+ADA = b"From ada Thu Nov 19 10:00:00 2026\nSubject: one\n\nhi\n"
+BOB = b"From bob Thu Nov 19 10:00:01 2026\nSubject: two\n\nbye\n"
+PIECE = 1 << 16  # what is searched at a time
+
+
+@pytest.fixture(scope="module")
+def inbox(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("mbox") / "inbox"
+
+
+@given(st.lists(st.sampled_from([b"\n", b"\n\n", b"From ", b"\nFrom ", b"From", b"x"])))
+def test_mails_begin_and_end_where_the_standard_library_finds_them(
+    inbox: Path, pieces: list[bytes]
+) -> None:
+    inbox.write_bytes(b"".join(pieces))
+    box = mailbox.mbox(inbox, create=False)
+    expected = [box.get_bytes(number) for number in box.iterkeys()]
+    box.close()
+    with mbox(inbox) as opened:
+        found = [mail.content for mail in opened.read(opened.keys())]
+    assert found == list(dict.fromkeys(expected))  # equal mails have one key
+
+
+@pytest.mark.parametrize("before", range(7))
+def test_a_mail_begins_across_the_edge_of_a_piece(inbox: Path, before: int) -> None:
+    first = ADA + b"x" * (PIECE - before - len(ADA)) + b"\n\n"
+    inbox.write_bytes(first + BOB)
+    with mbox(inbox) as opened:
+        assert [mail.content for mail in opened.read(opened.keys())] == [
+            first.partition(b"\n")[2][:-1],
+            BOB.partition(b"\n")[2],
+        ]
+
+
+def test_no_mail_begins_within_a_long_line(inbox: Path) -> None:
+    inbox.write_bytes(ADA + b"x" * (PIECE - len(ADA)) + BOB)
+    with mbox(inbox) as opened:
+        assert len(opened.keys()) == 1
+
+
+@pytest.mark.parametrize("head", [b"X: " + 9000 * b"x" + b"\n", b"X: " + 8166 * b"x" + b"\n"])
+def test_a_mail_is_known_by_its_whole_message_id_however_late_it_comes(
+    inbox: Path, head: bytes
+) -> None:
+    mail = b"From x\n" + head + b"Message-ID: <%s@example.org>\n\nhi\n\n"
+    inbox.write_bytes(mail % b"one" + mail % b"two" + mail % b"one")
+    with mbox(inbox) as opened:
+        assert len(opened.keys()) == 2
+
+
+def test_what_stands_before_the_first_mail_is_kept(inbox: Path) -> None:
+    inbox.write_bytes(b"left by another program\n\n" + ADA + b"\n" + BOB + b"\n")
+    with mbox(inbox) as opened:
+        opened.move(opened.keys()[:1], "newsletter-done")
+    assert inbox.read_bytes() == b"left by another program\n\n" + BOB + b"\n"
+
+
+def test_mails_past_what_is_read_at_a_time_are_kept_for_the_next_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mailboxes, "MOST_MAILS", 2)
+    inbox = tmp_path / "inbox"
+    mails = [b"From x\nSubject: %d\n\nhi\n\n" % each for each in range(5)]
+    inbox.write_bytes(b"".join(mails))
+    read = []
+    for _ in range(4):
+        with mbox(inbox) as opened:
+            read.append(len(opened.keys()))
+            opened.move(opened.keys(), "newsletter-done")
+    assert read == [2, 2, 1, 0]
+    assert inbox.read_bytes() == b""
+    assert (tmp_path / "newsletter-done").read_bytes() == b"".join(mails)
+
+
+def test_an_mbox_that_takes_more_than_a_moment_waits_until_the_mails_have_left(
+    tmp_path: Path,
+) -> None:
+    inbox = tmp_path / "inbox"
+    inbox.write_bytes(ADA)
+    with inbox.open("ab") as file:
+        file.truncate(200_000_000)  # of which the disk holds the first
+    with (
+        pytest.raises(InboxError, match="200 MB are more than can be looked through in 5 s") as e,
+        mbox(inbox, seconds=EARLY_SECONDS),
+    ):
+        pass
+    assert e.value.exit_code == UNAVAILABLE
