@@ -22,7 +22,14 @@ from newsletter.errors import (
 from newsletter.issues.issue import compile_issue
 from newsletter.issues.owing import changes, owed, readers_after
 from newsletter.job.asking import Rules, ask
-from newsletter.job.inbox import EARLY_SECONDS, SECONDS, Returns, summary
+from newsletter.job.inbox import (
+    EARLY_SECONDS,
+    SECONDS,
+    Reading,
+    Returns,
+    summary,
+    told_of,
+)
 from newsletter.job.mailroom import Mailroom
 from newsletter.job.report import PublishedIssue, Report, as_json
 from newsletter.models import (
@@ -75,7 +82,7 @@ def run(
     state.deliveries.withdraw(gone, "no longer on the list, or paused", now=now)
     troubles = tried(mailroom.deliver, late=False) if deliver else ()
     phases.ended("sending what was owed")
-    unheard, more = heard(returns, now=now, seconds=EARLY_SECONDS)
+    readings, unheard, more = heard(returns, now=now, seconds=EARLY_SECONDS)
     phases.ended("the inbox")
     mailable = [each for each in subscribers if not mailroom.suppressions.reason_for(each.email)]
 
@@ -101,7 +108,8 @@ def run(
         troubles += tried(mailroom.deliver, issue=issue.number if issue else None, late=True)
     phases.ended("sending")
     if more:
-        unheard, _ = heard(returns, now=now, seconds=SECONDS)
+        late, unheard, _ = heard(returns, now=now, seconds=SECONDS)
+        readings += late
     unheard += spared("judging what came back", judge, returns, now=now)
     unwritten = spared("the archive", archive, asked.day)
     phases.ended("what came back, and the archive")
@@ -118,6 +126,7 @@ def run(
         requests=asked.requests,
         list_changes=changes(mailable, before),
         handed_over=not deliver,
+        inbox=told_of(readings),
         troubles=troubles + unheard + masses + asked.troubles + unwritten,
     )
     state.history.record_run(as_json(report))
@@ -257,33 +266,33 @@ def spared(
 
 def heard(
     returns: Returns | None, *, now: datetime, seconds: float
-) -> tuple[tuple[NewsletterError, ...], bool]:
-    """Read the inbox for so long; return what was in the way, and whether there may be more in it.
+) -> tuple[tuple[Reading, ...], tuple[NewsletterError, ...], bool]:
+    """Read the inbox for so long; return the reading, if there was one, and what was in the way.
 
-    What is left when its time is up is an InboxError, too.
+    What is left when its time is up is an InboxError, too. The last is whether there may be more.
     """
-    left = 0
+    readings: list[Reading] = []
 
     def hear() -> None:
-        nonlocal left
         if returns is None:
             return
         reading = returns.read(now=now, seconds=seconds)
-        left = reading.left
-        if reading.kinds or reading.unreadable or left:
+        readings.append(reading)
+        if reading.kinds or reading.unreadable or reading.left:
             _log.info("inbox: %s", summary(reading))
         if reading.trouble:
             raise reading.trouble
-        if left:
+        if reading.left:
             raise InboxError(
-                f"the inbox has {counted(left, 'mail')} more than there was time for; the next run"
-                " goes on",
+                f"the inbox has {counted(reading.left, 'mail')} more than there was time for; the"
+                " next run goes on",
                 exit_code=UNAVAILABLE,
             )
 
     troubles = spared("the inbox", hear)
     # A server that is slow, or was not there for a moment, is asked again when the mails are out.
-    return troubles, left > 0 or any(each.exit_code == UNAVAILABLE for each in troubles)
+    more = any(each.exit_code == UNAVAILABLE for each in troubles)
+    return tuple(readings), troubles, more or any(each.left for each in readings)
 
 
 def judge(returns: Returns | None, *, now: datetime) -> None:

@@ -22,6 +22,7 @@ from newsletter.errors import (
     exit_code_of,
 )
 from newsletter.job.letters.answers import ASKED, Desk
+from newsletter.job.report import Inbox
 from newsletter.models import Bounce, Transport
 from newsletter.phrases import counted
 from newsletter.returns.bounces import (
@@ -46,8 +47,12 @@ SECONDS = 300.0
 MAX_MAILS = 20_000
 _BATCH = 20
 _A_SECOND = timedelta(seconds=1)  # times are noted to the second
-# Mails that a person may want to read: what was not plain may be a letter to the owner.
-_FOR_PEOPLE: tuple[MailKind, ...] = ("refused", "unclear", "unknown")
+# Mails that a person may want to read, and why: what was not plain may be a letter to the owner.
+_FOR_PEOPLE: dict[MailKind, str] = {
+    "refused": "without a valid token",
+    "unclear": "unclear",
+    "unknown": "not understood",
+}
 # Mails that say by themselves that somebody wants no more: the reason, and how we know.
 _REASONS: dict[MailKind, str] = {
     "unsubscribed": "by mail",
@@ -62,16 +67,35 @@ class Reading:
     """How many new mails there were of each kind, and how many addresses bounces suppressed.
 
     `unreadable` names mails that the mailbox would not hand out, `trouble` is what kept some of the
-    others from being moved. `left` counts the mails that there was no more time for. `masses` says
-    of which issues so much came back that nobody is suppressed for it.
+    others from being moved. `left` counts the mails that there was no more time for, `undone` those
+    that ask for what could not be done: they stay, too. `begun` counts those put aside because a
+    run ended while it read them. `masses` says of which issues so much came back that nobody is
+    suppressed for it.
     """
 
     kinds: Counter[MailKind]
     suppressed: int
+    begun: int = 0
     left: int = 0
+    undone: int = 0
     unreadable: tuple[str, ...] = ()
     masses: tuple[MassError, ...] = ()
     trouble: InboxError | None = None
+
+    def put_aside(self) -> dict[str, int]:
+        """Return how many mails were moved to where people look at them, by reason."""
+        found = {why: self.kinds[kind] for kind, why in _FOR_PEOPLE.items()}
+        return _counts(found | {"was being read when a run ended": self.begun})
+
+    def stayed(self) -> dict[str, int]:
+        """Return how many mails stay in the inbox, by reason."""
+        return _counts(
+            {
+                "no time": self.left,
+                "cannot be read": len(self.unreadable),
+                "cannot be done now": self.undone,
+            }
+        )
 
 
 @dataclass(slots=True, kw_only=True)
@@ -96,7 +120,8 @@ class Returns:
         kinds: Counter[MailKind] = Counter()
         unreadable: dict[str, str] = {}
         troubles: list[InboxError] = []
-        left = 0
+        undone: list[InboxError] = []
+        left = begun = 0
         if self.opener:
             until = monotonic() + seconds
             with _reading(), self.opener(seconds=seconds) as mailbox:
@@ -108,6 +133,7 @@ class Returns:
                     batch = keys[start : start + _BATCH]
                     before = self.bounces.mails_read(mailbox.name, batch)
                     for key in (key for key, kind in before.items() if kind == "begun"):
+                        begun += 1
                         _log.warning(
                             "mail %s was being read when a run ended; it is moved to %s unread:"
                             " look at it",
@@ -115,12 +141,14 @@ class Returns:
                             UNKNOWN,
                         )
                     unread = [key for key in batch if key not in before]
-                    fresh = self._read(mailbox, unread, now, until, troubles)
+                    in_vain = len(undone)
+                    fresh = self._read(mailbox, unread, now, until, undone)
                     kinds += Counter(fresh.values())
                     # What cannot be moved must not keep the next from being read.
                     troubles += _moved(mailbox, before | fresh)
                     if self._is_over(until):
                         left = len(keys) - start - len(before) - len(fresh)
+                        left -= len(undone) - in_vain
                         break
                 unreadable = mailbox.unreadable
         for key, said in unreadable.items():
@@ -130,8 +158,10 @@ class Returns:
             suppressed=self.judge(now=now),
             unreadable=tuple(unreadable),
             masses=self.masses(now=now),
-            trouble=next(iter(troubles), None),
+            trouble=next(iter(undone + troubles), None),
+            begun=begun,
             left=left,
+            undone=len(undone),
         )
 
     def answer(self, transport: Callable[[], Transport], *, now: datetime) -> None:
@@ -181,7 +211,7 @@ class Returns:
         keys: Sequence[str],
         now: datetime,
         until: float,
-        troubles: list[InboxError],
+        undone: list[InboxError],
     ) -> dict[str, MailKind]:
         kinds: dict[str, MailKind] = {}
         for mail in mailbox.read(keys) if keys else []:
@@ -201,7 +231,7 @@ class Returns:
             except (SubscribersError, OSError) as error:
                 # The mail stays where it is: the next run does what it asks for.
                 self.bounces.note_left(mailbox.name, mail.key)
-                troubles.append(_not_changed(error))
+                undone.append(_not_changed(error))
                 continue
             kinds[mail.key] = kind
             self.bounces.note_mails(mailbox.name, {mail.key: kind}, _bounces([found]), now=now)
@@ -259,6 +289,19 @@ def summary(reading: Reading) -> str:
     told = ", ".join(text for kind, text in parts.items() if number[kind])
     kept = f" (moved to {UNKNOWN})" if any(number[kind] for kind in _FOR_PEOPLE) else ""
     return f"read {counted(total, 'mail')}: {told}{kept}{unreadable}"
+
+
+def told_of(readings: Sequence[Reading]) -> Inbox:
+    """Return for the report what became of the mails; the last reading says what stayed there."""
+    return Inbox(
+        read=sum(each.kinds.total() for each in readings),
+        put_aside=sum((Counter(each.put_aside()) for each in readings), Counter[str]()),
+        left=readings[-1].stayed() if readings else {},
+    )
+
+
+def _counts(numbers: Mapping[str, int]) -> dict[str, int]:
+    return {what: number for what, number in numbers.items() if number}
 
 
 def _not_changed(error: SubscribersError | OSError) -> InboxError:

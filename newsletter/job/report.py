@@ -23,6 +23,15 @@ class PublishedIssue:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Inbox:
+    """How many mails a run read, put aside for a person and left in the inbox, these by reason."""
+
+    read: int = 0
+    put_aside: Mapping[str, int] = field(default_factory=dict)
+    left: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """What a run did. `troubles` did not keep it from ending.
 
@@ -37,6 +46,7 @@ class Report:
     requests: int = 0
     list_changes: Changes = field(default_factory=Changes)
     handed_over: bool = False
+    inbox: Inbox = field(default_factory=Inbox)
     troubles: tuple[NewsletterError, ...] = ()
 
     @property
@@ -58,9 +68,12 @@ def as_json(report: Report) -> dict[str, Any]:
 
     `troubles` says what went wrong and did not keep the run from ending, addresses masked; it is
     left out where nothing did.
-    A keyword has `left_out`, papers by exclusion, only where an exclusion took some.
+    A keyword has `left_out`, papers by exclusion, only where an exclusion took some. `inbox` counts
+    the mails that were read, those put aside for a person and those left there, by reason; it is
+    left out where there were none.
     """
     tally = report.deliveries
+    inbox = report.inbox
     return {
         "run": iso(report.run),
         "finished": iso(report.finished),
@@ -84,11 +97,23 @@ def as_json(report: Report) -> dict[str, Any]:
         },
         "deliveries": deliveries_json(tally),
         "requests": report.requests,
-    } | (
-        {"troubles": [masked(said(str(each))) for each in report.troubles]}
-        if report.troubles
-        else {}
-    )
+        **(
+            {
+                "inbox": {
+                    "read": inbox.read,
+                    "put_aside": dict(inbox.put_aside),
+                    "left": dict(inbox.left),
+                }
+            }
+            if inbox != Inbox()
+            else {}
+        ),
+        **(
+            {"troubles": [masked(said(str(each))) for each in report.troubles]}
+            if report.troubles
+            else {}
+        ),
+    }
 
 
 def deliveries_json(tally: Tally) -> dict[str, int]:
@@ -113,6 +138,7 @@ def summary(report: Mapping[str, Any]) -> str:
         parts.append(_delivery_words(deliveries))
     else:  # what is new and what is owed was not found out, or not all of it
         parts = ["broken off", *([_delivery_words(deliveries)] if deliveries["planned"] else [])]
+    parts += _inbox_words(report.get("inbox", {}))
     return "; ".join(parts) + f"; exit {report['exit']}"
 
 
@@ -165,6 +191,17 @@ def _outcome_words(keyword: Mapping[str, Any]) -> str:
         *(f"{n} left out by {text}" for text, n in keyword.get("left_out", {}).items()),
     ]
     return ", ".join(words) + (f" ({keyword['reason']})" if keyword["reason"] else "")
+
+
+def _inbox_words(inbox: Mapping[str, Any]) -> list[str]:
+    """Return how many mails wait for a person or for the next run, and why."""
+    named = {"put aside": inbox.get("put_aside"), "left in the inbox": inbox.get("left")}
+    return [
+        f"{counted(sum(why.values()), 'mail')} {what}"
+        f" ({', '.join(f'{number} {reason}' for reason, number in why.items())})"
+        for what, why in named.items()
+        if why
+    ]
 
 
 def _delivery_words(deliveries: Mapping[str, int]) -> str:

@@ -399,6 +399,7 @@ def test_where_the_list_cannot_be_changed_the_mail_waits_and_the_others_are_read
     assert reading.kinds == {"unsubscribed": 1}
     assert isinstance(reading.trouble, InboxError)
     assert reading.trouble.exit_code == 65
+    assert reading.stayed() == {"cannot be done now": 1}
     assert office.suppressed() == {"r1@example.net": "unsubscribed"}
     office.list_file.write_text(LIST)
     assert office.heard().kinds == {"changed": 1}

@@ -1,3 +1,4 @@
+from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 from datetime import date, datetime, timedelta
@@ -9,7 +10,8 @@ import pytest
 
 from newsletter.errors import SourceError, StateError, TransportError
 from newsletter.job.daily import frequencies_due, weekly_served
-from newsletter.job.report import as_json, summary
+from newsletter.job.inbox import Reading, told_of
+from newsletter.job.report import Report, as_json, summary
 from newsletter.models import Fetched, Issue, Keyword, Memory, Outcome, Reader, Scope, Subscriber
 from newsletter.sending.smtp import Server, SmtpTransport
 from newsletter.state.sqlite.database import Database
@@ -428,6 +430,37 @@ def test_after_a_backup_was_restored_the_next_mail_is_another_message(room: News
     assert report.issue.number == 1
     first, second = room.mails()
     assert first["Message-ID"] != second["Message-ID"]  # else many a server drops the second
+
+
+def test_a_report_says_how_many_mails_were_put_aside_or_left_in_the_inbox_and_why() -> None:
+    early = Reading(kinds=Counter({"bounce": 2, "unknown": 1}), suppressed=1, left=7, undone=1)
+    late = Reading(
+        kinds=Counter({"unknown": 1, "refused": 1}),
+        suppressed=0,
+        begun=1,
+        undone=1,
+        unreadable=("12",),
+    )
+    report = Report(run=NOW, finished=NOW, inbox=told_of([early, late]))
+    assert as_json(report)["inbox"] == {
+        "read": 5,
+        "put_aside": {
+            "not understood": 2,
+            "without a valid token": 1,
+            "was being read when a run ended": 1,
+        },
+        "left": {"cannot be read": 1, "cannot be done now": 1},
+    }
+    assert summary(as_json(report)) == (
+        "broken off; 4 mails put aside (2 not understood, 1 without a valid token, 1 was being read"
+        " when a run ended); 2 mails left in the inbox (1 cannot be read, 1 cannot be done now);"
+        " exit 0"
+    )
+
+
+@pytest.mark.parametrize("readings", [[], [Reading(kinds=Counter(), suppressed=0)]])
+def test_a_report_says_nothing_of_an_inbox_in_which_nothing_was(readings: list[Reading]) -> None:
+    assert "inbox" not in as_json(Report(run=NOW, finished=NOW, inbox=told_of(readings)))
 
 
 def test_an_edition_that_is_too_old_expires(room: Newsroom) -> None:

@@ -14,7 +14,7 @@ import pytest
 from newsletter.config.loading import load
 from newsletter.job.daily import heard
 from newsletter.job.parts import returns, token_keys
-from newsletter.job.report import Report, as_json
+from newsletter.job.report import Inbox, Report, as_json
 from newsletter.prose import shown
 from newsletter.returns.mailboxes import maildir
 from newsletter.returns.meaning import Clerk
@@ -204,6 +204,8 @@ def test_mails_leave_whatever_came_back(folder: Path, ordinary: Ran, name: str) 
     assert put_aside + len(box.mails("newsletter-done")) == 1
     assert "inbox: read 1 mail: " in run.err
     assert ("moved to newsletter-unknown" in run.err) == bool(put_aside)
+    assert sum(run.report["inbox"]["put_aside"].values()) == put_aside
+    assert run.report["inbox"] | {"put_aside": {}} == {"read": 1, "put_aside": {}, "left": {}}
 
 
 @pytest.mark.slow
@@ -218,7 +220,10 @@ def test_mails_leave_although_the_inbox_is_full_of_what_takes_long(
     run = ran(folder, DAY_TWO)
     left_within_bounds(run, ordinary)
     assert run.report.get("troubles", []) == []
-    assert len(box.mails("newsletter-unknown")) + len(box.mails("newsletter-done")) == len(MAILS)
+    put_aside = len(box.mails("newsletter-unknown"))
+    assert put_aside + len(box.mails("newsletter-done")) == len(MAILS)
+    assert run.report["inbox"]["read"] == len(MAILS)
+    assert sum(run.report["inbox"]["put_aside"].values()) == put_aside
 
 
 @pytest.mark.slow
@@ -237,7 +242,11 @@ def test_an_mbox_mail_of_300_mb_is_looked_at_when_the_mails_have_left_and_costs_
     run = ran(folder, DAY_TWO)
     left_within_bounds(run, ordinary)
     assert run.report.get("troubles", []) == []
-    assert "inbox: read 2 mails: " in run.err
+    assert run.report["inbox"] == {
+        "read": 2,
+        "put_aside": {"not understood": 1, "without a valid token": 1},
+        "left": {},
+    }
     unknown = (folder / "newsletter-unknown").stat()
     assert unknown.st_size > 300_000_000
     # It is too large for the moment that the inbox has before (tests/returns/test_mboxes.py).
@@ -366,7 +375,9 @@ def test_a_mail_that_ended_a_run_is_put_aside_by_the_next(
     ):
         (key,) = opened.keys()
         st.bounces.note_begun(opened.name, key, now=DAY_ONE)
-    left_today(run(folder, DAY_TWO))
+    report = run(folder, DAY_TWO)
+    left_today(report)
+    assert report.inbox == Inbox(put_aside={"was being read when a run ended": 1})
     assert len(box.mails("newsletter-unknown")) == 1
     assert "was being read when a run ended" in caplog.text
 
@@ -380,8 +391,9 @@ def test_what_there_was_no_time_for_is_named_and_read_by_the_next(folder: Path) 
         keys = token_keys(config)
         suppressions = Suppressions(folder / "suppressions.csv", keys=keys)
         office = returns(config, state, suppressions, [], keys=keys, stop=Event())
-        troubles, more = heard(office, now=DAY_TWO, seconds=0.0)
+        (reading,), troubles, more = heard(office, now=DAY_TWO, seconds=0.0)
     assert more
+    assert reading.stayed() == {"no time": 9}
     assert "9 mails more than there was time for" in str(troubles[0])
     left_today(run(folder, DAY_TWO))
     assert box.mails() == []
