@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from itertools import chain
-from typing import ParamSpec
+from typing import TYPE_CHECKING, ParamSpec
 
 from newsletter.addresses import folded
 from newsletter.errors import (
@@ -45,6 +45,9 @@ from newsletter.moments import iso
 from newsletter.phrases import counted
 from newsletter.state.state import State
 
+if TYPE_CHECKING:
+    from newsletter.job.profiles import Orders  # most lists have no profiles
+
 _ARXIV_BEGAN = datetime(1991, 8, 14, tzinfo=UTC)
 _CLOCKS_DIFFER = timedelta(hours=1)
 
@@ -65,11 +68,12 @@ def run(
     returns: Returns | None = None,
     archive: Callable[[Day], object] = lambda _day: None,
     page: Callable[[int], object] = lambda _issue: None,
+    orders: "Orders | None" = None,
     deliver: bool = True,
 ) -> Report:
     """Run the daily job once, as of `now`. Its troubles are in the report, not raised.
 
-    Without `deliver` others send what it opens.
+    Without `deliver` others send what it opens. `orders` makes those of readers with own papers.
     `page` writes the page of an issue, to which its mails lead, before they leave. `archive` writes
     the rest; it is called with the day when they have left, and makes up for what `page` could not.
     `before` has the readers as the run before left them, by folded address. Only what makes the
@@ -95,6 +99,7 @@ def run(
         state=state,
         rules=rules,
         ready=mailroom.press.require_templates,
+        orders=orders,
     )
     phases.ended("publishing")
 
@@ -181,6 +186,7 @@ def publish(
     state: State,
     rules: Rules,
     ready: Callable[[], object],
+    orders: "Orders | None" = None,
 ) -> PublishedIssue | None:
     """Commit the day: what was announced and what is owed, together. Nothing to say, no issue.
 
@@ -207,7 +213,10 @@ def publish(
         return None
     ready()
     readers = readers_after(number, subscribers, before, served=served)
-    state.publish(issue, day, plan, readers, weekly="weekly" in served)
+    if orders:
+        orders.prepare(plan)
+    frozen = orders.of_plan(plan, number, state.issues) if orders else ()
+    state.publish(issue, day, plan, readers, weekly="weekly" in served, orders=frozen)
     covered = [issue]
     if not fresh:
         covered = state.issues(after=min(each.after for each in plan), upto=number)

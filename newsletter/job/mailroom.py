@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property, lru_cache, partial
 from threading import Event
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from newsletter.errors import RenderError, SubscribersError
 from newsletter.issues.issue import edition_for
@@ -21,6 +21,7 @@ from newsletter.models import (
     Abstracts,
     Delivery,
     Issue,
+    Order,
     Outcome,
     Outgoing,
     Rendered,
@@ -30,12 +31,25 @@ from newsletter.state.engines import Claim
 from newsletter.state.state import State
 from newsletter.subscribers.suppressions import KeptOff
 
-if TYPE_CHECKING:
-    from newsletter.job.profiles import Orders
-
 MAX_FAILURES = 3
 
 _log = logging.getLogger(__name__)
+
+
+class Ordering(Protocol):
+    """Who knows in which order readers with papers of their own get an edition."""
+
+    def ahead(
+        self, deliveries: Iterable[Delivery], issues: Callable[[int, int], Sequence[Issue]], /
+    ) -> Iterator[Delivery]:
+        """Yield deliveries, with what can be prepared of many at once prepared."""
+        ...
+
+    def order(
+        self, delivery: Delivery, issues: Sequence[Issue], among: Collection[str], /
+    ) -> Order | None:
+        """Return the order of the papers `among` those of some issues; None: the usual one."""
+        ...
 
 
 class Press:
@@ -54,7 +68,7 @@ class Press:
         composer: Composer,
         *,
         abstracts: Abstracts = "excerpt",
-        orders: "Orders | None" = None,
+        orders: Ordering | None = None,
     ) -> None:
         self._abstracts: Abstracts = abstracts
         self._open_renderer = open_renderer

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from newsletter.config.loading import Config
     from newsletter.job.asking import Rules
     from newsletter.job.inbox import Returns
-    from newsletter.job.mailroom import Press
+    from newsletter.job.mailroom import Ordering, Press
     from newsletter.job.profiles import Orders, Profiles
     from newsletter.mails.render import Renderer
     from newsletter.models import Source, Subscriber, Transport
@@ -146,7 +146,7 @@ def press(
     *,
     keys: Sequence[bytes],
     now: datetime,
-    orders: "Orders | None" = None,
+    orders: "Ordering | None" = None,
 ) -> "Press":
     """Return what turns deliveries into messages, with tokens signed by the first of `keys`."""
     from newsletter.job.mailroom import Press

@@ -17,7 +17,7 @@ from newsletter.errors import NewsletterError, ProfileError
 from newsletter.issues.bulk import Bulk, is_installed
 from newsletter.issues.ranking import BACKGROUND, Places, Ranking, terms_of
 from newsletter.keywords.terms import Commonness, usual
-from newsletter.models import Delivery, Issue, Order, OwnPaper, Paper, Profile, Recalled
+from newsletter.models import Delivery, Issue, Order, Owed, OwnPaper, Paper, Profile, Recalled
 from newsletter.prose import prose
 from newsletter.state.papers.book import PaperBook
 from newsletter.subscribers.profiles.kept import Copies
@@ -110,6 +110,16 @@ class Profiles:
             for each in written
         ]
         return papers, [f"known here with their abstracts: {len(seen)} of them"] if seen else []
+
+    def may_ask_for(self, cell: str) -> bool:
+        """Return whether reading a cell may take a question to Zotero or arXiv, beyond `learn`."""
+        try:
+            means = meaning(cell)
+        except ProfileError:
+            return False
+        if isinstance(means, Path):
+            return not self.copies.of_file(means).exists()
+        return isinstance(means, Library)
 
     def learn(self, cells: Iterable[str]) -> None:
         """Ask for the papers that some cells name by id and nobody knows yet, many at once."""
@@ -230,6 +240,55 @@ class Orders:
                 _log.warning("%d profiles could not be ranked at once: %r", len(batch), error)
             yield from batch
 
+    def prepare(self, plan: Iterable[Owed]) -> None:
+        """Ask elsewhere for what the profiles of those who are owed an edition lack here."""
+        due = [
+            (each.recipient, cell)
+            for each in plan
+            if (cell := self._cells.get(folded(each.recipient)))
+        ]
+        self._learn(cell for _, cell in due)
+        for recipient, cell in due:
+            if self._profiles.may_ask_for(cell):
+                self._profile(recipient, cell)
+
+    def of_plan(
+        self,
+        plan: Iterable[Owed],
+        number: int,
+        issues: Callable[[int, int], Sequence[Issue]],
+    ) -> Iterator[tuple[Owed, Order]]:
+        """Yield the order of each edition of an issue that has one of its own."""
+        due = [each for each in plan if folded(each.recipient) in self._cells]
+        due.sort(key=lambda each: (each.after, each.keywords))
+        issues = lru_cache(maxsize=1)(issues)
+
+        @lru_cache(maxsize=1)
+        def among(after: int, keywords: Collection[str]) -> Collection[str]:
+            return {
+                found.paper.id
+                for issue in issues(after, number)
+                for digest in issue.digests
+                if digest.keyword.name in keywords
+                for found in digest.announcements
+            }
+
+        deliveries = (
+            Delivery(
+                id=place,
+                issue=number,
+                after=each.after,
+                recipient=each.recipient,
+                keywords=each.keywords,
+                format=each.format,
+            )
+            for place, each in enumerate(due)
+        )
+        for each in self.ahead(deliveries, issues):
+            papers = among(each.after, each.keywords)
+            if order := self.order(each, issues(each.after, number), papers):
+                yield due[each.id], order
+
     def order(
         self, delivery: Delivery, issues: Sequence[Issue], among: Collection[str]
     ) -> Order | None:
@@ -284,16 +343,20 @@ class Orders:
 
     def _profile(self, recipient: str, cell: str) -> Profile | None:
         """Return somebody's profile; None where it cannot be read, which is said once."""
-        if not self._learned:
-            self._learned = True
-            self._profiles.learn(self._cells.values())
+        self._learn(self._cells.values())
+        if recipient in self._told:
+            return None
         try:
             return self._profiles.profile(cell)
         except ProfileError as error:
-            if recipient not in self._told:
-                _log.warning("%s: profile: %s; the order is the usual one", recipient, error)
+            _log.warning("%s: profile: %s; the order is the usual one", recipient, error)
             self._told.add(recipient)
             return None
+
+    def _learn(self, cells: Iterable[str]) -> None:
+        if not self._learned:
+            self._learned = True
+            self._profiles.learn(cells)
 
     def _counted(self, _newest: int) -> tuple[Commonness, Sequence[Paper]]:
         """Count the words of what the state has seen."""

@@ -96,13 +96,7 @@ def run(
         read = profiles(config, state, papers_from, now=now, keep=keep) if profiled else None
         mailroom = Mailroom(
             state=state,
-            press=press(
-                config,
-                state,
-                keys=keys,
-                now=now,
-                orders=orders(config, state, people.subscribers, read) if read else None,
-            ),
+            press=press(config, state, keys=keys, now=now, orders=state.orders),
             transport=preview_outbox(config)
             if dry_run
             else transport(
@@ -128,6 +122,7 @@ def run(
                 mailroom=mailroom,
                 rules=rules(config),
                 now=now,
+                orders=orders(config, state, people.subscribers, read) if read else None,
                 deliver=dry_run or config.smtp is None or config.smtp.deliver_in_run,
                 returns=None
                 if dry_run
@@ -220,7 +215,7 @@ def deliver(
             state.deliveries.take_up(now=now, max_age=max_age)
             room = Mailroom(
                 state=state,
-                press=press(config, state, keys=keys, now=now),
+                press=press(config, state, keys=keys, now=now, orders=state.orders),
                 transport=transport(
                     config, accepted_lately=0, stop=stop, meter=shared_meter(state)
                 ),

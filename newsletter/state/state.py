@@ -21,6 +21,7 @@ from newsletter.models import (
     Keyword,
     Memory,
     News,
+    Order,
     Owed,
     Reader,
     Tally,
@@ -29,6 +30,7 @@ from newsletter.models import (
 from newsletter.moments import iso, moment_of
 from newsletter.state.bounces import BounceBook
 from newsletter.state.engines import Book, Claim, Connection, Database, json_text
+from newsletter.state.orders import OrderBook
 from newsletter.state.papers.book import PaperBook, note_announced, paper_from
 from newsletter.state.papers.shelf import Shelf
 from newsletter.state.runs import History
@@ -50,6 +52,7 @@ class State:
         self.database = database
         self.deliveries = deliveries
         self.bounces = BounceBook(database)
+        self.orders = OrderBook(database)
         self.history = History(database)
         self.papers = PaperBook(database)
         self.shelf = Shelf(database)
@@ -148,10 +151,12 @@ class State:
         readers: Iterable[Reader],
         *,
         weekly: bool,
+        orders: Iterable[tuple[Owed, Order]] = (),
     ) -> None:
         """Commit a day in one transaction: its papers are announced, its deliveries are owed.
 
-        `readers` are all subscribers, as they are once this issue is out.
+        `readers` are all subscribers, as they are once this issue is out. `orders` are of some of
+        the editions, made when the day's papers can be asked for here.
         """
         with self.database.transaction() as db:
             db.execute(
@@ -177,6 +182,7 @@ class State:
                 ],
             )
             _note_day(db, day, readers, issue=issue.number)
+            self.orders.note(db, issue.number, orders)
             self.deliveries.owe(db, issue.number, owed, opened=day.now)
 
     def note(self, day: Day, readers: Iterable[Reader]) -> None:
@@ -312,6 +318,7 @@ class State:
         with self.database.transaction() as db:
             db.execute("delete from readers where lower(address) = lower(?)", (address,))
             db.execute("delete from bounces where lower(address) = lower(?)", (address,))
+            db.execute("delete from orders where lower(recipient) = lower(?)", (address,))
             return self.deliveries.forget(db, address, alias=alias, now=now)
 
     # The whole
@@ -327,6 +334,7 @@ class State:
         """
         with self.database.transaction() as db:
             self.deliveries.prune(db, before=now - KEPT_DELIVERIES)
+            self.orders.prune(db)
             db.execute("delete from runs where finished < ?", (iso(now - KEPT_RUNS),))
 
 

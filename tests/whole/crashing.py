@@ -15,7 +15,7 @@ from threading import Event
 from typing import Any
 
 from newsletter.errors import LockedError
-from newsletter.models import Day, Fetched, Issue, Outcome, Owed, Reader, Scope, Subscriber
+from newsletter.models import Day, Fetched, Issue, Order, Outcome, Owed, Reader, Scope, Subscriber
 from newsletter.sending.smtp import Conduct, Server, SmtpTransport
 from newsletter.state.runs import History
 from newsletter.state.sqlite.database import Database
@@ -83,9 +83,10 @@ class DyingState(State):
         readers: Iterable[Reader],
         *,
         weekly: bool,
+        orders: Iterable[tuple[Owed, Order]] = (),
     ) -> None:
         self._fuse.reach("publishing")
-        super().publish(issue, day, self._half(list(owed)), readers, weekly=weekly)
+        super().publish(issue, day, self._half(list(owed)), readers, weekly=weekly, orders=orders)
         self._fuse.reach("published")
 
     def _half(self, owed: list[Owed]) -> Iterator[Owed]:

@@ -144,6 +144,14 @@ create view outstanding as
 create view ended as
     select * from deliveries where status in ('accepted', 'rejected', 'suppressed', 'expired');
 
+create table orders (
+    issue     integer not null references issues,
+    recipient words not null,
+    keywords  words not null,
+    papers    words not null,
+    primary key (issue, recipient, keywords)
+);
+
 create table totals (
     issue      integer not null references issues,
     status     words not null,

@@ -19,6 +19,7 @@ TABLES = {
     " recorded",
     "past": "keyword, paper, version, submitted, recorded",
     "looked_up": "keyword, month, definition",
+    "orders": "issue, recipient, keywords, papers",
     "totals": "issue, status, deliveries",
     "readers": "address, fingerprint, covered",
     "bounces": "address, issue, kind, reply, noted, judged",

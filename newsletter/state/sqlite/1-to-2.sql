@@ -111,3 +111,12 @@ create table looked_up (
 
 create index refused_lately on deliveries (recipient)
     where code >= 500 and status in ('deferred', 'rejected');
+
+create table orders (
+    id        integer primary key,
+    issue     integer not null references issues,
+    recipient text not null,
+    keywords  text not null,
+    papers    text not null,
+    unique (issue, recipient, keywords)
+) strict;

@@ -113,6 +113,15 @@ create view outstanding as
 create view ended as
     select * from deliveries where status in ('accepted', 'rejected', 'suppressed', 'expired');
 
+create table orders (                  -- editions in the order of a reader's own papers
+    id        integer primary key,
+    issue     integer not null references issues,
+    recipient text not null,
+    keywords  text not null,           -- as in the delivery
+    papers    text not null,           -- JSON: see state/orders.py
+    unique (issue, recipient, keywords)
+) strict;
+
 create table totals (                  -- the deliveries of old issues, which are only counted
     issue      integer not null references issues,
     status     text not null,

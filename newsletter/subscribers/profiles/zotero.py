@@ -70,6 +70,7 @@ class Zotero:
     now: datetime
     sleep: Callable[[float], None] = time.sleep
     requests: int = field(default=0, init=False)
+    _found: dict[Library, Held] = field(default_factory=dict, init=False)
     _waited: float = field(default=0.0, init=False)
     _back_off: float = field(default=0.0, init=False)
     _down: str = field(default="", init=False)
@@ -80,7 +81,7 @@ class Zotero:
         Raises ProfileError where Zotero refuses, or does not answer and there is no copy.
         """
         path = self.copies.of_library(library)
-        held = _held(self.copies.read(path))
+        held = self._found.get(library) or _held(self.copies.read(path))
         if held and held.asked.date() == self.now.date():
             return held
         try:
@@ -93,6 +94,8 @@ class Zotero:
             _log.warning("zotero:%s: %s; the copy of %s serves", library, error, iso(held.asked))
             return held
         self.copies.write(path, _known(found))
+        if not self.copies.may_change:
+            self._found[library] = found
         return found
 
     def _asked(self, library: Library, held: Held | None) -> Held:
