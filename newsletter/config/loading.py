@@ -84,6 +84,11 @@ class Config(tables.Table):
         )
 
     @property
+    def list_is_elsewhere(self) -> bool:
+        """Whether the list is another machine's, as it may be where a ledger is shared."""
+        return bool(self.state.url) and not self.subscribers.file.exists()
+
+    @property
     def masthead(self) -> Masthead:
         """What the headers and the foot of every mail are made from."""
         bounces = self.bounces.address if self.bounces else ""

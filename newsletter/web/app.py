@@ -25,6 +25,10 @@ _STRICT = (
     " frame-ancestors 'none'"
 )
 _NOT_HERE = ["There is nothing at this address."]
+_NO_LIST = [
+    "Joining, and changing what one gets, does not work here: the list is kept elsewhere.",
+    "To leave, use the link to unsubscribe in any mail; that works.",
+]
 _PLAIN_WORDS = {
     400: ("That was not understood", ["Go back, load the page again, and try once more."]),
     404: ("Nothing here", _NOT_HERE),
@@ -48,6 +52,12 @@ def application(door: Door) -> Flask:
         app.register_blueprint(pages)
     _add_files(app, door)
     _add_errors(app)
+
+    @app.before_request
+    def without_a_list() -> Response | None:
+        needs_it = request.blueprint in {"subscribe", "preferences"}
+        return _not_here() if needs_it and door.has_no_list else None
+
     app.after_request(_closed)
     return app
 
@@ -56,6 +66,8 @@ def _add_files(app: Flask, door: Door) -> None:
     @app.get("/")
     def home() -> str:
         links = [{"url": f"{door.root}/subscribe", "label": "Subscribe"}]
+        if door.has_no_list:
+            links.clear()
         if door.config.archive.directory:
             links.append({"url": f"{door.root}/archive/", "label": "Past issues"})
         lines = ["New papers by mail, for the keywords that you choose."]
@@ -104,6 +116,13 @@ def _add_errors(app: Flask) -> None:
     def broken(error: Exception) -> Response:
         _log.error("this is a bug; please report it with these lines", exc_info=error)
         return _later()
+
+
+def _not_here() -> Response:
+    """Say that the list is not here; the link in each mail leads to where one can leave."""
+    heading = "Only leaving works here"
+    text = render_template("message.html", heading=heading, lines=_NO_LIST, links=[])
+    return make_response(text, 503)
 
 
 def _later() -> Response:

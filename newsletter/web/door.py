@@ -85,6 +85,11 @@ class Door:
         path = self.base_url.partition("://")[2].partition("/")[2]
         return f"/{path}" if path else ""
 
+    @property
+    def has_no_list(self) -> bool:
+        """Whether readers can only leave here, since the list is another machine's."""
+        return self.config.list_is_elsewhere
+
     def owner(self, token: str) -> str | None:
         """Return whose a token is, None where it is nobody's."""
         return self._owners.of(token)
@@ -163,11 +168,7 @@ class Door:
 
     def _stamp(self) -> object:
         """Return what changes when somebody may have come: the list, or elsewhere an issue."""
-        return (_stamp(self.config.subscribers.file), self._is_elsewhere() and self._newest())
-
-    def _is_elsewhere(self) -> bool:
-        """Return whether the list is another machine's, as it may be where a ledger is shared."""
-        return bool(self.config.place.url) and not self.config.subscribers.file.exists()
+        return (_stamp(self.config.subscribers.file), self.has_no_list and self._newest())
 
     def _newest(self) -> int:
         with opened(self.config.place) as state:
@@ -177,7 +178,7 @@ class Door:
         if there_is(self.config.place):
             with opened(self.config.place) as state:
                 yield from state.recipients()
-        if self._is_elsewhere():
+        if self.has_no_list:
             return  # whoever has a token was mailed
         for each in parts.everybody(self.config).subscribers:
             yield each.email

@@ -84,6 +84,12 @@ def serve(
         raise StateError(
             config.state.file.parent, f"{host}:{port} cannot be listened on: {error.strerror}"
         ) from error
+    if door.has_no_list:
+        _log.warning(
+            "%s is not here: readers can leave; joining, preferences and data answer 503. Serve"
+            " those where the list is",
+            config.subscribers.file,
+        )
     door.get_ready()
     _log.info("the door is open at http://%s:%s, for %s", host, port, config.web.base_url)
     # One turn at a time, so that what is being waited for is never closed by another thread.

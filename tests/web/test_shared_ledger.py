@@ -48,4 +48,7 @@ def test_who_was_mailed_leaves_where_the_list_is_not_and_the_next_run_files_it(
 
     assert (before.status_code, left.status_code) == (200, 200)
     assert "ada@example.org,unsubscribed" in (job / "suppressions.csv").read_text("utf-8")
-    assert browser.get(f"/preferences/{door.tokens.token('ada@example.org')}").status_code == 404
+    for page in ("/subscribe", f"/preferences/{door.tokens.token('bob@example.org')}"):
+        answer = browser.get(page)
+        assert (answer.status_code, "kept elsewhere" in answer.text) == (503, True)
+    assert "/subscribe" not in browser.get("/").text
