@@ -351,7 +351,7 @@ def _daily_job(
     try:
         config = loaded_config(context)
         if not dry_run:
-            watch.begin(config.monitoring, stop=stop)
+            watch.begin(config.monitoring, config.place, stop=stop)
         with progress.shown() as shown:
             result = job.run(
                 config,

@@ -14,6 +14,7 @@ from newsletter.errors import (
     TEMPORARY,
     UNAVAILABLE,
     InboxError,
+    LockedError,
     NewsletterError,
     PartError,
     StateError,
@@ -285,7 +286,11 @@ def heard(
     def hear() -> None:
         if returns is None:
             return
-        reading = returns.read(now=now, seconds=seconds)
+        try:
+            reading = returns.read(now=now, seconds=seconds)
+        except LockedError as other:
+            _log.info("the inbox is read elsewhere (%s)", other.holder)
+            return
         readings.append(reading)
         if reading.kinds or reading.unreadable or reading.left:
             _log.info("inbox: %s", summary(reading))

@@ -6,7 +6,7 @@ What else readers ask for goes to the desk (see answers), which alone answers.
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Event
@@ -100,13 +100,18 @@ class Reading:
 
 @dataclass(slots=True, kw_only=True)
 class Returns:
-    """What comes back: mails in an inbox, where there is one, and refusals while delivering."""
+    """What comes back: mails in an inbox, where there is one, and refusals while delivering.
+
+    `alone` keeps others from reading it meanwhile. Where there is no `desk`, since the list is
+    another machine's, what it would do waits in the inbox for the job.
+    """
 
     deliveries: Book
     bounces: BounceBook
     suppressions: KeptOff
     clerk: Clerk
     opener: Opener | None = None
+    alone: Callable[[], AbstractContextManager[None]] = nullcontext
     desk: Desk | None = None
     stop: Event = field(default_factory=Event)
 
@@ -115,7 +120,8 @@ class Returns:
 
         It ends after `seconds`, or MAX_MAILS, or once `stop` is set: the next reading goes on.
         What was read is remembered before it is moved, so that it counts once whatever happens.
-        Raises InboxError, and nothing else for what a mailbox says or holds.
+        Raises InboxError, and nothing else for what a mailbox says or holds; LockedError where
+        somebody else is reading it.
         """
         kinds: Counter[MailKind] = Counter()
         unreadable: dict[str, str] = {}
@@ -124,7 +130,7 @@ class Returns:
         left = begun = 0
         if self.opener:
             until = monotonic() + seconds
-            with _reading(), self.opener(seconds=seconds) as mailbox:
+            with self.alone(), _reading(), self.opener(seconds=seconds) as mailbox:
                 keys = mailbox.keys()
                 for start in range(0, len(keys), _BATCH):
                     if start >= MAX_MAILS:
@@ -223,8 +229,12 @@ class Returns:
             try:
                 if detail := _REASONS.get(kind):
                     self._suppress(found.address, kind, detail, now)
-                if kind in ASKED:
-                    kind = self.desk.act(found, now=now) if self.desk else "unknown"
+                if kind in ASKED and not self.desk:
+                    self.bounces.note_left(mailbox.name, mail.key)
+                    _log.info("mail %s waits for the run: it needs the list", mail.key)
+                    continue
+                if kind in ASKED and self.desk:
+                    kind = self.desk.act(found, now=now)
             except InboxError:
                 self.bounces.note_left(mailbox.name, mail.key)
                 raise

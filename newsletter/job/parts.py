@@ -37,15 +37,19 @@ def returns(
     config: "Config",
     state: "State",
     suppressions: "KeptOff",
-    listed: Iterable[str],
+    listed: Iterable[str] | None,
     *,
     keys: Sequence[bytes],
     stop: Event,
 ) -> "Returns":
-    """Return what hears of people who leave; a token can name who is listed or was ever mailed."""
+    """Return what hears of people who leave; a token can name who is listed or was ever mailed.
+
+    `listed` is None where the list is another machine's.
+    """
     from newsletter.job.inbox import Returns
     from newsletter.job.letters.answers import Desk
     from newsletter.returns.meaning import Clerk
+    from newsletter.state.opening import only_reader
     from newsletter.subscribers.joining import CONFIRM
     from newsletter.subscribers.tokens import Notes, Tokens
 
@@ -57,12 +61,15 @@ def returns(
         clerk=Clerk(
             config.masthead,
             keys=keys,
-            addresses=lambda: [*listed, *state.recipients()],
+            addresses=lambda: [*(listed or ()), *state.recipients()],
             keywords=names,
         ),
         opener=inbox(config, stop=stop),
+        alone=partial(only_reader, state),
         stop=stop,
-        desk=Desk(
+        desk=None
+        if listed is None
+        else Desk(
             path=config.subscribers.file,
             keywords=names,
             suppressions=suppressions,

@@ -158,18 +158,19 @@ def run(
 def read_inbox(config: Config, *, now: datetime, stop: Event | None = None) -> Reading:
     """Read what came back and what readers ask for by mail now, and answer them.
 
-    Raises ConfigError where no inbox is configured.
+    Where a ledger is shared a run may be under way, and the list elsewhere. Raises ConfigError
+    where no inbox is configured.
     """
     if config.inbox is None:
         raise ConfigError(
             ["there is no [inbox] to read; say there where bounces and unsubscribe mails arrive"]
         )
-    with alone(config.place, stop=stop) as state:
+    stop = stop or Event()
+    with beside(config.place, patience=PATIENCE, stop=stop) as state:
         keys = token_keys(config, mailed=state.newest_issue() > 0)
-        file = kept_off(config, keys=keys)
-        suppressions = shared_suppressions(state, keys=keys) or file
-        listed = (each.email for each in everybody(config).subscribers)
-        stop = stop or Event()
+        suppressions = shared_suppressions(state, keys=keys) or kept_off(config, keys=keys)
+        there = not config.list_is_elsewhere
+        listed = [each.email for each in everybody(config).subscribers] if there else None
         office = returns(config, state, suppressions, listed, keys=keys, stop=stop)
         reading = office.read(now=now)
         post = partial(
@@ -177,6 +178,7 @@ def read_inbox(config: Config, *, now: datetime, stop: Event | None = None) -> R
             config,
             accepted_lately=_accepted_lately(config, state, now),
             stop=stop,
+            meter=shared_meter(state),
         )
         for trouble in daily.spared("answers", office.answer, post, now=now):
             told = InboxError(str(trouble), exit_code=trouble.exit_code)
@@ -190,12 +192,14 @@ def deliver(
     clock: Callable[[], datetime],
     stop: Event,
     follow: bool = False,
+    at_first: float = PATIENCE,
     progress: Callable[[int, int], None] = lambda _ended, _of: None,
 ) -> Report:
     """Send what is owed once, or until `stop` is set; the report tells what became of it.
 
     Whoever follows rides out a database and a mail server that are gone; the report's exit code is
-    0 then unless something is in doubt. Raises NewsletterError for what stops it before it begins.
+    0 then unless something is in doubt. A database that is not there `at_first` is waited for so
+    many seconds. Raises NewsletterError for what stops it before it begins.
     """
     if follow and not config.state.url:
         problem = (
@@ -206,7 +210,9 @@ def deliver(
     began = clock()
     keys = token_keys(config)
     patience = inf if follow else PATIENCE
-    with beside(config.place, patience=patience, stop=stop, follow=follow) as state:
+    with beside(
+        config.place, patience=patience, stop=stop, follow=follow, at_first=at_first
+    ) as state:
         suppressions = shared_suppressions(state, keys=keys) or kept_off(config, keys=keys)
         max_age = rules(config).max_age
 

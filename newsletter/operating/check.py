@@ -25,6 +25,7 @@ from newsletter.job import asking, parts
 from newsletter.keywords.matching import is_initials_only, namesakes
 from newsletter.models import Keyword
 from newsletter.operating import trial_mail
+from newsletter.operating.ledger import lag
 from newsletter.operating.looks import read_as, tried, unfound
 from newsletter.operating.sender_dns import Lookup, LookupFailedError, judgements
 from newsletter.operating.status import no_run_for, pace_remarks, untold
@@ -164,10 +165,11 @@ def _state(config: Config, now: datetime) -> Iterator[Finding]:
         waiting = sum(number for *_rest, number in state.deliveries.waiting())
         issues = counted(state.newest_issue(), "issue")
         parts.token_keys(config, create=False, mailed=state.newest_issue() > 0)
-        yield Finding(what="state", text=f"{path}: {issues}, {waiting} outstanding")
+        text = f"{path}: {issues}, {waiting} outstanding"
         if config.place.url:
             alive = counted(len(state.deliveries.senders()), "sender")
-            yield Finding(what="senders", text=f"{alive} at work")
+            text += f"; {alive} at work, {lag(state.database.standbys())}"
+        yield Finding(what="state", text=text)
         yield from (Finding(what="state", text=x, mark="note") for x in state.database.doubts)
         if idle := no_run_for(state, now=now):
             yield Finding(what="runs", text=idle, mark="note")

@@ -11,19 +11,34 @@ from typing import Any, get_args
 from newsletter.models import KeywordOutcome
 
 _SUCCESS = "newsletter_last_success_timestamp_seconds"
+_LEDGER = "newsletter_ledger_"
 _STATUSES = ("accepted", "deferred", "rejected", "unknown", "suppressed", "expired")
 
 
-def exposition(report: Mapping[str, Any], *, previous: str = "") -> str:
+def exposition(
+    report: Mapping[str, Any],
+    *,
+    previous: str = "",
+    ledger: Mapping[str, Any] | None = None,
+) -> str:
     """Return the metrics of the run that the JSON report is of.
 
     The time of the last success is carried over from `previous`, the metrics before, when this run
-    was none. What a run that did not begin cannot know is left out.
+    was none. What a run that did not begin cannot know is left out. `ledger` is what
+    `ledger.at_work` found, where a ledger is shared.
     """
     lines = [*_of_run(report, previous)]
     if report["keywords"]:
         lines += [*_of_keywords(report["keywords"]), *_of_deliveries(report)]
+    if ledger:
+        lines += _of_ledger(ledger)
     return "".join(f"{line}\n" for line in lines)
+
+
+def with_ledger(previous: str, ledger: Mapping[str, Any] | None) -> str:
+    """Return metrics as they were, but for what they say of a shared ledger, None for no answer."""
+    kept = [line for line in previous.splitlines() if _LEDGER not in line]
+    return "".join(f"{line}\n" for line in [*kept, *_of_ledger(ledger)])
 
 
 def _of_run(report: Mapping[str, Any], previous: str) -> Iterator[str]:
@@ -64,6 +79,32 @@ def _of_deliveries(report: Mapping[str, Any]) -> Iterator[str]:
     yield f"newsletter_deliveries_outstanding {deliveries['outstanding']}"
     yield from _metric("newsletter_source_requests", "Requests of the last run to its source.")
     yield f"newsletter_source_requests {report['requests']}"
+
+
+def _of_ledger(ledger: Mapping[str, Any] | None) -> Iterator[str]:
+    yield from _metric(f"{_LEDGER}up", "1 where the shared ledger answers.")
+    yield f"{_LEDGER}up {int(ledger is not None)}"
+    if ledger is None:
+        return
+    for key, counts, what in (
+        ("senders", "senders", "Senders alive, by pool."),
+        ("outstanding", "outstanding", "Deliveries outstanding in what senders of a pool have."),
+        ("mails_per_minute", "per_minute", "Mails accepted lately, by pool."),
+    ):
+        yield from _metric(f"{_LEDGER}{key}", what)
+        for each in ledger["pools"]:
+            yield f'{_LEDGER}{key}{{pool="{_escaped(each["pool"])}"}} {each[counts]}'
+    yield from _metric(f"{_LEDGER}unleased", "Deliveries outstanding that no sender has.")
+    yield f"{_LEDGER}unleased {ledger['unleased']}"
+    standbys = ledger["standbys"] or {}
+    for key, counts, what in (
+        ("standbys", "count", "Servers that follow that of the ledger."),
+        ("lag_bytes", "bytes", "How far the last of them is behind."),
+        ("lag_seconds", "seconds", "How long the last of them is behind."),
+    ):
+        if standbys.get(counts) is not None:
+            yield from _metric(f"{_LEDGER}{key}", what)
+            yield f"{_LEDGER}{key} {standbys[counts]}"
 
 
 def _metric(name: str, help_: str) -> Iterator[str]:

@@ -2,8 +2,9 @@
 
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from queue import Empty, Queue
 from threading import Event, Thread
@@ -13,9 +14,11 @@ from urllib.parse import urlsplit, urlunsplit
 
 from newsletter.addresses import masked
 from newsletter.config.tables import Monitoring
+from newsletter.errors import StateError
 from newsletter.files import replacing
-from newsletter.operating.metrics import exposition
+from newsletter.operating.metrics import exposition, with_ledger
 from newsletter.prose import json_shown
+from newsletter.state.engines import Place
 
 TIMEOUT = 5  # seconds to connect, and then to answer
 PATIENCE = 10  # seconds for all of it: looking up the name, redirections, an answer that drips
@@ -32,22 +35,24 @@ class Watch:
 
     def __init__(self) -> None:
         self._told = Monitoring()
+        self._place: Place | None = None
         self._tail = _Tail()
 
-    def begin(self, told: Monitoring, *, stop: Event) -> None:
+    def begin(self, told: Monitoring, place: Place, *, stop: Event) -> None:
         """Say that the run begins, and keep what it logs from now on.
 
-        Once `stop` is set nobody waits to be heard.
+        Once `stop` is set nobody waits to be heard. `place` is where its state is.
         """
-        self._told = told
+        self._told, self._place = told, place
         if told.ping_url:
             logging.getLogger("newsletter").addHandler(self._tail)
             _unharmed("ping_url", _ping, told.ping_url, "start", stop)
 
     def end(self, report: Mapping[str, Any]) -> None:
         """Say how the run ended, by its exit status, its report as JSON and the end of its log."""
-        if self._told.metrics_file:
-            _unharmed("metrics_file", _write_metrics, self._told.metrics_file, report)
+        path = self._told.metrics_file
+        if path and self._place:
+            _unharmed("metrics_file", _of_run, path, report, self._place)
         if self._told.ping_url:
             logging.getLogger("newsletter").removeHandler(self._tail)
             text = "\n".join([json_shown(report), "", *self._tail.lines])
@@ -126,11 +131,58 @@ def _trouble(address: str, content: bytes) -> str:
     return "" if 200 <= status < 300 else f"it answered {status}"
 
 
-def _write_metrics(path: Path, report: Mapping[str, Any]) -> None:
+@contextmanager
+def sending(path: Path | None, place: Place, *, seconds: float = 15.0) -> Iterator[None]:
+    """Write, every few seconds, what a shared ledger says while somebody sends.
+
+    What else stands in the file stays, so that it can be that of the run, too.
+    """
+    if path is None or not place.url:
+        yield
+        return
+    ended = Event()
+
+    def write() -> None:
+        while _of_ledger(path, place) and not ended.wait(seconds):  # what fails is said once
+            pass
+
+    writing = Thread(target=_unharmed, args=("metrics_file", write), name="metrics", daemon=True)
+    writing.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        writing.join(PATIENCE)
+
+
+def _of_run(path: Path, report: Mapping[str, Any], place: Place) -> None:
+    ledger = _looked_at(place) if place.url else None
+    _write(path, lambda previous: exposition(report, previous=previous, ledger=ledger))
+
+
+def _of_ledger(path: Path, place: Place) -> bool:
+    ledger = _looked_at(place)
+    return _write(path, lambda previous: with_ledger(previous, ledger))
+
+
+def _looked_at(place: Place) -> Mapping[str, Any] | None:
+    """Return what a shared ledger says, None where it does not answer."""
+    from newsletter.operating.ledger import at_work
+    from newsletter.state.opening import opened
+
+    try:
+        with opened(place) as state:
+            return at_work(state, running=False, now=datetime.now(UTC))
+    except StateError:
+        return None
+
+
+def _write(path: Path, metrics: Callable[[str], str]) -> bool:
+    """Write metrics, made from what was there before; return whether they are there now."""
     try:
         previous = path.read_text("utf-8", errors="replace") if path.exists() else ""
         with replacing(path) as file:
-            file.write(exposition(report, previous=previous).encode())
+            file.write(metrics(previous).encode())
     except OSError as error:
         _log.warning(
             "monitoring.metrics_file: %s cannot be written (%s); the run is not affected. Make"
@@ -138,3 +190,5 @@ def _write_metrics(path: Path, report: Mapping[str, Any]) -> None:
             path,
             error.strerror,
         )
+        return False
+    return True

@@ -4,7 +4,6 @@ import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict
 from datetime import datetime, timedelta
 from itertools import chain, takewhile
 from typing import Any
@@ -14,6 +13,8 @@ from newsletter.errors import StateError
 from newsletter.job.report import brief, deliveries_json, summary
 from newsletter.models import Keyword, Tally
 from newsletter.moments import iso
+from newsletter.operating.ledger import at_work
+from newsletter.operating.ledger import lines as ledger_lines
 from newsletter.phrases import counted
 from newsletter.prose import said
 from newsletter.sources.arxiv.identity import SOURCE
@@ -56,14 +57,15 @@ def current(
     none; `idle` says that no run has ended for days; `keywords` has each keyword's last outcome,
     since when and for how many runs it has been that, a remark on its pace, and how many papers are
     on record as left out by each exclusion; `outstanding` groups deliveries by issue, status and
-    reason; `senders` says who delivers beside others, `deliveries` counts all there ever were.
+    reason; `deliveries` counts all there ever were; the rest is that of `ledger.at_work`.
     Raises StateError when the file is damaged.
     """
     if not there_is(place):
         return {
             "running": holder(place), "last_run": None, "good_run_age": None, "idle": "",
-            "runs": [], "keywords": [], "outstanding": [], "senders": [],
-            "deliveries": deliveries_json(Tally()),
+            "runs": [], "keywords": [], "outstanding": [], "deliveries": deliveries_json(Tally()),
+            "senders": [], "pools": [], "unleased": 0, "pace": 0.0, "done_at": None,
+            "standbys": None,
         }  # fmt: skip
     with opened(place) as state:
         runs = state.history.runs(limit=100)
@@ -74,10 +76,10 @@ def current(
         remarks = dict(untold(state, remarked, by="status", now=now) if once else remarked)
         left_out = {each.name: state.papers.left_out(each.name) for each in keywords}
         waiting = state.deliveries.waiting()
-        senders = state.deliveries.senders()
         totals = state.totals()
-    running = holder(place)
-    at_work = running or ", ".join(each.name for each in senders)
+        running = holder(place)
+        ledger = at_work(state, running=bool(running), now=now)
+    busy = running or ", ".join(each["name"] for each in ledger["senders"])
     return {
         "running": running,
         "last_run": dict(runs[0].report) if runs else None,
@@ -104,14 +106,14 @@ def current(
         "outstanding": [
             {
                 "issue": issue,
-                "status": _called(status, at_work),
+                "status": _called(status, busy),
                 "reason": reason,
                 "deliveries": number,
             }
             for issue, status, reason, number in waiting
         ],
-        "senders": [asdict(each) for each in senders],
         "deliveries": deliveries_json(totals),
+        **ledger,
     }
 
 
@@ -129,14 +131,8 @@ def lines(found: Mapping[str, Any]) -> list[str]:
     shown += ["", "the last run said:"] if troubles else []
     shown += chain.from_iterable(map(_wrapped, troubles))
     shown += ["", *_keyword_lines(found["keywords"])]
-    if found["senders"]:
-        shown += ["", f"{counted(len(found['senders']), 'sender')} at work:"]
-        shown += [
-            f"  {each['name']}: {counted(each['parcels'], 'parcel')}"
-            + (f", leased for {each['lease']:.0f} s" if each["parcels"] else "")
-            + f"; {counted(each['accepted'], 'mail')} accepted in {each['age'] / 60:.0f} min"
-            for each in found["senders"]
-        ]
+    if busy := ledger_lines(found):
+        shown += ["", *busy]
     if not found["outstanding"]:
         return [*shown, "", "nothing is outstanding"]
     shown += ["", "outstanding" + ("" if found["senders"] else ", to go with the next run") + ":"]

@@ -43,17 +43,28 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sender:
-    """Who delivers: its host and process, how many parcels it has, for how long they are leased.
+    """Who delivers: its host and process, which parcels it has, how long ago it renewed the lease.
 
-    `accepted` is how many mails a server has taken from it since it began `age` seconds ago.
+    `per_minute` is how many mails a server took from it lately, `accepted` how many since it began
+    `age` seconds ago.
     """
 
     name: str
     pool: str
-    parcels: int
-    lease: float
+    parcels: tuple[int, ...]
+    lease_age: float
+    per_minute: float
     accepted: int
     age: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standbys:
+    """Copies of a ledger that follow it, and how far the last is behind; None where not known."""
+
+    count: int
+    bytes: int | None = None
+    seconds: float | None = None
 
 
 class Answer(Protocol):
@@ -104,6 +115,10 @@ class Database(Protocol):
     @property
     def doubts(self) -> list[str]:
         """What of the place where it is should not be left so."""
+        ...
+
+    def standbys(self) -> Standbys | None:
+        """Return what follows this database elsewhere; None for a file, which nothing does."""
         ...
 
     def problems(
@@ -193,6 +208,13 @@ class Book(Protocol):
 
     def senders(self) -> list["Sender"]:
         """Return who works on deliveries beside others, or did within the last lease."""
+        ...
+
+    def by_pool(self) -> dict[str, int]:
+        """Count what is outstanding by the pool of who has leased it, under "" what nobody has.
+
+        What is held until a person says so is left out.
+        """
         ...
 
     def expected(self) -> int:

@@ -1,12 +1,12 @@
 """Open the state wherever it is kept: the one place that asks whether in a file or on a server."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from threading import Event
 from typing import TYPE_CHECKING
 
-from newsletter.errors import ConfigError
+from newsletter.errors import ConfigError, StateError
 from newsletter.state.engines import Place
 from newsletter.state.sqlite import lock
 from newsletter.state.state import FileState, State
@@ -36,7 +36,8 @@ def opened(place: Place) -> Iterator[State]:
         return
     with _connected(place) as database:
         assert database  # noqa: S101 - it is created
-        yield _shared(database)
+        with _shared(database) as state:
+            yield state
 
 
 @contextmanager
@@ -64,24 +65,50 @@ def alone(place: Place, *, stop: Event | None = None) -> Iterator[State]:
         assert database  # noqa: S101 - it is created
         from newsletter.state.postgres.lease import only_run
 
-        with only_run(database):
-            yield _shared(database)
+        with only_run(database), _shared(database) as state:
+            yield state
 
 
 @contextmanager
-def beside(place: Place, *, patience: float, stop: Event, follow: bool) -> Iterator[State]:
-    """Open the state to deliver what is owed: alone where it is a file, else beside others.
+def beside(
+    place: Place,
+    *,
+    patience: float,
+    stop: Event,
+    follow: bool = False,
+    at_first: float = PATIENCE,
+) -> Iterator[State]:
+    """Open the state to work on what is there: alone where it is a file, else beside others.
 
-    Those who `follow` leave what was deferred until it is due, and wait for a server that is gone.
+    `patience` is for how many seconds a server that is gone is waited for, `at_first` one that was
+    not there to begin with. Those who `follow` leave what was deferred until it is due.
     """
     if not place.url:
         with alone(place) as state:
             yield state
         return
-    with _connected(place, patience=PATIENCE, stop=stop) as database:
+    with _connected(place, patience=at_first, stop=stop) as database:
         assert database  # noqa: S101 - it is created
         database.patience = patience
-        yield _shared(database, patient=follow)
+        with _shared(database, patient=follow) as state:
+            yield state
+
+
+@contextmanager
+def only_reader(state: State) -> Iterator[None]:
+    """Keep others from reading the inbox meanwhile; raise LockedError where one is reading it.
+
+    Who has opened a file to run has that already.
+    """
+    if isinstance(state, FileState):
+        yield
+        return
+    from newsletter.state.postgres.database import Database
+    from newsletter.state.postgres.lease import only_one
+
+    assert isinstance(state.database, Database)  # noqa: S101 - there are no others
+    with only_one(state.database, "inbox"):
+        yield
 
 
 def shared_suppressions(state: State, *, keys: Sequence[bytes]) -> KeptOff | None:
@@ -131,10 +158,16 @@ def holder(place: Place) -> str:
         return who(database)
 
 
-def _shared(database: "Database", *, patient: bool = False) -> State:
+@contextmanager
+def _shared(database: "Database", *, patient: bool = False) -> Iterator[State]:
     from newsletter.state.postgres.deliveries import Deliveries
 
-    return State(database, Deliveries(database, patient=patient))
+    deliveries = Deliveries(database, patient=patient)
+    try:
+        yield State(database, deliveries)
+    finally:
+        with suppress(StateError):
+            deliveries.leave()
 
 
 @contextmanager

@@ -155,8 +155,7 @@ class State:
     ) -> None:
         """Commit a day in one transaction: its papers are announced, its deliveries are owed.
 
-        `readers` are all subscribers, as they are once this issue is out. `orders` are of some of
-        the editions, made when the day's papers can be asked for here.
+        `readers` are all subscribers afterwards; `orders`, of some editions, are made within it.
         """
         with self.database.transaction() as db:
             db.execute(

@@ -175,7 +175,7 @@ def test_an_answer_that_drips_holds_nobody_up(caplog: pytest.LogCaptureFixture) 
         thread.start()
         began = monotonic()
         url = f"http://127.0.0.1:{dripping.getsockname()[1]}/{SECRET}"
-        Watch().begin(Monitoring(ping_url=url), stop=Event())
+        Watch().begin(Monitoring(ping_url=url), Place(file=Path("none")), stop=Event())
         took = monotonic() - began
         over.set()
         thread.join()

@@ -55,8 +55,16 @@ def test_the_tables_that_hold_addresses_are_those_that_the_page_says() -> None:
     assert holding == said
 
 
+LEDGER: dict[str, Any] = {
+    "pools": [{"pool": "default", "senders": 3, "outstanding": 40, "per_minute": 120.0}],
+    "unleased": 7,
+    "standbys": {"count": 1, "bytes": 2048, "seconds": 0.2},
+}
+
+
 def metrics() -> set[str]:
-    return set(re.findall(r"^# TYPE (\w+)", exposition(REPORT), re.MULTILINE))
+    text = exposition(REPORT, ledger=LEDGER)
+    return set(re.findall(r"^# TYPE (\w+)", text, re.MULTILINE))
 
 
 @pytest.mark.parametrize("name", ["alerts.yaml", "grafana-dashboard.json"])

@@ -24,14 +24,17 @@ def deliver(
     from newsletter.job import run as job
     from newsletter.moments import iso
     from newsletter.operating.logs import configure
+    from newsletter.operating.monitoring import sending
 
     began = moment(now)
     given = chosen(context)
     configure(given.log_format, verbose=given.verbose, run=iso(began))
     stop = stop_on_signals()
-    with progress.shown() as shown:
+    config = loaded_config(context)
+    metrics_file = config.monitoring.metrics_file
+    with progress.shown() as shown, sending(metrics_file, config.place):
         result = job.deliver(
-            loaded_config(context),
+            config,
             clock=job.clock_from(began),
             stop=stop,
             follow=follow,

@@ -214,7 +214,8 @@ create table senders (                 -- who works on parcels, for people to lo
     pool     words not null,
     began    timestamptz not null,
     seen     timestamptz not null,
-    accepted bigint not null default 0
+    accepted bigint not null default 0,
+    per_minute double precision not null default 0  -- how many were accepted lately
 );
 
 create table rates (                   -- when the next mail of a relay may leave, whoever sends it

@@ -16,10 +16,10 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.types.string import TextLoader
 
 from newsletter.errors import CONFIG, TEMPORARY, StateError
-from newsletter.state.engines import Place
+from newsletter.state.engines import Place, Standbys
 from newsletter.state.postgres import copying, verify
 from newsletter.state.postgres.speech import schema_of, spoken
-from newsletter.state.postgres.trust import doubts, made_ready, meaning
+from newsletter.state.postgres.trust import doubts, made_ready, meaning, standbys
 
 _GLANCE = 0.5  # seconds between tries to come back
 _SHUT = (errors.AdminShutdown, errors.CrashShutdown, errors.CannotConnectNow)
@@ -137,6 +137,10 @@ class Database:
         except GoneError as error:
             raise error.told from error
 
+    def standbys(self) -> Standbys:
+        """Return what follows this server, and how far behind."""
+        return self.asked(lambda db: standbys(db.connection))
+
     def problems(
         self, *, keyword: Callable[[str], object], paper: Callable[[str], object]
     ) -> list[str]:
@@ -191,19 +195,21 @@ class Database:
 
     def lead(self, db: Asked) -> None:
         """Renew the lease on the daily job where it is ours; raise StateError once it is lost."""
-        if self.leading is None:
-            return
-        found = db.execute(
-            "update leases set until = clock_timestamp() + make_interval(secs => ?)"
-            " where name = 'job' and token = ? returning 1",
-            (self.place.lease_seconds, self.leading),
-        ).fetchone()
-        if not found:
+        if self.leading is not None and not self.renew(db, "job", self.leading):
             raise StateError(
                 self.path,
                 "this run took so long that it lost its lease to be the only one; run again",
                 exit_code=TEMPORARY,
             )
+
+    def renew(self, db: Asked, name: str, token: int) -> bool:
+        """Renew a lease; return whether it is still that of the token."""
+        found = db.execute(
+            "update leases set until = clock_timestamp() + make_interval(secs => ?)"
+            " where name = ? and token = ? returning 1",
+            (self.place.lease_seconds, name, token),
+        ).fetchone()
+        return found is not None
 
 
 class GoneError(Exception):

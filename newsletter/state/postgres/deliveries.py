@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -39,6 +40,8 @@ class Deliveries(Account):
         self._first_looked: object = None
         self.name = f"{socket.gethostname()} {os.getpid()}"
         self._tokens: set[int] = set()  # of claims that something was granted to
+        self._seen_with: tuple[int, float] | None = None  # how much it had done, and when
+        self._per_minute = 0.0
         self._ended: Counter[str] = Counter()  # what this process has brought to an end
         self._expires = ""  # issues opened before this are too old
 
@@ -161,36 +164,62 @@ class Deliveries(Account):
 
     def senders(self) -> list[Sender]:
         """Return who works on deliveries, or did within the last lease, by name."""
+        lease = self._database.place.lease_seconds
         return [
             Sender(
                 name=name,
                 pool=pool,
-                parcels=parcels,
-                lease=float(lease),
+                parcels=tuple(parcels),
+                lease_age=max(0.0, lease - float(left)) if parcels else 0.0,
+                per_minute=float(per_minute),
                 accepted=accepted,
                 age=float(age),
             )
-            for name, pool, parcels, lease, accepted, age in self._database.rows(
-                "select name, pool, count(id), coalesce(extract(epoch from"
-                " min(until) - clock_timestamp()), 0), accepted,"
+            for name, pool, parcels, left, per_minute, accepted, age in self._database.rows(
+                "select name, pool, coalesce(array_agg(id order by id) filter"
+                " (where id is not null), '{}'), extract(epoch from min(until)"
+                " - clock_timestamp()), per_minute, accepted,"
                 " extract(epoch from clock_timestamp() - began)"
                 " from senders left join parcels on owner = name and until > clock_timestamp()"
                 " where seen > clock_timestamp() - make_interval(secs => ?)"
-                " group by name, pool, accepted, began order by name",
-                self._database.place.lease_seconds,
+                " group by senders.name order by name",
+                lease,
             )
         ]
 
     def be_seen(self) -> None:
-        """Note that this process is at work, and how much it has done."""
+        """Note that this process is at work, how much it has done, and how fast."""
+        now, accepted = time.monotonic(), self._ended["accepted"]
+        before, then = self._seen_with or (accepted, now)
+        if now - then >= 1 or not self._seen_with:
+            self._per_minute = 60 * (accepted - before) / max(1.0, now - then)
+            self._seen_with = (accepted, now)
         self._database.rows(
-            "insert into senders (name, pool, began, seen, accepted)"
-            " values (?, ?, clock_timestamp(), clock_timestamp(), ?)"
+            "insert into senders (name, pool, began, seen, accepted, per_minute)"
+            " values (?, ?, clock_timestamp(), clock_timestamp(), ?, ?)"
             " on conflict (name) do update set seen = excluded.seen, accepted = excluded.accepted,"
-            " pool = excluded.pool returning 1",
+            " per_minute = excluded.per_minute, pool = excluded.pool returning 1",
             self.name,
             self._database.place.pool,
-            self._ended["accepted"],
+            accepted,
+            self._per_minute,
+        )
+
+    def leave(self) -> None:
+        """Be no sender any more, after an end in order; who was killed is forgotten by and by."""
+        if self._seen_with:
+            self._database.rows("delete from senders where name = ? returning 1", self.name)
+
+    def by_pool(self) -> dict[str, int]:
+        """Count what is outstanding by the pool of who has leased it, under "" what nobody has."""
+        return dict(
+            self._database.rows(
+                "select coalesce(pool, ''), cast(sum(number) as bigint) from"
+                " (select parcel, count(*) as number"
+                " from outstanding group by parcel) as found join parcels on parcels.id = parcel"
+                " left join senders on name = owner and until > clock_timestamp()"
+                " where not held group by 1"
+            )
         )
 
     def expected(self) -> int:

@@ -1,4 +1,4 @@
-"""What one at a time has: the daily job, by a lease, and each moment of a mail server, by a row."""
+"""What one at a time has: job and inbox, by leases, and a mail server's time, by a row."""
 
 import os
 import socket
@@ -16,40 +16,52 @@ from newsletter.state.postgres.database import Database
 def only_run(database: Database) -> Iterator[None]:
     """Keep other runs out for as long as the context lasts; raise LockedError where one is there.
 
-    The lease of a run that was killed ends by itself. What this run commits, it commits under the
-    lease: where it was too slow to renew it, and another began, nothing more is written.
+    What this run commits, it commits under its lease: where it was too slow to renew it, and
+    another began, nothing more is written.
     """
+    with only_one(database, "job") as token:
+        database.leading = token
+        try:
+            yield
+        finally:
+            database.leading = None
+
+
+@contextmanager
+def only_one(database: Database, name: str) -> Iterator[int]:
+    """Hold the lease of a name, which ends by itself after a kill; raise LockedError."""
     me = f"process {os.getpid()} on {socket.gethostname()}"
     with database.transaction() as db:
         taken = db.execute(
             "insert into leases (name, owner, token, until)"
-            " values ('job', ?, nextval('token'), clock_timestamp() + make_interval(secs => ?))"
+            " values (?, ?, nextval('token'), clock_timestamp() + make_interval(secs => ?))"
             " on conflict (name) do update set owner = excluded.owner, token = excluded.token,"
             " until = excluded.until where leases.until < clock_timestamp() returning token",
-            (me, database.place.lease_seconds),
+            (name, me, database.place.lease_seconds),
         ).fetchone()
     if taken is None:
-        raise LockedError(database.path, holder(database) or "it has just ended")
-    database.leading = taken[0]
+        raise LockedError(database.path, holder(database, name) or "it has just ended")
+    token = int(taken[0])
     ended = Event()
-    renewing = Thread(target=_renew_on, args=(database, ended), name="job lease", daemon=True)
+    renewing = Thread(
+        target=_renew_on, args=(database, name, token, ended), name=f"{name} lease", daemon=True
+    )
     renewing.start()
     try:
-        yield
+        yield token
     finally:
         ended.set()
         renewing.join()
         with suppress(StateError):
             database.rows(
-                "delete from leases where name = 'job' and token = ? returning 1", database.leading
+                "delete from leases where name = ? and token = ? returning 1", name, token
             )
-        database.leading = None
 
 
-def holder(database: Database) -> str:
-    """Return who has the lease on the daily job, empty where nobody has."""
+def holder(database: Database, name: str = "job") -> str:
+    """Return who has the lease of a name, empty where nobody has."""
     found = database.rows(
-        "select owner from leases where name = 'job' and until > clock_timestamp()"
+        "select owner from leases where name = ? and until > clock_timestamp()", name
     )
     return str(found[0][0]) if found else ""
 
@@ -97,7 +109,7 @@ _REST = """
 """
 
 
-def _renew_on(database: Database, ended: Event) -> None:
+def _renew_on(database: Database, name: str, token: int, ended: Event) -> None:
     while not ended.wait(database.place.lease_seconds / 3):
         with suppress(StateError):
-            database.asked(database.lead, patience=0)
+            database.asked(lambda db: database.renew(db, name, token), patience=0)

@@ -30,6 +30,7 @@ from newsletter.state.postgres.database import Asked, Database
 RETRY_SECONDS = 300.0  # until what a server deferred is due again for those who follow
 PAUSE_SECONDS = 5.0  # until the rest is: it failed here, or nobody knows
 
+SEEN_SECONDS = 5.0  # between two times that a sender says how far it is
 _GRACE = 10.0  # seconds that a stopped sender waits for the database to take its outcomes
 
 
@@ -260,8 +261,8 @@ class Parcels:
             self._parcels.pop(each, None)
 
     def _renew_on(self) -> None:
-        """Renew the leases while they are worked on, for as long as they are ours."""
-        while not self._ended.wait(self._lease / 3):
+        """Be seen, and renew the leases while they are worked on, for as long as they are ours."""
+        while not self._ended.wait(min(self._lease / 3, SEEN_SECONDS)):
             with suppress(StateError):
                 self._seen()
                 if not self._parcels:

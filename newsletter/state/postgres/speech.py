@@ -7,7 +7,7 @@ from typing import LiteralString
 
 _NAMES = (
     "about|alerts|announced|bounces|deliveries|digests|ended|held|issues|keywords|lacking|leases"
-    "|looked_up|mailed|mails_read|outstanding|papers|parcels|past|rates|readers|runs|senders"
+    "|looked_up|mailed|mails_read|orders|outstanding|papers|parcels|past|rates|readers|runs|senders"
     "|suppressions|totals"
 )
 _TABLE = re.compile(rf"\b(from|join|into|update|table|copy)\s+({_NAMES})\b")

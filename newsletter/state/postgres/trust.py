@@ -6,7 +6,7 @@ import psycopg
 from psycopg import errors, sql
 
 from newsletter.errors import CONFIG, IO, TEMPORARY, StateError
-from newsletter.state.engines import Place
+from newsletter.state.engines import Place, Standbys
 from newsletter.state.postgres.speech import schema_of, script
 
 MIGRATIONS = ("1.sql",)
@@ -50,6 +50,20 @@ def doubts(connection: _Connection, place: Place) -> list[str]:
             )
         ]
     return []
+
+
+def standbys(connection: _Connection) -> Standbys:
+    """Return what follows the server; how far behind is shown to roles that may monitor it."""
+    ((count, behind, seconds),) = connection.execute(
+        "select count(*), max(pg_wal_lsn_diff(pg_current_wal_lsn(),"
+        " coalesce(replay_lsn, flush_lsn))), extract(epoch from max(replay_lag))"
+        " from pg_stat_replication"
+    ).fetchall()
+    return Standbys(
+        count=count,
+        bytes=None if behind is None else int(behind),
+        seconds=None if seconds is None else float(seconds),
+    )
 
 
 def made_ready(

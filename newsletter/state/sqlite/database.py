@@ -132,6 +132,10 @@ class Database:
             if sync:
                 self._synced_at = time.monotonic()
 
+    def standbys(self) -> None:
+        """Return that nothing follows a file."""
+        return
+
     def sync(self) -> None:
         """Wait until no power cut can undo what was committed, lazily too."""
         with self.guarded() as db:

@@ -180,6 +180,10 @@ class Deliveries(Account):
         """Return nobody: a run alone delivers, and no other is there to be seen."""
         return []
 
+    def by_pool(self) -> dict[str, int]:
+        """Count what is outstanding: nobody leases anything here."""
+        return {"": sum(number for *_rest, number in self.waiting())}
+
     def expected(self) -> int:
         """Return how many deliveries there are to work on."""
         return self.tally().outstanding
