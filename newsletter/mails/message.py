@@ -34,7 +34,10 @@ _MARK = "TOKEN" * 8  # in the place of a token, in what is made once
 # Outlook and some browsers cut links of more than 2,000 characters.
 _LONGEST_BODY = 1_700
 
+_PIECES = 4096  # that are kept to be used again
 _LONG = 3_000  # characters: the head of the HTML, with its style sheet
+
+_DOT = re.compile(rb"^\.[^\r]*", re.MULTILINE)
 
 _ATOM = r'[^\s"(),.:;<>@\[\\\]]+'  # RFC 5322 3.2.3; any script: RFC 6532
 _ADDRESS = re.compile(rf"{_ATOM}(\.{_ATOM})*@([a-z0-9-]+\.)*[a-z0-9-]+")
@@ -97,6 +100,7 @@ class Composer:
                 self._shared(delivery, rendered.subject),
                 *self._body(delivery, rendered, token),
             ),
+            dotless=True,
         )
 
     def _personal(self, recipient: str, message: str, token: str) -> bytes:
@@ -268,16 +272,49 @@ def _joined(pieces: tuple[str, ...], slots: Sequence[bytes]) -> list[bytes]:
 # Deliveries come sorted by edition, so that few are at work at a time.
 @lru_cache(maxsize=16)
 def _encoded(pieces: tuple[str, ...]) -> tuple[tuple[bytes, ...], tuple[tuple[int, int], ...]]:
-    """Return the pieces in quoted-printable, whole lines each, and where which slot is."""
-    parts = tuple(chain.from_iterable(map(_cut, pieces)))
+    """Return the pieces in quoted-printable, whole lines each, and where which slot is.
+
+    What has no slot is one part as far as the last piece, where the links are.
+    """
+    slotted = pieces[-1:]
+    try:
+        front = b"".join(map(_READY.__getitem__, pieces[:-1]))
+        parts = (*([front] if front else ()), *chain.from_iterable(map(_cut, slotted)))
+    except KeyError:  # a template of somebody's own has a slot elsewhere
+        parts = tuple(chain.from_iterable(map(_cut, pieces)))
+        slotted = pieces
     if b"" not in parts:
         return parts, ()
-    slots = iter(chain.from_iterable(_SLOT.findall(piece) for piece in pieces if "\x02" in piece))
+    slots = iter(chain.from_iterable(_SLOT.findall(piece) for piece in slotted if "\x02" in piece))
     return parts, tuple((n, _SLOTS.index(next(slots))) for n, part in enumerate(parts) if not part)
 
 
-# The cards of a day, each of some 3 KB, and what stands between them.
-@lru_cache(maxsize=4096)
+class _Ready(dict[str, bytes]):
+    """Pieces without a slot in quoted-printable; what nobody needs any more is dropped.
+
+    The cards of a day are in it, each of some 3 KB, what stands between them, and what is said to
+    one reader alone.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._former: dict[str, bytes] = {}
+
+    def __missing__(self, piece: str) -> bytes:
+        if "\x02" in piece:
+            raise KeyError(piece)
+        if len(self) >= _PIECES:
+            self._former = dict(self)
+            self.clear()
+        found = self._former.get(piece)
+        self[piece] = found = _by_line(piece) if found is None else found
+        return found
+
+
+_READY = _Ready()
+
+
+@lru_cache(maxsize=1024)
 def _cut(piece: str) -> tuple[bytes, ...]:
     """Return a piece in quoted-printable; nothing stands in the place of a slot."""
     if "\x02" not in piece:
@@ -308,10 +345,24 @@ def _around(link: str) -> list[bytes]:
 
 
 def _quoted(text: str) -> bytes:
-    """Return the text in quoted-printable, in whole lines: a soft break ends what is no line."""
+    """Return the text in quoted-printable, in whole lines: a soft break ends what is no line.
+
+    No line begins with a dot, which SMTP would double (RFC 5321 4.5.2).
+    """
     encoded = b2a_qp(text.encode()).replace(b"\n", b"\r\n")
-    if not text or text.endswith("\n"):
-        return encoded
-    if len(encoded) - (encoded.rfind(b"\n") + 1) == 76:  # no room for another "="
-        encoded = encoded[:-1] + b"=\r\n" + encoded[-1:]
-    return encoded + b"=\r\n"
+    if text and not text.endswith("\n"):
+        if len(encoded) - (encoded.rfind(b"\n") + 1) == 76:  # no room for another "="
+            encoded = encoded[:-1] + b"=\r\n" + encoded[-1:]
+        encoded += b"=\r\n"
+    return _DOT.sub(_without_dot, encoded) if b"\n." in encoded or encoded[:1] == b"." else encoded
+
+
+def _without_dot(found: re.Match[bytes]) -> bytes:
+    """Return a line that began with dots, as several where it is too long for more characters."""
+    line, before = found[0], b""
+    while line.startswith(b"."):
+        line = line[1:]
+        before += b"=2E" if len(line) <= 73 else b"=2E=\r\n"
+        if len(line) <= 73:
+            break
+    return before + line

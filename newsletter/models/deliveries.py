@@ -86,13 +86,14 @@ class Outgoing:
 
     No part begins or ends inside a line, and parts shared by many messages are the same object in
     all of them. `smallest` makes the message again for a server that takes no more; it returns None
-    where there is nothing to leave out.
+    where there is nothing to leave out. Of a `dotless` message no line begins with a dot.
     """
 
     delivery: int
     envelope: Envelope
     message: tuple[bytes, ...]
     smallest: Callable[[], "Outgoing | None"] = field(default=lambda: None, compare=False)
+    dotless: bool = False
 
     @property
     def size(self) -> int:

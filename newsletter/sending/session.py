@@ -415,7 +415,8 @@ def _international(outgoing: Outgoing) -> bool:
 
 def _text(outgoing: Outgoing) -> bytes:
     """Return the message as it goes over the wire, final dot included (RFC 5321 4.5.2)."""
-    return b"".join((*map(_dot_stuffed, outgoing.message), b".\r\n"))
+    parts = outgoing.message
+    return b"".join((*(parts if outgoing.dotless else map(_dot_stuffed, parts)), b".\r\n"))
 
 
 # Parts that messages share are the same object, whose hash is kept: finding them costs nothing.

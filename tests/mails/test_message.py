@@ -338,11 +338,7 @@ def test_what_messages_share_is_the_same_object_in_all_of_them(renderer: Rendere
         composer.outgoing(delivery(address), rendered).message
         for address in ("ada@example.net", "bob@example.net")
     )
-    other = composer.outgoing(
-        delivery(), renderer.render(edition(news("graph", papers[2:]), news("rare")))
-    ).message
     assert [one is two for one, two in zip(ada, bob, strict=True)].count(False) == 5
-    assert len({id(part) for part in ada} & {id(part) for part in other}) >= 7
 
 
 def test_a_token_is_never_broken_so_that_it_can_be_searched_for(mails: dict[str, bytes]) -> None:
@@ -365,7 +361,8 @@ def test_a_link_is_escaped_in_html_only(renderer: Renderer) -> None:
 @given(
     st.lists(
         st.text(alphabet="a=é. \tF\nrom-" + UNSUBSCRIBE, max_size=200)
-        | st.integers(70, 80).map(lambda width: "x" * width),
+        | st.integers(70, 80).map(lambda width: "x" * width)
+        | st.integers(1, 160).map(lambda width: "." * width),
         max_size=5,
     )
 )
@@ -376,7 +373,7 @@ def test_any_pieces_survive_their_encoding(pieces: list[str]) -> None:
     )
     body = mail.partition(b"\r\n\r\n")[2]
     assert a2b_qp(body).decode().replace("\r\n", "\n") == filled(text, LINK)
-    assert all(len(line) <= 76 for line in body.split(b"\r\n"))
+    assert all(len(line) <= 76 and line[:1] != b"." for line in body.split(b"\r\n"))
 
 
 @pytest.mark.slow
