@@ -1,15 +1,18 @@
 """Feeds of what was announced: Atom (RFC 4287), JSON Feed 1.1, and a list of them in OPML. Pure.
 
 An entry is a version of a paper; its id is made of the newsletter's and the paper's, and never
-changes. Of the archive it alone knows feedgenerator.
+changes. It bears the seal of what it was made of, by which the next feed takes it over as it
+stands: of hundreds of entries a day adds a few. Of the archive it alone knows feedgenerator.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from hashlib import sha256
 from html import escape
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import NAMESPACE_URL, uuid5
 from xml.etree import ElementTree as ET
 
@@ -22,20 +25,27 @@ from newsletter.prose import plain, prose
 from newsletter.sources.arxiv.identity import version_url
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class News:
+class News(NamedTuple):
     """A version of a paper as news: when it was announced, and for which keywords."""
 
-    paper: Paper
+    paper: str
+    version: int
     announced: datetime
     keywords: tuple[str, ...]
+
+
+class Entry(NamedTuple):
+    """An entry as the two kinds of feed have it."""
+
+    atom: str
+    json: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feed:
     """What a feed says. `name` is of its files; `page` is the page it belongs to.
 
-    `base_url` is empty where it is not known where the archive is served. `news` has the newest
+    `base_url` is empty where it is not known where the archive is served. `entries` has the newest
     first; `updated` is when it was last added to.
     """
 
@@ -46,7 +56,7 @@ class Feed:
     base_url: str
     subtitle: str
     updated: datetime
-    news: Sequence[News]
+    entries: Sequence[Entry]
 
     def url(self, name: str) -> str:
         """Return the address of a file of the archive, as a feed may have it."""
@@ -68,6 +78,55 @@ def subtitle(unanswered: Mapping[str, date]) -> str:
     return f"Not known yet: what was announced since {since} for {names}. It will be made up for."
 
 
+def seal(news: News, pages: str) -> str:
+    """Return a text that changes when the entry would; `pages` does when all would."""
+    return sha256(f"{pages} {news}".encode()).hexdigest()[:16]
+
+
+def sealed(atom: str, json: str) -> dict[str, Entry]:
+    """Return the entries that stand in both kinds of a feed, by their seals."""
+    items = {seal: item for item, seal in _ITEM.findall(json)}
+    return {
+        seal: Entry(entry, items[seal])
+        for entry, seal in _entries(atom)
+        if seal in items and "\0" not in entry  # what a power cut may leave
+    }
+
+
+def entries(newsletter: str, made_of: Iterable[tuple[str, News, Paper]]) -> dict[str, Entry]:
+    """Return the entries of some news, each given with its seal, by their seals."""
+    made, items = _Atom(title="", link="", description="", updated=datetime.min), {}
+    for mark, news, paper in made_of:
+        name = _urn(newsletter, f"{paper.id}v{paper.version}")
+        title = prose(paper.title) or plain(paper.local_id)
+        abstract = prose(paper.abstract)
+        authors = [prose(each) for each in paper.authors]
+        keywords = [plain(each) for each in news.keywords]
+        made.add_item(
+            title=title,
+            link=version_url(paper),
+            description=None,
+            unique_id=name,
+            pubdate=news.announced,
+            content=escape(abstract),
+            categories=keywords,
+            authors=authors,
+            seal=mark,
+        )
+        item = {
+            "id": name,
+            "url": version_url(paper),
+            "title": title,
+            "content_text": abstract,
+            "date_published": iso(news.announced),
+            "authors": [{"name": each} for each in authors],
+            "tags": keywords,
+            "_seal": {"made_of": mark},
+        }
+        items[mark] = json.dumps(item, ensure_ascii=False)
+    return {mark: Entry(entry, items[mark]) for entry, mark in _entries(made.text())}
+
+
 def atom(feed: Feed) -> str:
     """Return the feed as Atom."""
     made = _Atom(
@@ -80,22 +139,11 @@ def atom(feed: Feed) -> str:
         language="en",
         updated=feed.updated,
     )
-    for each in feed.news:
-        made.add_item(
-            title=_title(each.paper),
-            link=version_url(each.paper),
-            description=None,
-            unique_id=_entry_id(feed, each),
-            pubdate=each.announced,
-            content=escape(prose(each.paper.abstract)),
-            categories=[plain(name) for name in each.keywords],
-            authors=[prose(author) for author in each.paper.authors],
-        )
-    return str(made.writeString("utf-8")) + "\n"
+    return "".join([made.text(), *(each.atom for each in feed.entries), f"{_END}\n"])
 
 
 def json_feed(feed: Feed) -> str:
-    """Return the feed as JSON Feed 1.1."""
+    """Return the feed as JSON Feed 1.1, an item a line."""
     addresses = {
         "home_page_url": feed.url(feed.page),
         "feed_url": feed.url(f"feeds/{feed.name}.json"),
@@ -108,9 +156,10 @@ def json_feed(feed: Feed) -> str:
         "language": "en",
         "authors": [{"name": feed.title}],
         "_generator": {"name": MARK},
-        "items": [_item(feed, each) for each in feed.news],
     }
-    return json.dumps(made, ensure_ascii=False) + "\n"
+    head = json.dumps(made, ensure_ascii=False).removesuffix("}")
+    items = ",\n".join(each.json for each in feed.entries)
+    return f'{head}, "items": [\n{items}\n]}}\n'
 
 
 def opml(title: str, feeds: Mapping[str, str], *, base_url: str) -> str:
@@ -139,32 +188,30 @@ class _Atom(Atom1Feed):  # type: ignore[misc]  # it has no types
         handler.addQuickElement("generator", MARK)
 
     def add_item_elements(self, handler: Any, item: dict[str, Any]) -> None:  # noqa: ANN401
-        """Name each author."""
+        """Seal the entry, and name each author."""
+        handler.ignorableWhitespace(f"<!-- {item['seal']} -->")  # it writes what it is given
         super().add_item_elements(handler, item)
         for name in item["authors"]:
             handler.startElement("author", {})
             handler.addQuickElement("name", name)
             handler.endElement("author")
 
-
-def _item(feed: Feed, news: News) -> dict[str, object]:
-    return {
-        "id": _entry_id(feed, news),
-        "url": version_url(news.paper),
-        "title": _title(news.paper),
-        "content_text": prose(news.paper.abstract),
-        "date_published": iso(news.announced),
-        "authors": [{"name": prose(author)} for author in news.paper.authors],
-        "tags": [plain(name) for name in news.keywords],
-    }
+    def text(self) -> str:
+        """Return the feed without its end, so that entries can follow."""
+        return str(self.writeString("utf-8")).removesuffix(_END)
 
 
-def _title(paper: Paper) -> str:
-    return prose(paper.title) or plain(paper.local_id)
+# In both, texts are escaped: none looks like the end of its entry.
+_ENTRY = re.compile(r"<entry><!-- (\w{16}) -->")
+_ITEM = re.compile(r'^(\{[^\0\n]*"_seal": \{"made_of": "(\w{16})"\}\}),?$', re.MULTILINE)
+_END = "</feed>"
 
 
-def _entry_id(feed: Feed, news: News) -> str:
-    return _urn(feed.newsletter, f"{news.paper.id}v{news.paper.version}")
+def _entries(atom: str) -> Iterator[tuple[str, str]]:
+    """Yield each whole entry of a feed, and its seal."""
+    for part in atom.removesuffix("\n").removesuffix(_END).split("</entry>")[:-1]:
+        if found := _ENTRY.search(part):
+            yield f"{part[found.start() :]}</entry>", found[1]
 
 
 def _urn(newsletter: str, name: str) -> str:

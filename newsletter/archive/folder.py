@@ -82,6 +82,13 @@ class Folder:
         """Note what the folder is up to date with."""
         self.put(_RECORD, json.dumps({"written by": MARK} | asdict(record)) + "\n")
 
+    def text(self, name: str) -> str:
+        """Return what a file says as it is, empty where it cannot be read as a text."""
+        try:
+            return (self.path / name).read_text("utf-8")
+        except (OSError, ValueError):
+            return ""
+
     def put(self, name: str, text: str) -> None:
         """Write a file unless it says so already; somebody else's is left alone, and named."""
         assert MARK in text, name  # noqa: S101 - else we would take it for somebody else's

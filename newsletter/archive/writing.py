@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from hashlib import sha256
+from itertools import starmap
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -202,7 +203,7 @@ class _Writer:
             self._write_keyword(name)
         years = _beyond(record.years, before.years if before else {})
         parts = self._write_search(years, before.parts if before else {})
-        self._write_feeds(changed)
+        self._write_feeds(changed, anew=before is None)
         if changed:
             self._write_daily_papers()
         self._write_index()
@@ -278,36 +279,51 @@ class _Writer:
         )
         return found
 
-    def _write_feeds(self, changed: Sequence[str]) -> None:
+    def _write_feeds(self, changed: Sequence[str], *, anew: bool) -> None:
+        """Write the feeds of what changed, with the entries that stand there unless `anew`."""
+        of_all: dict[str, feeds.Entry] = {}
         for name in [None, *changed]:
-            made = self._feed(name)
-            self._target.put(f"feeds/{made.name}.atom", feeds.atom(made))
-            self._target.put(f"feeds/{made.name}.json", feeds.json_feed(made))
+            files = [f"feeds/{_feed_name(name)}.{kind}" for kind in ("atom", "json")]
+            known = {} if anew else feeds.sealed(*map(self._target.text, files))
+            made, entries = self._feed(name, of_all | known)
+            of_all = of_all or entries
+            for file, text in zip(files, (feeds.atom(made), feeds.json_feed(made)), strict=True):
+                self._target.put(file, text)
         listed = {_feed_name(name): self._feed_title(name) for name in [None, *self._names]}
         opml = feeds.opml(self._imprint.title, listed, base_url=self._imprint.base_url)
         self._target.put("feeds.opml", opml)
 
-    def _feed(self, keyword: str | None) -> feeds.Feed:
-        """Return the feed of a keyword, or of all."""
-        news = [
-            feeds.News(paper=paper, announced=moment, keywords=names)
-            for paper, moment, names in self._shelf.recent(
-                keyword=keyword, days=_FEED_DAYS, limit=_FEED_ENTRIES
-            )
-        ]
-        updated = news[0].announced if news else self._shelf.began() or _ARXIV_BEGAN
+    def _feed(
+        self, keyword: str | None, known: Mapping[str, feeds.Entry]
+    ) -> tuple[feeds.Feed, dict[str, feeds.Entry]]:
+        """Return the feed of a keyword, or of all, and its entries by their seals."""
+        pages = f"{_pages(self._imprint)} {self._imprint.id}"
+        recent = starmap(
+            feeds.News,
+            self._shelf.recent(keyword=keyword, days=_FEED_DAYS, limit=_FEED_ENTRIES),
+        )
+        news = {feeds.seal(each, pages): each for each in recent}
+        fresh = [seal for seal in news if seal not in known]
+        papers = self._shelf.shown((news[seal].paper, news[seal].version) for seal in fresh)
+        made = feeds.entries(
+            self._imprint.id,
+            ((seal, news[seal], paper) for seal, (paper, _) in zip(fresh, papers, strict=True)),
+        )
+        entries = {seal: made.get(seal) or known[seal] for seal in news}
         unknown = {name: day for name, day in self._unanswered.items() if keyword in {None, name}}
+        updated = max((each.announced for each in news.values()), default=None)
         file = _feed_name(keyword)
-        return feeds.Feed(
+        feed = feeds.Feed(
             newsletter=self._imprint.id,
             name=file,
             title=self._feed_title(keyword),
             page=f"keywords/{file}.html" if keyword else "index.html",
             base_url=self._imprint.base_url,
             subtitle=feeds.subtitle(unknown),
-            updated=updated,
-            news=news,
+            updated=updated or self._shelf.began() or _ARXIV_BEGAN,
+            entries=tuple(entries.values()),
         )
+        return feed, entries
 
     def _feed_title(self, keyword: str | None) -> str:
         title = plain(self._imprint.title)

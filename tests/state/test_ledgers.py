@@ -339,7 +339,7 @@ def test_the_book_of_papers(state: State) -> None:
     papers.complete(["arxiv:2611.00001"], [])
     assert len(shelf.newest("mri", 2)) == 2
     recent = shelf.recent(days=9, limit=9)
-    assert [(each.id, names) for each, _, names in recent] == [
+    assert [(each, names) for each, _, _, names in recent] == [
         ("arxiv:2611.00001", ("mri",)),
         ("arxiv:2611.00002", ("mri",)),
     ]

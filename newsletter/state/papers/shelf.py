@@ -51,11 +51,11 @@ class Shelf:
 
     def recent(
         self, *, days: int, limit: int, keyword: str | None = None
-    ) -> list[tuple[Paper, datetime, tuple[str, ...]]]:
-        """Return what was announced for a keyword, or for any, when, and for which keywords.
+    ) -> list[tuple[str, int, datetime, tuple[str, ...]]]:
+        """Return what was announced for a keyword, or for any: id, version, when, and for which.
 
         Each version of a paper once, as first announced, newest first; of the last `days` before
-        the newest of them. The keywords are those that had it by then: later ones change nothing.
+        the newest of them; `shown` has its text, which never changes. The keywords are those that had it by then: later ones change nothing.
         """
         ((newest,),) = self._database.rows(
             "select max(opened) from issues where cast(? as text) is null or number ="
@@ -69,7 +69,7 @@ class Shelf:
             "with lately as (select min(number) as first from issues where opened >= ?),"
             " candidates as (select distinct paper, version from announced, lately"
             " where issue >= first and keyword = coalesce(?, keyword))"
-            " select data, opened, (select json_group_array(keyword) from announced"
+            " select id, papers.version, opened, (select json_group_array(keyword) from announced"
             " where keyword in (select name from keywords) and paper = id"
             " and announced.version = papers.version and issue <= first_issue)"
             " from (select paper, version, min(issue) as first_issue, min(position) as place"
@@ -86,8 +86,8 @@ class Shelf:
             limit,
         )
         return [
-            (paper_from(data), moment_of(opened), tuple(sorted(json.loads(names))))
-            for data, opened, names in rows
+            (paper, version, moment_of(opened), tuple(sorted(json.loads(names))))
+            for paper, version, opened, names in rows
         ]
 
     def years(self) -> dict[str, str]:
