@@ -11,7 +11,8 @@ _MAX_FORMULA = 500  # lexemes: dollars further apart than that have prose betwee
 _SMALL = 3  # characters: `$ N $` is a formula though blanks stand inside its dollars
 _MAX_BRACKETS = 50  # lexemes between `[` and `]`
 
-_SIGN_OF_TEX = re.compile(r"[\\$~]|[_^]\{|--|``|\'\'|[\w)\]}]\^|\{[^\s{}]\}|\w\{\}")
+# Each sign by its first character, so that a text without any is passed over at once.
+_SIGN_OF_TEX = re.compile(r"[\\$~]|[_^]\{|--|``|\'\'|\^(?<=[\w)\]}]\^)|\{[^\s{}]\}|\{\}(?<=\w\{\})")
 _LEXEME = re.compile(
     r"https?://(?:[^\s{}\\$<>]|\\[_%#&~])+"
     r"|\\[A-Za-z]+"

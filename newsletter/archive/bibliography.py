@@ -125,6 +125,7 @@ def _parted(name: str) -> tuple[str, str]:
 
 
 _FORMULA = re.compile(r"(?<!\\)(\$[^$]*(?<!\\)\$)")
+_MEANS_SOMETHING = re.compile(r"[\\{}$^&%#_]")
 _RESERVED = re.compile(r"(?<!\\)[&%#_]")
 _SPELT = {
     "\\": r"\textbackslash{}",
@@ -137,6 +138,8 @@ _SPELT = {
 def _tex(text: str) -> str:
     """Return a text of arXiv's in TeX that compiles: its own, or what it says in plain letters."""
     text = plain(text)
+    if not _MEANS_SOMETHING.search(text):
+        return text
     outside = _FORMULA.sub("", text)
     if _balanced(text) and "$" not in outside.replace(r"\$", "") and "^" not in outside:
         parts = _FORMULA.split(text)

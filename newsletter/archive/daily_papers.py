@@ -94,7 +94,7 @@ def _markdown_row(row: Row) -> str:
 
 
 # A `_` between letters and an `&` that begins no entity mean themselves.
-_SPECIAL = re.compile(r"[\\`*\[\]|~#<>$]|(?<!\w)_|_(?!\w)|&(?=#?\w+;)")
+_SPECIAL = re.compile(r"[\\`*\[\]|~#<>$]|_(?:(?!\w)|(?<!\w_))|&(?=#?\w+;)")
 _AS_ENTITY = frozenset("<>$&")
 
 

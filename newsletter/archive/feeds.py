@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from hashlib import sha256
 from html import escape
 from typing import Any, NamedTuple
@@ -84,18 +84,21 @@ def seal(news: News, pages: str) -> str:
 
 
 def sealed(atom: str, json: str) -> dict[str, Entry]:
-    """Return the entries that stand in both kinds of a feed, by their seals."""
-    items = {seal: item for item, seal in _ITEM.findall(json)}
+    """Return the entries that stand whole in both kinds of a feed, by their seals."""
+    items = {seal: item for item, seal in _items(json)}
     return {
         seal: Entry(entry, items[seal])
         for entry, seal in _entries(atom)
-        if seal in items and "\0" not in entry  # what a power cut may leave
+        if seal in items and "\0" not in entry + items[seal]  # which a power cut may leave
     }
 
 
 def entries(newsletter: str, made_of: Iterable[tuple[str, News, Paper]]) -> dict[str, Entry]:
     """Return the entries of some news, each given with its seal, by their seals."""
-    made, items = _Atom(title="", link="", description="", updated=datetime.min), {}
+    made, items = (
+        _Atom(title="", link="", description="", updated=datetime.min.replace(tzinfo=UTC)),
+        {},
+    )
     for mark, news, paper in made_of:
         name = _urn(newsletter, f"{paper.id}v{paper.version}")
         title = prose(paper.title) or plain(paper.local_id)
@@ -203,15 +206,24 @@ class _Atom(Atom1Feed):  # type: ignore[misc]  # it has no types
 
 # In both, texts are escaped: none looks like the end of its entry.
 _ENTRY = re.compile(r"<entry><!-- (\w{16}) -->")
-_ITEM = re.compile(r'^(\{[^\0\n]*"_seal": \{"made_of": "(\w{16})"\}\}),?$', re.MULTILINE)
 _END = "</feed>"
 
 
 def _entries(atom: str) -> Iterator[tuple[str, str]]:
     """Yield each whole entry of a feed, and its seal."""
-    for part in atom.removesuffix("\n").removesuffix(_END).split("</entry>")[:-1]:
+    for part in atom.split("</entry>")[:-1]:
         if found := _ENTRY.search(part):
             yield f"{part[found.start() :]}</entry>", found[1]
+
+
+_ITEM = re.compile(r'"_seal": \{"made_of": "(\w{16})"\}\}\Z')
+
+
+def _items(json: str) -> Iterator[tuple[str, str]]:
+    for line in json.split("\n"):
+        item = line.removesuffix(",")
+        if item.startswith('{"id": ') and (found := _ITEM.search(item, len(item) - 50)):
+            yield item, found[1]
 
 
 def _urn(newsletter: str, name: str) -> str:

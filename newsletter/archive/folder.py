@@ -54,6 +54,7 @@ class Folder:
         self.written: list[str] = []
         self._drafts = path / _DRAFTS
         self._numbers = count()
+        self._settled = 0  # how many of those written
 
     def __enter__(self) -> Self:
         self.path.mkdir(parents=True, exist_ok=True)
@@ -125,13 +126,14 @@ class Folder:
 
     def settle(self) -> None:
         """Make what was put survive a power cut."""
-        if len(self.written) > _MANY:
+        names, self._settled = self.written[self._settled :], len(self.written)
+        if len(names) > _MANY:
             os.sync()
             return
-        for name in self.written:
+        for name in names:
             with (self.path / name).open("rb") as file:
                 os.fsync(file.fileno())
-        for folder in {(self.path / name).parent for name in self.written}:
+        for folder in {(self.path / name).parent for name in names}:
             sync_folder(folder)
 
     def _clear(self) -> None:

@@ -10,8 +10,9 @@ import re
 import unicodedata
 import zlib
 from base64 import b85encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from os.path import commonprefix
 
 from newsletter.archive.folder import MARK
 from newsletter.archive.pages import shipped
@@ -23,6 +24,7 @@ SIZE = 1000  # papers in a part
 PIECE = 100  # papers in a part of those that do not fill one yet: the last is written anew
 
 _COMMON = 20
+_SHARED = 25  # letters, so that their number is a letter
 _ACCENTS = re.compile("[\u0300-\u036f]")
 _WORD = re.compile(r"[^\W_]+")
 
@@ -68,7 +70,7 @@ def part(known: Sequence[tuple[Paper, int | None]]) -> str:
         "authors": _packed("\n".join(", ".join(map(prose, e.authors)) for e in papers).encode()),
         "urls": _packed("\n".join(map(version_url, papers)).encode()),
         "issues": _packed("\n".join(str(issue or "") for _, issue in known).encode()),
-        "words": _packed("\n".join(postings).encode()),
+        "words": _packed("\n".join(_shortened(postings)).encode()),
         "postings": _packed(b"".join(map(_gaps, postings.values()))),
     }
     return f"/* {MARK} */ archivePart({json.dumps(made)});\n"
@@ -110,6 +112,19 @@ def _postings(abstracts: Sequence[str], titles: Sequence[str]) -> dict[str, list
         for word, papers in sorted(found.items())
         if len(papers) <= most and len(word) > 1
     }
+
+
+def _shortened(sorted_words: Iterable[str]) -> Iterator[str]:
+    """Yield each word without what it shares with the one before, after a letter: how much it is.
+
+    Words of a part are alike. Only ASCII is shared: elsewhere the browser counts otherwise.
+    """
+    before = ""
+    for word in sorted_words:
+        shared = commonprefix([before, word])[:_SHARED]  # noqa: RUF071 - these are no paths
+        kept = len(shared) if shared.isascii() else 0
+        yield f"{chr(ord('a') + kept)}{word[kept:]}"
+        before = word
 
 
 def _gaps(numbers: Iterable[int]) -> bytes:

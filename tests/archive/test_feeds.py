@@ -12,7 +12,7 @@ import feedparser
 import pytest
 from lxml import etree
 
-from newsletter.archive.folder import file_name
+from newsletter.archive.folder import MARK, file_name
 from tests.making.archives import Library
 from tests.making.editions import HOSTILE
 from tests.making.papers import DAY, NOW, paper
@@ -72,6 +72,38 @@ def test_an_outage_is_in_the_subtitle_until_it_was_made_up_for(tmp_path: Path) -
     library.room.told.down = ""
     library.day({"mri": (FIRST,)}, now=NOW + 3 * DAY)
     assert library.text("feeds/all.atom") == quiet
+
+
+def test_entries_are_taken_over_and_say_what_they_would_say_anew(tmp_path: Path) -> None:
+    library = Library(tmp_path)
+    hostile = ']]> </entry></feed> <entry><!-- 0123456789abcdef --> "}\n{"id": $x_1$'
+    papers = [FIRST, *(paper(f"2611.0001{at}", title=hostile, abstract=hostile) for at in range(5))]
+    for day in range(1, 7):
+        library.day({"mri": tuple(papers[:day])}, now=NOW + day * DAY)
+    assert len(feedparser.parse(library.text("feeds/all.atom")).entries) == 6
+    assert len(json.loads(library.text("feeds/all.json"))["items"]) == 6
+    assert library.write(rebuild=True) == []
+
+
+@pytest.mark.parametrize("kind", ["atom", "json"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: text[: len(text) // 2],
+        lambda text: text.replace("tags", "\0\0\0\0"),
+        lambda text: text.replace(MARK, f"{MARK} {FIRST.id}", 1) * 2,
+        lambda _text: "",
+    ],
+)
+def test_a_feed_that_was_damaged_is_whole_after_the_next_news(
+    tmp_path: Path, kind: str, damage: Callable[[str], str]
+) -> None:
+    library = Library(tmp_path)
+    library.day({"mri": (FIRST,)})
+    file = library.folder / f"feeds/all.{kind}"
+    file.write_text(damage(file.read_text("utf-8")), "utf-8")
+    library.day({"mri": (FIRST, paper("2611.00002"))}, now=NOW + DAY)
+    assert library.write(rebuild=True) == []
 
 
 def feed_names(library: Library) -> list[str]:

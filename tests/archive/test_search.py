@@ -62,7 +62,7 @@ def test_ten_thousand_papers_take_two_megabytes() -> None:
     papers = june_papers()
     parts = [papers[each] for each in search.shares("2025", 3000).values()]
     size = sum(len(search.part([(each, None) for each in part]).encode()) for part in parts)
-    assert size / sum(map(len, parts)) * 10_000 <= 2_000_000
+    assert size / sum(map(len, parts)) * 10_000 <= 1_950_000  # the goal is two millions
 
 
 @pytest.mark.browser
@@ -82,13 +82,16 @@ def test_an_author_and_a_word_of_an_abstract_are_found_and_nothing_is_taken_for_
     tmp_path: Path,
 ) -> None:
     library = Library(tmp_path)
-    first = paper("2611.00001", title="<img src=x onerror=alert(1)> | first", abstract="quokkas")
+    first = paper(
+        "2611.00001", title="<img src=x onerror=alert(1)> | first", abstract="quokkas quorum 𐌰𐌱 𐌰𐌲"
+    )
     second = paper("2611.00002", title="The second", authors=("Zoë Müller-Lüdenscheidt",))
     library.day({"mri": (first, second)})
-    asking = ["quokka", "Zoe Muller", "zebra"]
+    asking = ["quokka", "Zoe Muller", "zebra", "quorum", "𐌰𐌲"]
     seen = asked(f"file://{library.folder}/search.html", asking, tmp_path)
     assert seen["errors"] == []
-    assert [each["first"] for each in seen["answers"]] == [first.title, second.title, ""]
+    found = [each["first"] for each in seen["answers"]]
+    assert found == [first.title, second.title, "", first.title, first.title]
 
 
 def put_search(folder: Path, papers: Any) -> None:

@@ -63,7 +63,9 @@
     const issues = await lines(part.issues);
     const abstracts = titles.map(() => []);
     const next = numbers(new Uint8Array(await unpacked(part.postings)));
-    for (const word of (await lines(part.words)).filter(Boolean)) {
+    let word = '';
+    for (const line of (await lines(part.words)).filter(Boolean)) {
+      word = word.slice(0, line.charCodeAt(0) - 97) + line.slice(1);
       let paper = -1;
       for (let left = next(); left > 0; left -= 1) {
         paper += next() + 1;

@@ -55,7 +55,8 @@ class Shelf:
         """Return what was announced for a keyword, or for any: id, version, when, and for which.
 
         Each version of a paper once, as first announced, newest first; of the last `days` before
-        the newest of them; `shown` has its text, which never changes. The keywords are those that had it by then: later ones change nothing.
+        the newest of them. The keywords are those that had it by then: later ones change nothing.
+        `shown` has what it says, and that never changes.
         """
         ((newest,),) = self._database.rows(
             "select max(opened) from issues where cast(? as text) is null or number ="
