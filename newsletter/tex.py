@@ -402,16 +402,17 @@ def _closers(lexemes: Sequence[str]) -> dict[int, int]:
 
     What has no partner is not in it and stands for itself.
     """
+    paired = [(at, lexeme) for at, lexeme in enumerate(lexemes) if lexeme in _PAIRED]
     closer: dict[int, int] = {}
     opened: list[int] = []
-    for at, lexeme in enumerate(lexemes):
+    for at, lexeme in paired:
         if lexeme == "{":
             opened.append(at)
         elif lexeme == "}" and opened:
             closer[opened.pop()] = at
     ends = set(closer.values())
     formula: list[int | None] = [None]  # where a formula began, for each level of braces
-    for at, lexeme in enumerate(lexemes):
+    for at, lexeme in paired:
         start = formula[-1]
         if at in closer:
             formula.append(None)
@@ -625,6 +626,7 @@ def _script_characters() -> dict[str, dict[str, str]]:
 _MAX_AHEAD = 8  # lexemes
 
 _FORMULA = {"$": "$", "\\(": "\\)", "\\[": "\\]"}
+_PAIRED = frozenset({"{", "}", *_FORMULA, *_FORMULA.values()})
 _MATH_ONLY = re.compile(r"[\\^_{}=<>]")
 _TYPED_POWER = re.compile(r"[+\-−]?\d{1,4}(?!\d)|[^\W\d_]{1,2}(?!\w)|[*+]")
 _CARRIES_POWER = re.compile(r"[^\W_]\Z|[)\]}]\Z")
