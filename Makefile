@@ -13,11 +13,11 @@ demo: $(VENV)/.ready
 	@$(BIN)/newsletter demo demo
 
 test: $(VENV)/.ready-dev
-	$(BIN)/pytest -n $(WORKERS) -m "not full"
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "not full"
 
 # What `make test` leaves out: the long simulations in full size.
 test-full: $(VENV)/.ready-dev
-	$(BIN)/pytest -n $(WORKERS) -m full
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m full
 
 test-all: test test-full
 

@@ -102,7 +102,7 @@ CASES = (
     Case(
         title="From a feed to mails", full="feeds --rounds 3", quick="feeds --papers 5 --rounds 1"
     ),
-    Case(title="The archive", full="archive 300 50", quick="archive 8 5"),
+    Case(title="The archive", full="archive 300 50", quick="archive 2 5"),
     Case(
         title="Order by profiles: how good",
         full="ranking --papers 2000",
@@ -112,9 +112,9 @@ CASES = (
     Case(
         title="Order by profiles: how fast",
         full="profiles --readers 10000",
-        quick="profiles --readers 200",
+        quick="profiles --readers 100 --seen 300 --papers 60 --files 10 --mails 10",
     ),
-    Case(title="The first screen", full="first_screen", quick="first_screen"),
+    Case(title="The first screen", full="first_screen", quick="first_screen --quick"),
     Case(title="Growth", full="growth", quick="growth --quick --plots build/plots"),
     Case(
         title="Instructions",

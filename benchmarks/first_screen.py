@@ -1,10 +1,12 @@
 """Where the titles stand, on days of real papers (of invented ones, where there are none).
 
-    python -m benchmarks.first_screen [FOLDER]
+    python -m benchmarks.first_screen [--quick] [FOLDER]
 
 Needs Chromium and the node packages of tests/mails/browser. With a FOLDER the mails stay there.
+`--quick` has days of few papers, to see that it works.
 """
 
+import argparse
 import json
 import re
 import subprocess
@@ -36,10 +38,16 @@ def main() -> None:
     if missing := TOOLS["browser"].missing:
         print(missing, file=sys.stderr)
         sys.exit(2)
-    folder = Path(sys.argv[1] if len(sys.argv) > 1 else mkdtemp(prefix="first-screen-"))
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("folder", nargs="?", metavar="FOLDER")
+    options = parser.parse_args()
+    folder = Path(options.folder or mkdtemp(prefix="first-screen-"))
     folder.mkdir(parents=True, exist_ok=True)
     renderer = Renderer(MASTHEAD, templates=None)
-    mails = {name: renderer.render(edition) for name, edition in editions().items()}
+    few = {"ordinary": days.day(10), "flood": days.day(11), "300": days.day(12)}
+    shown = few if options.quick else editions()
+    mails = {name: renderer.render(edition) for name, edition in shown.items()}
     files = {name: folder / f"{name}.html" for name in mails}
     for name, file in files.items():
         file.write_text(html(mails[name]), "utf-8")

@@ -28,12 +28,11 @@ STEPS = {
     "history": (1_000, 10_000, 100_000, 1_000_000),
 }
 QUICK = {
-    "subscribers": (20, 100),
-    "keywords": (10, 100),
-    "papers": (5, 20),
-    "history": (100, 1_000),
+    "subscribers": (20,),
+    "keywords": (10,),
+    "papers": (5,),
+    "history": (100,),
 }
-ROUNDS = 3
 
 
 def main() -> None:
@@ -49,7 +48,9 @@ def main() -> None:
             "subscribers": lambda number: mailed(number, port),
             "keywords": lambda number: matched(number, 50 if options.quick else 1_000),
             "papers": lambda number: published(number, port, Path(folder, f"papers-{number}")),
-            "history": lambda number: remembered(number, Path(folder, f"history-{number}")),
+            "history": lambda number: remembered(
+                number, Path(folder, f"history-{number}"), rounds=1 if options.quick else 3
+            ),
         }
         for name, measure in measures.items():
             steps = (QUICK if options.quick else STEPS)[name]
@@ -74,13 +75,13 @@ def published(papers: int, port: int, folder: Path) -> float:
     return feeds.ours(folder, feeds.feed_of(papers), port)
 
 
-def remembered(papers: int, folder: Path) -> float:
+def remembered(papers: int, folder: Path, *, rounds: int) -> float:
     quiet = (*history.NEWSLETTER, "run", "--now", history.NOW)
     history.sample(folder)
     history.remember(folder / "state.sqlite3", papers)
     for _ in range(2):  # the first looks at the whole file
         history.seconds(folder, *quiet)
-    return min(history.seconds(folder, *quiet) for _ in range(ROUNDS))
+    return min(history.seconds(folder, *quiet) for _ in range(rounds))
 
 
 def printed(*arguments: str) -> str:

@@ -35,18 +35,22 @@ assert all(index.of(each) for each in papers)
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="only --help")
+    parser.add_argument("--quick", action="store_true", help="only a bare Python")
     options = parser.parse_args()
     if not VALGRIND:
         parser.error("valgrind is needed: apt-get install valgrind")
     bare = counted("pass")
+    if options.quick:
+        print(f"a bare Python: {bare:,.0f} million instructions")
+        return
     start = "import sys; sys.argv = ['newsletter', '--help']\nimport newsletter.__main__"
-    work = {"newsletter --help": start}
-    if not options.quick:
-        work["match 1,000 keywords x 50 papers"] = MATCH.format(number=1000)
+    work = {
+        "newsletter --help": start,
+        "match 1,000 keywords x 50 papers": MATCH.format(number=1000),
+    }
     for name, code in work.items():
         print(f"{name}: {counted(code) - bare:,.0f} million instructions", flush=True)
-    if not options.quick and SINK:
+    if SINK:
         with sink() as port:
             none, some = (counted(SEND.format(port=port, number=n)) for n in (4, 1004))
         print(f"send 1,000 mails of 13 KB, ledger on: {some - none:,.0f} million instructions")

@@ -70,30 +70,33 @@ def main() -> None:
     parser.add_argument("--papers", type=int, default=300)
     parser.add_argument("--own", type=int, default=10)
     parser.add_argument("--mails", type=int, default=2000)
+    parser.add_argument("--seen", type=int, default=4000)
+    parser.add_argument("--files", type=int, default=FILES)
     options = parser.parse_args()
-    seen = june_papers()
+    seen = june_papers()[-options.seen :]
     news = seen[-options.papers :]
     began = time.process_time()
     ranking = Ranking(news, Commonness.among(terms_of(each) for each in seen), seen[-BACKGROUND:])
     print(f"the state's {len(seen):,} papers are counted: {time.process_time() - began:.1f} s")
     with TemporaryDirectory() as folder, State.blank() as state, Session() as session:
-        cells = files(Path(folder), [each.abstract for each in seen], own=options.own)
+        abstracts = [each.abstract for each in seen]
+        cells = files(Path(folder), abstracts, own=options.own, count=options.files)
         readers = reading(Path(folder), state, session)
 
         def profiles(count: int) -> Iterator[Profile]:
             return map(readers.profile, islice(cycle(cells), count))
 
-        told("their files are read for the first time", FILES, lambda n: list(profiles(n)))
+        told("their files are read for the first time", options.files, lambda n: list(profiles(n)))
         told("plain Python", options.readers // 100, lambda n: plain(ranking, profiles(n)))
         bulk = Bulk(ranking)
         told("numpy, scipy", options.readers, lambda n: all_of(at_once(ranking, bulk, profiles(n))))
         mails(news, lambda n: at_once(ranking, bulk, profiles(n)), options.mails)
 
 
-def files(folder: Path, abstracts: list[str], *, own: int) -> list[str]:
+def files(folder: Path, abstracts: list[str], *, own: int, count: int = FILES) -> list[str]:
     """Write files of own abstracts, and return their names."""
     chance = random.Random(1)
-    names = [f"{number}.txt" for number in range(FILES)]
+    names = [f"{number}.txt" for number in range(count)]
     for name in names:
         (folder / name).write_text("\n".join(chance.sample(abstracts, own)), "utf-8")
     return names

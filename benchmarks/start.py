@@ -31,7 +31,8 @@ def main() -> None:
         starts: dict[str, tuple[str, ...]] = {"python -c pass": ("-c", "pass")}
         starts |= {command: ("-m", "newsletter", *command.split()) for command in COMMANDS}
         for arguments in starts.values():
-            seconds(folder, *arguments)  # writes bytecode; the first run has something to do
+            if options.rounds > 1:  # writes bytecode; the first run has something to do
+                seconds(folder, *arguments)
         taken: dict[str, list[float]] = {name: [] for name in starts}
         for _ in range(options.rounds):
             for command, arguments in starts.items():

@@ -1,6 +1,6 @@
 """Write the archive of a state, and be killed on the way: after so many files are in place.
 
-`python -m tests.archive.dying_writer STATE ARCHIVE FILES`
+It is called with the words STATE ARCHIVE FILES.
 """
 
 import os
@@ -13,8 +13,9 @@ from newsletter.state.state import State
 from tests.making.archives import imprint
 
 
-def main(state: Path, archive: Path, files: int) -> None:
+def main() -> None:
     """Write, and let the kernel end this process at the so-many-th rename."""
+    state, archive, files = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
     renames = 0
 
     def count(event: str, _arguments: object) -> None:
@@ -27,7 +28,3 @@ def main(state: Path, archive: Path, files: int) -> None:
     sys.addaudithook(count)
     with State.open(state) as opened:
         write(opened, archive, imprint())
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))

@@ -64,12 +64,15 @@ class _Quiet(SimpleHTTPRequestHandler):
 
 @pytest.mark.browser
 def test_nothing_is_wrong_with_the_pages_from_a_folder(archive: Path) -> None:
-    require_nothing(look(*(archive / name for name in PAGES)))
+    seen = look(*(archive / name for name in PAGES))
+    assert len(seen) == len(PAGES)
+    require_nothing(seen)
 
 
 @pytest.mark.browser
-def test_nothing_is_wrong_with_the_pages_from_a_server(served: str) -> None:
-    require_nothing(look(*(f"{served}/{name}" for name in PAGES)))
+def test_nothing_is_wrong_with_the_page_that_asks_a_server(served: str) -> None:
+    # The same bytes as in the folder: only what a page does can differ, and one does something.
+    require_nothing(look(f"{served}/search.html"))
 
 
 @pytest.mark.validator
@@ -81,7 +84,6 @@ def test_the_html_is_valid(archive: Path) -> None:
 
 
 def require_nothing(seen: dict[str, Any]) -> None:
-    assert len(seen) == len(PAGES)
     for name, page in seen.items():
         # Without style sheets it is looked at as a mail, to which Gmail does so.
         assert [each for each in page["violations"] if "no style sheets" not in each] == [], name

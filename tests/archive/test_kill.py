@@ -1,14 +1,15 @@
 """An archive that is killed while it is written: whole pages at every moment, all of them later."""
 
+import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.archive import dying_writer
 from tests.making.archives import Library
 from tests.making.papers import DAY, NOW, paper
+from tests.making.warm import fork
 
 
 @pytest.mark.slow
@@ -23,16 +24,16 @@ def test_a_kill_leaves_whole_pages_and_the_next_run_makes_up_for_it(tmp_path: Pa
     for files in range(1, 60, 5):
         copy = tmp_path / f"killed-{files}"
         shutil.copytree(base, copy)
-        command = [sys.executable, "-m", "tests.archive.dying_writer"]
-        ended = subprocess.run(
-            [*command, tmp_path / "state.sqlite3", copy, str(files)],
-            check=False,
-            cwd=Path(__file__).parents[2],
+        killed = fork(
+            *(str(tmp_path / "state.sqlite3"), str(copy), str(files)),
+            call=f"{dying_writer.__name__}:main",
+            folder=tmp_path,
+            environ=os.environ,
         )
-        if ended.returncode == 0:
+        if killed.wait() == 0:
             assert files > 5
             break
-        assert ended.returncode == -9
+        assert killed.returncode == -9
         seen = contents(copy)
         assert seen.keys() <= new.keys()
         assert all(text in (old.get(name), new[name]) for name, text in seen.items())

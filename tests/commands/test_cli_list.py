@@ -1,12 +1,12 @@
 import json
-import subprocess
-import sys
+import os
 from pathlib import Path
 
 import pytest
 
 from newsletter.state.state import State
 from tests.making.commands import DAY_ONE, DAY_TWO, Command, rewrite
+from tests.making.warm import fork
 
 pytestmark = pytest.mark.usefixtures("sample")
 
@@ -165,11 +165,9 @@ def test_a_forgotten_person_is_gone_and_stays_off(newsletter: Command, sample: P
 def untold(folder: Path, *arguments: str) -> tuple[int, str]:
     """Run a command whose words reach nobody, and return how it ended and what it said of that."""
     with Path("/dev/full").open("w") as full:
-        ended = subprocess.run(
-            [sys.executable, "-m", "newsletter", *arguments],
-            cwd=folder, stdout=full, stderr=subprocess.PIPE, text=True, check=False,
-        )  # fmt: skip
-    return ended.returncode, ended.stderr
+        ended = fork(*arguments, folder=folder, environ=os.environ, stdout=full)
+        _, told = ended.communicate()
+    return ended.wait(), told
 
 
 @pytest.mark.slow

@@ -108,12 +108,13 @@ def papers_by_word() -> dict[str, set[int]]:
 
 @cache
 def words_by_stem() -> dict[str, list[str]]:
+    tokens = {
+        token.lower() for texts in papers() for text in texts for token in english.tokens(text)
+    }
     found: dict[str, list[str]] = {}
-    for text in (text for texts in papers() for text in texts):
-        for token in english.tokens(text):
-            word = re.sub(r"['’]s$", "", token.lower())
-            found.setdefault(english.porter(word), []).append(word)
-    return {stem: sorted(set(words)) for stem, words in found.items()}
+    for word in sorted({re.sub(r"['’]s$", "", token) for token in tokens}):
+        found.setdefault(english.porter(word), []).append(word)
+    return found
 
 
 def expression(phrase: str, *, exact: bool) -> re.Pattern[str]:

@@ -10,6 +10,7 @@ import pytest
 
 from newsletter.preview import viewing
 from tests.making import samples
+from tests.making.browsing import look
 from tests.making.tools import VALIDATOR
 
 HERE = Path(__file__).parent / "browser"
@@ -40,7 +41,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture(scope="module")
 def seen(pages: dict[str, Path]) -> dict[str, Any]:
-    """Return what tests/mails/browser/look.mjs reports of each page."""
+    """Return what tests/mails/browser/look.mjs sees of each page."""
     return Looked(pages)
 
 
@@ -52,7 +53,7 @@ class Looked(dict[str, Any]):
 
     def __missing__(self, kind: str) -> Any:
         page = self._pages[kind]
-        self[kind] = json.loads(_printed("node", HERE / "look.mjs", page))[str(page)]
+        self[kind] = look(page)[str(page)]
         return self[kind]
 
 
@@ -129,8 +130,7 @@ def test_a_finger_can_hit_every_link_on_a_phone(kind: str, measured: dict[str, A
 
 @pytest.mark.browser
 @pytest.mark.slow
-def test_the_preview_page_shuts_nobody_out(tmp_path: Path, seen: dict[str, Any]) -> None:
-    del seen
+def test_the_preview_page_shuts_nobody_out(tmp_path: Path) -> None:
     shown = samples.kind("combined")
     (tmp_path / "mail.html").write_text(shown.html(), "utf-8")
     page = tmp_path / "index.html"
@@ -142,8 +142,7 @@ def test_the_preview_page_shuts_nobody_out(tmp_path: Path, seen: dict[str, Any])
         "source": shown.message().decode(),
     }
     page.write_text(viewing.page("preview.html", **values), "utf-8")
-    report = json.loads(_printed("node", HERE / "look.mjs", page))
-    assert report[str(page)]["violations"] == []
+    assert look(page)[str(page)]["violations"] == []
 
 
 @pytest.mark.validator

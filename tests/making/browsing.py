@@ -1,9 +1,11 @@
 """A person at a browser: Chromium, told step by step what to do (tests/mails/browser/act.mjs)."""
 
+import atexit
 import json
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,25 @@ LOOK = _SCRIPTS / "look.mjs"
 
 def look(*pages: Path | str) -> dict[str, Any]:
     """Return what tests/mails/browser/look.mjs sees: phone and desktop, by day and by night."""
-    done = subprocess.run(["node", LOOK, *pages], stdout=subprocess.PIPE, check=True, timeout=280)
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+    browser = _browser()
+    assert browser.stdin
+    assert browser.stdout
+    seen = {}
+    for page in map(str, pages):
+        browser.stdin.write(f"{page}\n")
+        browser.stdin.flush()
+        seen[page] = json.loads(browser.stdout.readline())
+    return seen
+
+
+@cache
+def _browser() -> "subprocess.Popen[str]":
+    """Start one browser for all that this process looks at: to start it costs as much as a look."""
+    browser = subprocess.Popen(
+        ["node", LOOK], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    atexit.register(browser.communicate)
+    return browser
 
 
 class Person:

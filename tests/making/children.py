@@ -3,36 +3,38 @@
 CPU time does not depend on what else the machine does.
 """
 
+import atexit
 import json
 import os
-import subprocess
-import sys
+import resource
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from newsletter.commands.main import main
+from tests.making.warm import fork
+
 _MOST_CPU = 100  # seconds, after which it is killed
 _HIGHEST = Path("/proc/self/status")
-# A child begins with its parent's highest memory in ru_maxrss; VmHWM is its own.
-_PROGRAM = f"""
-import atexit, pathlib, resource
+_USED = "used.txt"
 
-resource.setrlimit(resource.RLIMIT_CPU, ({_MOST_CPU}, {_MOST_CPU}))
 
-def told():
+def measured() -> None:
+    """Run the program, and note at its end what it took."""
+    resource.setrlimit(resource.RLIMIT_CPU, (_MOST_CPU, _MOST_CPU))
+    atexit.register(_told)
+    main()
+
+
+def _told() -> None:
     used = resource.getrusage(resource.RUSAGE_SELF)
-    status = pathlib.Path({str(_HIGHEST)!r})
     highest = used.ru_maxrss
-    if status.exists():
-        highest = next(int(x.split()[1]) for x in open(status) if x.startswith("VmHWM:"))
-    with open("used.txt", "w") as file:
-        print(used.ru_utime + used.ru_stime, highest, file=file)
-
-atexit.register(told)
-from newsletter.commands.main import main
-main()
-"""
+    # A child begins with its parent's highest memory in ru_maxrss; VmHWM is its own.
+    if _HIGHEST.exists():
+        status = _HIGHEST.read_text().splitlines()
+        highest = next(int(line.split()[1]) for line in status if line.startswith("VmHWM:"))
+    Path(_USED).write_text(f"{used.ru_utime + used.ru_stime} {highest}\n")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,22 +49,18 @@ class Ran:
 
 def ran(folder: Path, now: datetime) -> Ran:
     """Run the job of a folder, as of `now`."""
-    command = [sys.executable, "-c", _PROGRAM, "run", "--json", "--now", now.isoformat()]
-    ended = subprocess.run(
-        command,
-        cwd=folder,
-        env={"PATH": os.environ["PATH"], "XDG_STATE_HOME": str(folder / "home")}
-        | {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ},
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-        check=False,
+    process = fork(
+        *("run", "--json", "--now", now.isoformat()),
+        call=f"{__name__}:{measured.__name__}",
+        folder=folder,
+        environ={"PATH": os.environ["PATH"], "XDG_STATE_HOME": str(folder / "home")},
     )
-    assert ended.stdout, ended.stderr
-    cpu, kilobytes = (folder / "used.txt").read_text().split()
+    out, err = process.communicate()
+    assert out, err
+    cpu, kilobytes = (folder / _USED).read_text().split()
     return Ran(
-        report=json.loads(ended.stdout),
-        err=ended.stderr,
+        report=json.loads(out),
+        err=err,
         cpu_seconds=float(cpu),
         megabytes=int(kilobytes) / 1024,
     )

@@ -70,8 +70,7 @@ def june_papers() -> tuple[Paper, ...]:
 
     `version` is the newest that was known when they were collected.
     """
-    rows = _json_lines("cs.AI_2025-06-01_2025-06-30.jsonl.gz")
-    return tuple(sorted(map(_june_paper, rows), key=lambda paper: paper.submitted))
+    return _june_papers(shared_data("arxiv", "metadata", "cs.AI_2025-06-01_2025-06-30.jsonl.gz"))
 
 
 def odd_records() -> tuple[Record, ...]:
@@ -79,7 +78,7 @@ def odd_records() -> tuple[Record, ...]:
 
     Announced when submitted.
     """
-    rows = _json_lines("arXiv_metadata_1041_rows.jsonl.gz")
+    rows = _json_lines(shared_data("arxiv", "metadata", "arXiv_metadata_1041_rows.jsonl.gz"))
     first: dict[str, datetime] = {}
     for row in rows:
         created = _moment(row["created"])
@@ -161,9 +160,14 @@ def _seed_paper(row: SeedRow) -> Paper:
     )
 
 
-def _json_lines(name: str) -> list[dict[str, Any]]:
-    with gzip.open(shared_data("arxiv", "metadata", name), "rt", encoding="utf-8") as lines:
+def _json_lines(path: Path) -> list[dict[str, Any]]:
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
         return [json.loads(line) for line in lines]
+
+
+@cache
+def _june_papers(path: Path) -> tuple[Paper, ...]:
+    return tuple(sorted(map(_june_paper, _json_lines(path)), key=lambda paper: paper.submitted))
 
 
 def _june_paper(row: dict[str, Any]) -> Paper:

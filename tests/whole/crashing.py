@@ -139,7 +139,8 @@ def newsroom(folder: Path, port: int, point: str, *, stop: Event) -> Newsroom:
     )
 
 
-def main(folder: Path, port: int, point: str) -> int:
+def main() -> int:
+    folder, port, point = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
     fuse = Fuse(point)
     fuse.reach("start")
     stop = Event()
@@ -153,4 +154,4 @@ def main(folder: Path, port: int, point: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]))
+    sys.exit(main())

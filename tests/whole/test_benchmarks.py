@@ -8,9 +8,20 @@ import pytest
 from benchmarks.everything import CASES, Case, lacking, run, section
 from benchmarks.plot import svg
 
+# They start the program many times, or a browser, a database or valgrind.
+DEAR = {
+    "archive", "first_screen", "growth", "history", "instructions", "profiles", "senders", "start",
+}  # fmt: skip
+
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, id=case.name, marks=[pytest.mark.full] if case.name in DEAR else [])
+        for case in CASES
+    ],
+)
 def test_a_benchmark_runs_in_a_small_size_and_prints(case: Case) -> None:
     sound, printed = run(sys.executable, case.quick.split())
     assert sound, printed

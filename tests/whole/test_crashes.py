@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import repeat
 from pathlib import Path
 
@@ -18,7 +18,9 @@ import pytest
 from newsletter.sending.smtp import Patience
 from tests.making.newsroom import Newsroom
 from tests.making.papers import DAY, NOW
+from tests.making.warm import Forked, fork
 from tests.peers.smtp_server import HANG, ORDINARY, Action, SmtpServer
+from tests.whole import crashing
 from tests.whole.crashing import CONNECTIONS, POINTS, READERS
 
 CHECKOUT = Path(__file__).parents[2]
@@ -30,25 +32,30 @@ class Bench:
     def __init__(self, folder: Path, server: SmtpServer) -> None:
         self.folder = folder
         self.server = server
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: Forked | None = None
         Newsroom(folder).run(now=NOW - DAY)
 
-    def start(
-        self, point: str = "none", *, env: Mapping[str, str] | None = None
-    ) -> subprocess.Popen[bytes]:
-        self.process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "tests.whole.crashing",
-                self.folder,
-                str(self.server.port),
-                point,
-            ],
-            cwd=CHECKOUT,
-            env=os.environ | (env or {}),
+    def start(self, point: str = "none") -> Forked:
+        self.process = fork(
+            *self._words(point),
+            call=f"{crashing.__name__}:main",
+            folder=CHECKOUT,
+            environ=os.environ,
+            stdout=sys.__stdout__,
+            stderr=sys.__stderr__,
         )
         return self.process
+
+    def start_with(self, **environ: str) -> subprocess.Popen[bytes]:
+        """Start one that knows these variables when it begins."""
+        return subprocess.Popen(
+            [sys.executable, "-m", crashing.__name__, *self._words("none")],
+            cwd=CHECKOUT,
+            env=os.environ | environ,
+        )
+
+    def _words(self, point: str) -> tuple[str, str, str]:
+        return str(self.folder), str(self.server.port), point
 
     def run(self, point: str = "none") -> int:
         return self.start(point).wait(200)
@@ -145,7 +152,7 @@ def test_random_kills_lose_nobody(tmp_path: Path, seed: int) -> None:
         kills = 0
         for _ in range(5):
             process = bench.start()
-            time.sleep(random_.uniform(0.3, 1.2))
+            time.sleep(random_.uniform(0.02, 0.5))
             process.kill()
             kills += process.wait() == -signal.SIGKILL
         bench.finish()
@@ -217,15 +224,11 @@ def test_a_power_cut_loses_nobody(
     with SmtpServer(script={"dot": pace}) as server:
         bench = Bench(tmp_path / "run", server)
         shutil.copytree(bench.folder, disk)
-        run = bench.start(
-            env={
-                "LD_PRELOAD": str(power_cut),
-                "POWER_CUT_OF": str(bench.folder),
-                "POWER_CUT_DISK": str(disk),
-            }
+        run = bench.start_with(
+            LD_PRELOAD=str(power_cut), POWER_CUT_OF=str(bench.folder), POWER_CUT_DISK=str(disk)
         )
         bench.wait_for_mails(after)
-        bench.kill()
+        run.kill()
         assert run.wait() == -signal.SIGKILL
         shutil.rmtree(bench.folder)
         disk.rename(bench.folder)

@@ -14,6 +14,7 @@ from email.utils import parsedate_to_datetime
 from itertools import chain
 from pathlib import Path
 from threading import Event
+from typing import IO
 
 import pytest
 
@@ -26,6 +27,7 @@ from tests.making.disks import fill, mounted
 from tests.making.mailing import Refusing
 from tests.making.newsroom import Newsroom, ToldSource
 from tests.making.papers import DAY, NOW, paper
+from tests.making.warm import Forked, fork
 from tests.peers.http_server import web_server
 from tests.peers.smtp_server import ORDINARY, Action, SmtpServer
 
@@ -115,15 +117,27 @@ def test_a_full_disk_at_the_metrics_is_a_warning(
     assert metrics.read_text() == "newsletter_last_success_timestamp_seconds 1\n"
 
 
-def program(folder: Path, *arguments: str, **options: object) -> subprocess.Popen[str]:
-    """Start the program in a process of its own."""
-    return subprocess.Popen(  # type: ignore[call-overload,no-any-return]
+def program(
+    folder: Path, *arguments: str, stdout: IO[str] | None = None, stderr: IO[str] | None = None
+) -> Forked:
+    """Run the program in a process of its own."""
+    return fork(*arguments, folder=folder, environ=at_home(folder), stdout=stdout, stderr=stderr)
+
+
+def bound(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the program as somebody to whom files can be forbidden, and return how it ended."""
+    return subprocess.run(
         [*PREFIX, sys.executable, "-m", "newsletter", *arguments],
         cwd=folder,
-        env=os.environ | {"XDG_STATE_HOME": str(folder / "home")},
+        env=at_home(folder),
+        capture_output=True,
         text=True,
-        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options,
+        check=False,
     )
+
+
+def at_home(folder: Path) -> dict[str, str]:
+    return os.environ | {"XDG_STATE_HOME": str(folder / "home")}
 
 
 PREFIX: tuple[str, ...] = ()
@@ -166,11 +180,10 @@ def test_what_may_not_be_written_or_read_ends_the_run_before_any_network(
         with (sample / "newsletter.toml").open("a") as file:
             file.write(f'\n[smtp]\nhost = "127.0.0.1"\nport = {server.port}\nsecurity = "none"\n')
         (sample / forbidden).chmod(mode)
-        run = program(sample, "run", "--now", DAY_TWO)
-        _, told = run.communicate()
+        run = bound(sample, "run", "--now", DAY_TWO)
         (sample / forbidden).chmod(0o755)
-        assert run.returncode == 77, told
-        assert "Traceback" not in told
+        assert run.returncode == 77, run.stderr
+        assert "Traceback" not in run.stderr
         assert (server.connections, arxiv.asked) == (0, [])
 
 
@@ -179,11 +192,10 @@ def test_an_outbox_that_may_not_be_written_leaves_everything_outstanding(
     newsletter: Command, sample: Path
 ) -> None:
     (sample / "outbox").mkdir(mode=0o555)
-    run = program(sample, "run", "--now", DAY_ONE)
-    _, told = run.communicate()
+    run = bound(sample, "run", "--now", DAY_ONE)
     (sample / "outbox").chmod(0o755)
     assert run.returncode == 77
-    assert "give this user the right to write there" in told
+    assert "give this user the right to write there" in run.stderr
     assert newsletter("run", "--now", DAY_ONE).code == 0
     assert len(list((sample / "outbox" / "new").iterdir())) == 4
 
@@ -500,7 +512,7 @@ def held(until: Event) -> Iterator[Action]:
         yield ORDINARY
 
 
-def all_but_one(runs: Sequence["subprocess.Popen[str]"]) -> None:
+def all_but_one(runs: Sequence[Forked]) -> None:
     """Wait until one of them alone is left."""
     while sum(run.poll() is None for run in runs) > 1:
         time.sleep(0.01)
@@ -522,7 +534,7 @@ def test_two_runs_at_once_are_one_run(sample: Path) -> None:
         all_but_one(runs)
         others_left.set()
         told = [run.communicate()[1] for run in runs]
-        assert sorted(run.returncode for run in runs) == [0, 75, 75], told
+        assert sorted(run.wait() for run in runs) == [0, 75, 75], told
         assert len(server.recipients) == len(set(server.recipients)) == 4
 
 
@@ -539,7 +551,7 @@ def test_two_runs_at_once_finish_what_a_killed_one_left_only_once(sample: Path) 
         all_but_one(runs)
         others_left.set()
         told = [run.communicate()[1] for run in runs]
-        assert sorted(run.returncode for run in runs) == [0, 75], told
+        assert sorted(run.wait() for run in runs) == [0, 75], told
         assert len({mail.message_id for mail in server.mails}) == 4
         assert len(server.mails) <= 5
 
@@ -559,7 +571,7 @@ def test_two_containers_on_one_volume_are_one_run(sample: Path, second_container
         all_but_one(runs)
         others_left.set()
         told = [run.communicate()[1] for run in runs]
-        assert sorted(run.returncode for run in runs) == [0, 75], told
+        assert sorted(run.wait() for run in runs) == [0, 75], told
         assert len(server.recipients) == len(set(server.recipients)) == 4
 
 
@@ -622,7 +634,7 @@ def limited(folder: Path, limit: int, *, now: str) -> subprocess.CompletedProces
     return subprocess.run(
         [sys.executable, "-c", LIMITED.format(limit=limit, now=now)],
         cwd=folder,
-        env=os.environ | {"XDG_STATE_HOME": str(folder / "home")},
+        env=at_home(folder),
         capture_output=True,
         text=True,
         check=False,
@@ -674,7 +686,7 @@ def test_running_out_of_threads_ends_cleanly(newsletter: Command, sample: Path) 
         run = subprocess.run(
             [sys.executable, "-c", WITHOUT_THREADS.format(now=DAY_ONE)],
             cwd=sample,
-            env=os.environ | {"XDG_STATE_HOME": str(sample / "home")},
+            env=at_home(sample),
             capture_output=True,
             text=True,
             check=False,

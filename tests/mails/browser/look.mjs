@@ -1,6 +1,6 @@
-// Looks at pages as people with Chromium would, and prints what is wrong with each as JSON.
-//
-//     node look.mjs PAGE.html... (or addresses, http://...)
+// Looks at pages as people with Chromium would: of each file or address (http://...) that is a
+// line of its input, it prints what is wrong with it as a line of JSON.
+import readline from 'node:readline';
 import { pathToFileURL } from 'node:url';
 import axe from 'axe-core';
 import { browser } from './browser.mjs';
@@ -12,12 +12,10 @@ const NARROWEST = 320;
 const RULES = { region: { enabled: false }, 'landmark-one-main': { enabled: false } };
 
 const chromium = await browser();
-const report = {};
-for (const file of process.argv.slice(2)) {
-  report[file] = await look(file.startsWith('http:') ? file : pathToFileURL(file).href);
+for await (const file of readline.createInterface({ input: process.stdin })) {
+  console.log(JSON.stringify(await look(file.startsWith('http:') ? file : pathToFileURL(file).href)));
 }
 await chromium.close();
-console.log(JSON.stringify(report));
 
 async function look(url) {
   const seen = { violations: [], requests: [], overflowing: [], mode: '' };
