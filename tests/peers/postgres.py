@@ -52,11 +52,22 @@ class Postgres:
             time.sleep(0.05)
         raise TimeoutError((self.folder / "log").read_text()[-2000:])
 
+    def halt(self, name: str) -> None:
+        """Stop one of its processes, until all are killed."""
+        (found,) = [
+            pid for pid in self._children() if name in Path(f"/proc/{pid}/cmdline").read_text()
+        ]
+        os.kill(found, signal.SIGSTOP)
+
+    def _children(self) -> list[int]:
+        assert self.process
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        return [int(pid) for pid in children.split()]
+
     def kill(self) -> None:
         """End it as a power cut does, with all that it started; nothing is written any more."""
         assert self.process
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
-        for pid in (self.process.pid, *map(int, children.split())):
+        for pid in (self.process.pid, *self._children()):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self.process.wait()

@@ -1,5 +1,7 @@
 """Several senders on one ledger, sinks that keep the book of what arrived, and every way to die."""
 
+import ast
+import json
 import os
 import random
 import signal
@@ -47,10 +49,15 @@ messages_per_connection = 1000000
 
 @dataclass
 class Books:
-    """What the ledger and the sinks say, by recipient: status and attempts, and Message-IDs."""
+    """What the ledger, the sinks and the senders say, by recipient.
+
+    `owed` has status and attempts, `arrived` Message-IDs, `said` what the logs of the senders have:
+    the attempts that each was granted, and the outcomes that it heard of.
+    """
 
     owed: Mapping[str, tuple[str, int]]
     arrived: Mapping[str, list[str]]
+    said: Mapping[str, list[int | str]]
 
     @property
     def lost(self) -> int:
@@ -70,6 +77,21 @@ class Books:
     @property
     def unlike(self) -> int:
         return sum(len(set(copies)) > 1 for copies in self.arrived.values())
+
+    @property
+    def gainsaid(self) -> list[str]:
+        """Of whom the senders' own book says something else than the other two."""
+        return [name for name in self.owed | self.arrived if self._gainsaid(name)]
+
+    def _gainsaid(self, name: str) -> bool:
+        said, (status, attempts) = self.said.get(name, []), self.owed[name]
+        granted = [each for each in said if isinstance(each, int)]
+        return (
+            len(set(granted)) < len(granted)  # the same attempt twice
+            or max(granted, default=0) > attempts
+            or len(self.arrived.get(name, [])) > len(granted)
+            or (status == "accepted") != ("accepted" in said)
+        )
 
 
 @dataclass
@@ -145,7 +167,7 @@ class Fleet:
         """Start one more sender, the real command."""
         number = len(self.senders)
         command = [sys.executable, "-m", "newsletter", "--config", str(self.config(number))]
-        command += ["deliver", *(["--follow"] if follow else [])]
+        command += ["-v", "--log-format", "json", "deliver", *(["--follow"] if follow else [])]
         with (self.folder / f"log-{number}").open("ab") as log:
             process = subprocess.Popen(
                 command,
@@ -177,18 +199,30 @@ class Fleet:
             time.sleep(0.3)
 
     def books(self) -> Books:
-        owed = {}
+        owed, names = {}, {}
         for line in self.server.sql(
-            f'select recipient, status, attempts from "newsletter {self.name}".deliveries'
+            f'select id, recipient, status, attempts from "newsletter {self.name}".deliveries'
         ).splitlines():
-            name, status, attempts = line.split("|")
+            number, name, status, attempts = line.split("|")
             owed[name] = (status, int(attempts))
+            names[int(number)] = name
         arrived: dict[str, list[str]] = {}
         for book in sorted(self.folder.glob("book-*")):
             for line in book.read_text().splitlines():
                 name, message = line.split()
                 arrived.setdefault(name, []).append(message)
-        return Books(owed=owed, arrived=arrived)
+        said: dict[str, list[int | str]] = {}
+        for delivery, what in self._logged():
+            said.setdefault(names[delivery], []).append(what)
+        return Books(owed=owed, arrived=arrived, said=said)
+
+    def _logged(self) -> Iterator[tuple[int, int | str]]:
+        """Yield what senders have written of deliveries: attempts granted, outcomes heard of."""
+        for log in sorted(self.folder.glob("log-*")):
+            for line in log.read_text().splitlines():
+                message = json.loads(line)["message"] if line.endswith("}") else ""
+                if message.startswith(("may send {", "heard of {")):
+                    yield from ast.literal_eval(message[message.index("{") :]).items()
 
     def end(self) -> list[int]:
         """Ask all senders to end; return how they ended."""

@@ -41,6 +41,6 @@ def test_nobody_is_lost_and_no_copy_denied(
         print(f"seed {seed}: {dict(done)}, twice {books.twice}, codes {codes}")
     assert len(books.owed) == recipients
     assert {status for status, _ in books.owed.values()} == {"accepted"}
-    assert (books.lost, books.denied, books.unlike) == (0, 0, 0)
+    assert (books.lost, books.denied, books.unlike, books.gainsaid) == (0, 0, 0, [])
     assert books.twice <= found.connections * (done["k"] + done["s"])
     assert set(codes) <= {0}

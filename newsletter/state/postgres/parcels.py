@@ -13,6 +13,7 @@ What keeps people from being mailed twice, or not at all:
   database would make everybody's mail in flight unknown.
 """
 
+import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -31,6 +32,9 @@ RETRY_SECONDS = 300.0  # until what a server deferred is due again for those who
 PAUSE_SECONDS = 5.0  # until the rest is: it failed here, or nobody knows
 
 SEEN_SECONDS = 5.0  # between two times that a sender says how far it is
+
+_log = logging.getLogger(__name__)
+
 _GRACE = 10.0  # seconds that a stopped sender waits for the database to take its outcomes
 
 
@@ -128,6 +132,7 @@ class Parcels:
             "next": list(intents),
             "next_tries": [self._attempts[each] for each in intents],
         }
+        _log.debug("heard of %s", {each: outcomes[each].status for each in outcomes})
         *rows, (_, newest) = sorted(
             self._insist(lambda db: db.execute(_TURN, wanted).fetchall()),
             key=lambda row: row[0] is None,
@@ -136,6 +141,7 @@ class Parcels:
         granted = frozenset(delivery for delivery, _ in rows)
         for delivery in granted:
             self._attempts[delivery] += 1
+        _log.debug("may send %s", {each: self._attempts[each] for each in granted})
         self._noted(self._token, outcomes.values())
         self._close(id_ for id_, each in outcomes.items() if each.status in FINAL)
         return granted
@@ -272,8 +278,8 @@ class Parcels:
                     lambda db: db.execute(_RENEW, self._condition()).fetchall(), patience=0
                 )
                 for (parcel,) in kept:
-                    if parcel in self._parcels:
-                        self._parcels[parcel].deadline = began + self._lease
+                    if held := self._parcels.get(parcel):  # it may be given back meanwhile
+                        held.deadline = began + self._lease
 
     def _insist(self, action: Callable[[Asked], Any]) -> Any:  # noqa: ANN401
         """Do what may be repeated until the database is back; after a stop, for a moment more."""
