@@ -81,10 +81,10 @@ class Books:
     @property
     def gainsaid(self) -> list[str]:
         """Of whom the senders' own book says something else than the other two."""
-        return [name for name in self.owed | self.arrived if self._gainsaid(name)]
+        return sorted(filter(self._gainsaid, {*self.owed, *self.arrived}))
 
     def _gainsaid(self, name: str) -> bool:
-        said, (status, attempts) = self.said.get(name, []), self.owed[name]
+        said, (status, attempts) = self.said.get(name, []), self.owed.get(name, ("", 0))
         granted = [each for each in said if isinstance(each, int)]
         return (
             len(set(granted)) < len(granted)  # the same attempt twice
