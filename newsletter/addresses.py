@@ -5,7 +5,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
-from newsletter.prose import printable
+from newsletter.prose import beginning, printable
 
 # What nearly every local part looks like: a dot-atom of RFC 5322 without its exotic characters.
 _PLAIN_LOCAL = re.compile(r"[a-z0-9_+-]+(?:\.[a-z0-9_+-]+)*", re.ASCII | re.IGNORECASE)
@@ -18,14 +18,14 @@ _PLAIN_DOMAIN = re.compile(
 )
 HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")  # or an address in its place
 # Whatever may stand before an @, quoted or not: what is masked must have no gaps. A run of it is
-# begun only at its first character, so that a long one costs one look.
+# begun only at its first character, so that a long one costs one look, and ends at its last @.
 _LOCAL = r"[^\s<>\"(),:;\\\[\]@]"
+_RUN = _LOCAL.replace("@", "")
 _MASKED = re.compile(
-    rf"""(?:(?<!{_LOCAL})(['`]*+)({_LOCAL}){_LOCAL}*+|(")([^"\n@]?)[^"\n]{{0,80}}")"""
-    r"(@(?:[\w-][\w.-]*|\[[^\]\s]{1,60}\]))"
+    rf"""(?:(?<!{_RUN})(['`]*+)@*+({_LOCAL}){_RUN}*|(")([^"\n@]?)[^"\n]{{0,80}}"{_RUN}*)@"""
 )
-# As a link writes it: RFC 3986 2.1. A run is begun only at its first character here, too.
-_MASKED_IN_LINKS = re.compile(r"(?<![\w.+'-])([\w.+'-])[\w.+'-]*+(%40[\w-][\w.-]*)")
+# As a link writes it, whatever RFC 3986 2.3 does not spare in %: begun and ended like the other.
+_MASKED_IN_LINKS = re.compile(r"(?<![\w.+'!*~%-])([\w.+'!*~%-])[\w.+'!*~%-]*%(?:25)*40")
 _MAILBOX = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|([^<>",;]*?))\s*<([^<>]*)>\s*')
 
 
@@ -42,9 +42,11 @@ def address(text: str) -> str:
     try:
         found = f"{local}@{_domain(domain)}" if plain else _validated(text)
     except ValueError as e:
-        raise ValueError(f"{text[:80]!r} is not an address: {e}") from e
+        raise ValueError(f"{beginning(text, 80)!r} is not an address: {e}") from e
     if len(found.encode()) > 254:
-        raise ValueError(f"{text[:80]!r}... is not an address: it is longer than 254 characters")
+        raise ValueError(
+            f"{beginning(text, 80)!r}... is not an address: it is longer than 254 characters"
+        )
     return found
 
 
@@ -55,7 +57,7 @@ def mailbox(text: str) -> str:
     """
     match = _MAILBOX.fullmatch(text)
     if match is None and ("<" in text or text.count("@") > 1):
-        raise ValueError(f"{text[:80]!r} is not one mailbox, Name <address>")
+        raise ValueError(f"{beginning(text, 80)!r} is not one mailbox, Name <address>")
     if match is None:
         return address(text)
     from email.headerregistry import Address  # slow to import, and seldom needed
@@ -74,13 +76,17 @@ def bare(mailbox: str) -> str:
 
 
 def masked(text: str) -> str:
-    """Return a text whose mail addresses show only their first letter and their domain."""
-    if "%40" in text:
-        text = _MASKED_IN_LINKS.sub(r"\1***\2", text)
+    """Return a text in which a letter at the most stands before each @, and before each %40.
+
+    So no address that `address` accepts shows more of itself than that letter and its domain,
+    whatever stands around it. Of addresses that touch, the last shows its domain.
+    """
+    if "%" in text:
+        text = _MASKED_IN_LINKS.sub(r"\1***%40", text)
     if "@" not in text:
         return text
     return _MASKED.sub(
-        lambda found: f"{found[1] or found[3] or ''}{found[2] or found[4] or ''}***{found[5]}", text
+        lambda found: f"{found[1] or found[3] or ''}{found[2] or found[4] or ''}***@", text
     )
 
 

@@ -11,6 +11,8 @@ _LONG = 200  # characters
 # character at all, goes.
 _SPACES = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029]+")
 _BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+# What may stand in an address, and around it: parts of it are seen as parts of one word.
+_WORD = re.compile(r"[^\s<>\"(),:;\\\[\]]{1,320}")
 _UNSEEN = re.compile(r"[\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]")
 
 
@@ -39,11 +41,28 @@ def said(text: str, *, longest: int = 300) -> str:
     Servers' replies, bounces, status lines and cells pass here before they are logged, printed,
     reported or written to a file: none of them clears a screen, turns a line round or forges one.
     """
-    line = " ".join(plain(text[: 4 * longest]).split())
+    line = " ".join(plain(beginning(text, 4 * longest)).split())
     shown = line
     if not line.isprintable():
         shown = "".join(each if printable(each) else "\ufffd" for each in line)
-    return shown if len(shown) <= longest else f"{shown[: longest - 1]}…"
+    return shown if len(shown) <= longest else f"{beginning(shown, longest - 1)}…"
+
+
+def beginning(text: str, longest: int) -> str:
+    """Return no more than the first `longest` characters, and no part of an address.
+
+    Without its @, what is left of an address could not be masked any more.
+    """
+    if len(text) <= longest:
+        return text
+    rest = _WORD.match(text, longest)
+    end = rest.end() if rest else longest
+    if "@" not in text[longest:end] and "%40" not in text[max(0, longest - 2) : end]:
+        return text[:longest]
+    start = longest
+    while start and _WORD.match(text, start - 1, start):
+        start -= 1
+    return text[:start]
 
 
 def shown(text: str) -> str:

@@ -68,7 +68,7 @@ class Reply:
     @property
     def text(self) -> str:
         """What the server said, printable and of a length that fits a report."""
-        return said(_decoded(self.raw[: 4 * _MAX_TEXT]), longest=_MAX_TEXT)
+        return said(_decoded(self.raw[: 20 * _MAX_TEXT]), longest=_MAX_TEXT)
 
     @property
     def status(self) -> str:

@@ -10,7 +10,7 @@ from newsletter.addresses import address, folded
 from newsletter.errors import SubscribersError
 from newsletter.models import Abstracts, Format, Frequency, OrderBy, Subscriber
 from newsletter.phrases import counted, did_you_mean
-from newsletter.prose import plain, printable
+from newsletter.prose import beginning, plain, printable
 from newsletter.subscribers.listfile import ListFile, Row, opened
 
 COLUMNS = (
@@ -176,7 +176,9 @@ class RowReader:
         known = dict.fromkeys(self._names.get(name_key(name), "") for name in wanted)
         known.pop("", None)
         unknown = [name for name in wanted if name_key(name) not in self._names]
-        problems = [f"keywords: unknown keyword {name[:80]!r}" for name in unknown[:_NAMED]]
+        problems = [
+            f"keywords: unknown keyword {beginning(name, 80)!r}" for name in unknown[:_NAMED]
+        ]
         if self._hints > 0:  # looking for the nearest word takes milliseconds
             self._hints -= len(problems)
             hints = (did_you_mean(name, self._names.values()) for name in unknown)
@@ -203,7 +205,7 @@ def cleaned(cells: Mapping[str, str]) -> tuple[Mapping[str, str], list[str]]:
             parted = "; ".join(text.splitlines()) if column == "keywords" else text
             seen = "".join(each for each in plain(parted) if printable(each))
             clean[column] = seen
-            seen_to.append(f"{column}: has {_UNSEEN}; read as {seen[:80]!r}")
+            seen_to.append(f"{column}: has {_UNSEEN}; read as {beginning(seen, 80)!r}")
     return {**cells, **clean} if clean else cells, seen_to
 
 

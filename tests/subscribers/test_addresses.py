@@ -1,4 +1,6 @@
+import re
 from time import process_time
+from urllib.parse import quote
 
 import pytest
 from email_validator import EmailNotValidError, validate_email
@@ -6,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.addresses import address, bare, folded, mailbox, masked
-from newsletter.prose import printable
+from newsletter.prose import beginning, printable
 
 LONG_DOMAIN = f"{'b' * 63}.{'c' * 63}.{'d' * 59}.org"
 
@@ -188,6 +190,13 @@ def test_what_is_no_address_has_its_own_spelling(text: str) -> None:
         ("list/bob=x@example.org", "l***@example.org"),
         ("https://x.org/?to=ada%40example.org&y=1", "https://x.org/?to=a***%40example.org&y=1"),
         ("ada.l+x%40example.org", "a***%40example.org"),
+        ("to=ada%2Bl%40example.org", "to=a***%40example.org"),
+        ("a%2540example.org", "a***%40example.org"),
+        ("SRS0=x@ada@example.org", "S***@example.org"),
+        ("<@relay.example:ada@example.org>", "<@relay.example:a***@example.org>"),
+        ("ada@ example.org", "a***@ example.org"),
+        ("ada@b\u0308ucher.example", "a***@b\u0308ucher.example"),
+        ("https://ada:secret@example.org/", "https://ada:s***@example.org/"),
         ("łukasz@example.org", "ł***@example.org"),
         ('"ada lovelace"@example.org', '"a***@example.org'),
         ("root@localhost, root@[192.0.2.1]", "r***@localhost, r***@[192.0.2.1]"),
@@ -198,7 +207,55 @@ def test_a_masked_address_shows_a_letter_and_its_domain(text: str, expected: str
     assert masked(text) == expected
 
 
-@pytest.mark.parametrize("text", ["a", "a@", '"', '"a', "a.", "@", '"@', "'", "a@[", "@a."])
+APART = set(' <>"(),:;\\[]') | set("\t\r\n\x0b\x0c")
+LETTERS = st.sampled_from([*APART, *"@'`%*=/?#.+-_~\"", "a", "é", "e\u0301", "用", "***", "%40"])
+TEXTS = st.text() | st.lists(LETTERS).map("".join)
+LOCALS = st.text(st.sampled_from("ab1.!#$%&'*+/=?^_`{|}~-éł用\u0301"), min_size=1)
+ADDRESSES = (
+    st.builds(
+        "{}@{}".format, LOCALS, st.sampled_from(["example.org", "bücher.example", "例子.测试"])
+    )
+    | st.emails()
+)
+
+
+@given(TEXTS)
+def test_no_more_than_a_letter_stands_before_an_at_sign_in_what_is_masked(text: str) -> None:
+    shown = masked(text)
+    for run in re.findall(r"[^\s<>\"(),:;\\\[\]]*@", shown):
+        assert re.fullmatch(r"@*['`]*@*(.?\*\*\*@)?@*", run), shown
+    for run in re.findall(r"[\w.+'!*~%-]*%40", shown):
+        assert re.fullmatch(r"(.?\*\*\*)?%40", run), shown
+
+
+@given(ADDRESSES, TEXTS, TEXTS, st.data())
+def test_an_address_that_is_accepted_is_masked_wherever_it_stands(
+    text: str, before: str, after: str, data: st.DataObject
+) -> None:
+    try:
+        found = address(text)
+    except ValueError:
+        return
+    local = found.rpartition("@")[0]
+    assert not set(local) & APART  # so that it is one word before its @
+    hidden = local.lstrip("'`")[1:]
+    for written, sign in ((found, "@"), (text, "@"), (quote(found, safe=""), "%40")):
+        whole = before + written + after
+        shown = masked(whole)
+        assert f"{hidden}{sign}" not in shown or not hidden.strip("*"), shown
+        # Where a text is cut, either the @ is left, or nothing of what stood before it.
+        longest = data.draw(st.integers(len(before), len(whole)))
+        kept = beginning(whole, longest)
+        assert whole.startswith(kept)
+        assert len(kept) <= longest
+        if len(kept) > len(before):
+            assert sign in kept[len(before) :] or sign not in whole[len(before) :]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a", "a@", '"', '"a', "a.", "@", '"@', "'", "a@[", "@a.", "%", "%25", "%40", "a%40", "'@"],
+)
 def test_masking_takes_time_in_proportion_to_the_text(text: str) -> None:
     def seconds(size: int) -> float:
         long = text * (size // len(text)) + "@"

@@ -15,6 +15,7 @@ from pathlib import Path
 from newsletter.errors import ProfileError
 from newsletter.keywords.terms import Commonness, terms, usual
 from newsletter.models import OwnPaper, Profile
+from newsletter.prose import beginning
 from newsletter.subscribers.profiles.texts import OwnText, Texts, arxiv_id, read_texts
 
 MOST = 2000  # papers of a profile
@@ -53,8 +54,9 @@ def meaning(cell: str) -> Path | tuple[str, ...] | Library:
         return Library(library[1].lower(), library[2], (library[3] or "").upper())
     if cell.strip().lower().startswith("zotero:"):
         raise ProfileError(
-            f"{cell[:80]!r} is no Zotero library; write zotero:user/NUMBER or zotero:group/NUMBER,"
-            " with /COLLECTION behind it for a collection's key of 8 characters"
+            f"{beginning(cell, 80)!r} is no Zotero library; write zotero:user/NUMBER or"
+            " zotero:group/NUMBER, with /COLLECTION behind it for a collection's key of 8"
+            " characters"
         )
     parts = [each.strip() for each in cell.split(";") if each.strip()]
     ids = [arxiv_id(each) for each in parts]
@@ -62,7 +64,9 @@ def meaning(cell: str) -> Path | tuple[str, ...] | Library:
         return tuple(dict.fromkeys(ids))
     if any(ids):
         strange = next(part for part, id_ in zip(parts, ids, strict=True) if not id_)
-        raise ProfileError(f"{strange[:80]!r} is no arXiv id, and there are others beside it")
+        raise ProfileError(
+            f"{beginning(strange, 80)!r} is no arXiv id, and there are others beside it"
+        )
     return Path(cell.strip())
 
 
@@ -118,7 +122,7 @@ def texts_in(found: Path, status: os.stat_result, *, shown: str) -> Texts:
 
 def shown_as(path: Path) -> str:
     """Return a path as it is named where something is wrong with it."""
-    return str(path)[:200]
+    return beginning(str(path), 200)
 
 
 def _reason(error: Exception) -> str:
