@@ -54,8 +54,11 @@ def locked(path: Path, *, patience: float = LOCK_PATIENCE) -> Iterator[None]:
     descriptor = lock_file(lock)
     try:
         wait_for(descriptor, lock, patience=patience)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+        holder = f"process {os.getpid()} on {socket.gethostname()}\n".encode()
+        # A file system with a journal may take as long to change a lock as to sync a file.
+        if os.pread(descriptor, len(holder) + 1, 0) != holder:
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, holder, 0)
         yield
     finally:
         os.close(descriptor)

@@ -2,8 +2,10 @@
 
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -69,8 +71,10 @@ class Door:
         )
         self._owners = Owners(self.tokens, keys=keys, stamp=self._stamp, read=self._addresses)
         self._suppressions = parts.kept_off(config, keys=keys)
+        self._leavers = Leavers(self._let_go)
         self._keys = keys
         self._lock = Lock()
+        self._counting = Lock()  # takes as long as the state's disk
         self._lately: Mapping[str, int] = {}
         self._counted_at = -_FRESH
 
@@ -105,8 +109,13 @@ class Door:
         """Suppress the owner of a token, durably; nothing happens where there is none."""
         address = self.owner(token)
         if address:
-            with self._kept_off() as suppressions:
-                suppressions.add(address, reason=joining.LEFT, now=self.clock(), detail="one click")
+            self._leavers.add(address)
+
+    def _let_go(self, addresses: Sequence[str]) -> None:
+        with self._kept_off() as suppressions:
+            suppressions.add_all(
+                addresses, reason=joining.LEFT, now=self.clock(), detail="one click"
+            )
 
     def may_join(self, email: str, *, asked: datetime) -> bool:
         """Return whether an address may come by a wish of `asked`."""
@@ -134,7 +143,7 @@ class Door:
 
     def lately(self) -> Mapping[str, int]:
         """Return what each keyword brought in 30 days; empty where the state does not know."""
-        with self._lock:
+        with self._counting:
             if time.monotonic() - self._counted_at >= _FRESH:
                 self._lately = self._counts()
                 self._counted_at = time.monotonic()
@@ -221,6 +230,41 @@ class Owners:
                 self._stamped = stamp
                 address = self._by_id.get(named.id)
         return address
+
+
+class Leavers:
+    """Writes down who leaves: all who come while one write is under way go with the next.
+
+    Thousands who leave at once would else wait for a sync of the disk each, one after the other.
+    """
+
+    def __init__(self, write: Callable[[Sequence[str]], None]) -> None:
+        self._write = write
+        self._lock = Lock()
+        self.waiting: deque[tuple[str, Future[None]]] = deque()
+
+    def add(self, address: str) -> None:
+        """Return when the address is written down. Raises what `write` raises."""
+        written: Future[None] = Future()
+        self.waiting.append((address, written))
+        with self._lock:
+            if not written.done():
+                self._write_down()
+        written.result()
+
+    def _write_down(self) -> None:
+        waiting = []
+        with suppress(IndexError):
+            while True:
+                waiting.append(self.waiting.popleft())
+        try:
+            self._write([address for address, _ in waiting])
+        except Exception as error:  # noqa: BLE001 - each who waits raises it
+            for _, written in waiting:
+                written.set_exception(error)
+        else:
+            for _, written in waiting:
+                written.set_result(None)
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:

@@ -1,12 +1,19 @@
 """Leaving by one click, as mail programs and scanners do it."""
 
-from collections.abc import Iterator
+import resource
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
+from time import sleep
 
 import pytest
 
 from newsletter.subscribers.tokens import Tokens
+from newsletter.web.door import Leavers
 from tests.making.doors import House, calls_of, house
+from tests.peers.ports import free_port
 
 CLICK = {"List-Unsubscribe": "One-Click"}
 FORGED = "a" * 40
@@ -89,6 +96,101 @@ def test_a_list_that_cannot_be_read_shows_try_later(at: House) -> None:
     assert answer.status_code == 503
     assert answer.headers["Retry-After"]
     assert "try again later" in answer.text
+
+
+def of_no_encoding(at: House) -> Iterator[None]:
+    path = at.folder / "suppressions.csv"
+    path.write_bytes(b"\xff\xfe\x00")
+    yield
+    path.unlink()
+
+
+def a_folder_in_its_place(at: House) -> Iterator[None]:
+    (at.folder / "suppressions.csv").mkdir()
+    yield
+    (at.folder / "suppressions.csv").rmdir()
+
+
+def a_full_disk(at: House) -> Iterator[None]:
+    """No file grows beyond the size of this one, and ten bytes of the line."""
+    path = at.folder / "suppressions.csv"
+    path.write_text(f"# {'long' * 500_000}\n")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 10, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def a_lost_server(at: House) -> Iterator[None]:
+    config = at.door.config
+    url = f"postgresql://nobody@127.0.0.1:{free_port()}/none"
+    at.door.config = config.model_copy(
+        update={"state": config.state.model_copy(update={"url": url})}
+    )
+    yield
+    at.door.config = config
+
+
+def a_list_not_there_yet(at: House) -> Iterator[None]:
+    """Somebody replaces the list, and the door looks at it anew for a token it does not know."""
+    before = at.list_text()
+    (at.folder / "subscribers.csv").write_bytes(b"\xff\xfe\x00")
+    yield
+    (at.folder / "subscribers.csv").write_text(f"{before}gil@example.org\n")
+
+
+@pytest.mark.parametrize(
+    ("who", "broken"),
+    [
+        ("ada@example.org", of_no_encoding),
+        ("ada@example.org", a_folder_in_its_place),
+        ("ada@example.org", a_full_disk),
+        ("ada@example.org", a_lost_server),
+        ("gil@example.org", a_list_not_there_yet),
+    ],
+)
+def test_what_is_not_written_down_is_not_said_to_be_done(
+    at: House, who: str, broken: Callable[[House], Iterator[None]]
+) -> None:
+    path = f"/unsubscribe/{at.token(who)}"
+    at.door.get_ready()
+    with contextmanager(broken)(at):
+        at.browser.get("/")
+        before = [file.stat().st_size for file in at.folder.glob("suppressions.csv")]
+        answers = [at.browser.post(path, data=CLICK) for _ in range(2)]
+        assert [each.status_code for each in answers] == [503, 503]
+        assert all("try again later" in each.text for each in answers)
+        assert [file.stat().st_size for file in at.folder.glob("suppressions.csv")] == before
+    assert at.browser.post(path, data=CLICK).status_code == 200
+    assert f"\n{who},unsubscribed," in at.suppressions()
+
+
+def test_who_comes_while_others_are_written_down_goes_with_the_next() -> None:
+    written: list[list[str]] = []
+    begun, going = Event(), Event()
+
+    def write(addresses: Sequence[str]) -> None:
+        begun.set()
+        going.wait(60)
+        if "e" in addresses:
+            raise OSError("the disk is full")
+        written.append(sorted(addresses))
+
+    leavers = Leavers(write)
+    with ThreadPoolExecutor(9) as pool:
+        first = pool.submit(leavers.add, "a")
+        begun.wait(60)
+        others = [pool.submit(leavers.add, each) for each in "bcd"]
+        while len(leavers.waiting) < len(others):
+            sleep(0.01)
+        assert not any(each.done() for each in [first, *others])
+        going.set()
+        wait([first, *others], timeout=60)
+    assert written == [["a"], ["b", "c", "d"]]
+    with pytest.raises(OSError, match="full"):
+        leavers.add("e")
+    leavers.add("f")
+    assert written[2:] == [["f"]]
 
 
 def test_a_page_costs_the_same_whoever_the_token_names(at: House) -> None:

@@ -1,7 +1,7 @@
 """Who must not be mailed, for machines that do not have the file: its copy, and who left since."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import chain
 
@@ -70,14 +70,22 @@ class SharedSuppressions:
 
     def add(self, address: str, *, reason: str, now: datetime, detail: str = "") -> None:
         """Suppress an address, durably; nothing is written if it is for that reason already."""
+        self.add_all([address], reason=reason, now=now, detail=detail)
+
+    def add_all(
+        self, addresses: Iterable[str], *, reason: str, now: datetime, detail: str = ""
+    ) -> None:
+        """Suppress some addresses as `add` does each, in one transaction."""
         require_reason(reason)
         self._look_again()
-        if self.reason_for(address) not in {reason, FORGOTTEN}:
-            entry = Suppression(
-                address=folded(address), reason=reason, since=iso(now), detail=detail
-            )
+        new = [
+            Suppression(address=each, reason=reason, since=iso(now), detail=detail)
+            for each in dict.fromkeys(map(folded, addresses))
+            if self.reason_for(each) not in {reason, FORGOTTEN}
+        ]
+        if new:
             with self._database.transaction() as db:
-                _put(db, [entry], filed=False)
+                _put(db, new, filed=False)
             self._look_again()
 
     def remove(self, address: str, *, now: datetime, detail: str = "") -> bool:
