@@ -12,7 +12,6 @@ import argparse
 import http.client
 import os
 import resource
-import socket
 import statistics
 import subprocess
 import sys
@@ -20,7 +19,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -177,13 +176,23 @@ def serving(folder: Path, port: int) -> Iterator[None]:
     with subprocess.Popen(command, cwd=folder, env=environ(), stderr=subprocess.DEVNULL) as process:
         try:
             until = time.monotonic() + 60
-            while time.monotonic() < until:
-                with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-                    break
+            while time.monotonic() < until and not is_open(port):
                 time.sleep(0.05)
             yield
         finally:
             process.terminate()
+
+
+def is_open(port: int) -> bool:
+    """Return whether the door answers: it listens before it has read the list."""
+    line = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    try:
+        line.request("GET", "/healthz")
+        return line.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        line.close()
 
 
 def environ() -> dict[str, str]:

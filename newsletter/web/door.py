@@ -221,6 +221,8 @@ class Owners:
             named = self._tokens.reads(token)
         except BadToken:
             return None
+        if address := self._by_id.get(named.id):
+            return address  # while the list is read for others, too
         with self._lock:
             address = self._by_id.get(named.id)
             if address is None and (stamp := self._stamp()) != self._stamped:

@@ -16,10 +16,12 @@ import pytest
 import requests
 
 from newsletter.config.loading import load
+from newsletter.errors import ConfigError
 from newsletter.subscribers.token_keys import key_file
 from newsletter.subscribers.tokens import Tokens
 from newsletter.web.serving import serve
 from tests.making.doors import CONFIG, LIST, Clock
+from tests.peers.ports import free_port
 
 CLICK = {"List-Unsubscribe": "One-Click"}
 CHECKOUT = Path(__file__).parents[2]
@@ -78,6 +80,23 @@ def test_without_web_it_says_what_is_missing(tmp_path: Path) -> None:
     )
     assert done.returncode == 78
     assert "write [web] with base_url" in done.stderr
+
+
+def test_without_what_asks_the_ledger_nobody_is_let_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else people who leave would be told that they have."""
+    (tmp_path / "newsletter.toml").write_text(CONFIG)
+    (tmp_path / "subscribers.csv").write_text(LIST)
+    url = {"NEWSLETTER_STATE__URL": "postgresql://ada@127.0.0.1/papers"}
+    config = load(
+        tmp_path / "newsletter.toml", environ=url | {"NEWSLETTER_STATE__TOKEN_KEY": "k" * 64}
+    )
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    monkeypatch.delitem(sys.modules, "newsletter.state.postgres.database", raising=False)
+    with pytest.raises(ConfigError, match="psycopg is missing; install it") as missing:
+        serve(config, host="127.0.0.1", port=free_port(), clock=Clock(), stop=Event())
+    assert missing.value.exit_code == 78
 
 
 @pytest.mark.slow
