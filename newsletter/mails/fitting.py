@@ -1,6 +1,6 @@
 """What fits: papers into the bytes that Gmail shows, words into the columns of a text."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -76,7 +76,7 @@ class Around(NamedTuple):
     after: str
     size: int
 
-    def saying(self, reason: str) -> Sequence[str]:
+    def saying(self, reason: str) -> tuple[str, ...]:
         """Return the paper with what is said in it."""
         return (self.before, reason, self.after) if self.after else (self.before,)
 
@@ -145,6 +145,71 @@ class Page(NamedTuple):
         return found
 
 
+class Kit(NamedTuple):
+    """What stands around the papers of a section: `name` among the titles, `head`, and `rest`.
+
+    In bytes of HTML, `above` is the head, `least` all of it, and `more` what the rest takes beyond
+    that when it is whole.
+    """
+
+    name: Both
+    head: Both
+    rest: Both
+    above: int
+    least: int
+    more: int
+
+
+class Sheet:
+    """The papers of a page, each in the form that is wanted, ready to be put in any order.
+
+    They have numbers: `number` by id, `at` the section of each. `html` and `text` are the papers in
+    pieces, `sizes` the bytes of either together, `least` those of the shortest form of all as HTML;
+    `html_items` and `text_items` are their lines among the titles, and `around` keeps what stands
+    around papers.
+    """
+
+    def __init__(self, page: Page, form: Form) -> None:
+        self.page, self.form = page, form
+        places = [(n, paper) for n, each in enumerate(page.sections) for paper in each.cards]
+        self.number = {id_: number for number, (_, (id_, _)) in enumerate(places)}
+        self.at = [section for section, _ in places]
+        self.cards = cards = [card for _, (_, card) in places]
+        self.titles = [each.view.short_title for each in cards]
+        self.html: list[tuple[str, ...]] = [(each.html.made[form],) for each in cards]
+        self.text: list[tuple[str, ...]] = [(each.text.made[form],) for each in cards]
+        self.html_items = [each.item.html for each in cards]
+        self.text_items = [each.item.text for each in cards]
+        self.sizes = (
+            sum(each.html.sizes[form] for each in cards),
+            sum(each.text.sizes[form] for each in cards),
+        )
+        self.least = sum(each.html.sizes["least"] for each in cards)
+        self.around: dict[tuple[int, int, bool], Kit] = {}
+
+    def saying(
+        self, reasons: Mapping[int, Both]
+    ) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]], int, int]:
+        """Return the papers in pieces, with reasons in some, and how many bytes more that takes."""
+        html, text, more, text_more = self.html.copy(), self.text.copy(), 0, 0
+        for number, said in reasons.items():
+            card, form = self.cards[number], self.form
+            here, there = card.html.around[form], card.text.around[form]
+            html[number], text[number] = here.saying(said.html), there.saying(said.text)
+            more += here.size + size_of(said.html) - card.html.sizes[form]
+            text_more += there.size + size_of(said.text) - card.text.sizes[form]
+        return html, text, more, text_more
+
+    def grouped(self, order: Iterable[int], first: Collection[int]) -> list[list[int]]:
+        """Return the papers of each section in an order, but for those that stand before all."""
+        groups: list[list[int]] = [[] for _ in self.page.sections]
+        at, moved = self.at, {*first}
+        for number in order:
+            if number not in moved:
+                groups[at[number]].append(number)
+        return groups
+
+
 def in_order(sections: Sequence[Section], best_first: Sequence[str]) -> list[tuple[str, Card]]:
     """Return the papers of all sections, best first; unless that is known, as they stand."""
     papers = {paper[0]: paper for each in sections for paper in each.cards}
@@ -198,9 +263,28 @@ def fitted(
     return forms
 
 
+def forms_of(
+    sections: Sequence[Section],
+    papers: Sequence[tuple[str, Card]],
+    sizes: Sequence[Mapping[Form, int]],
+    room: int,
+    form: Form,
+) -> dict[str, Form | None]:
+    """Return in which form there is room for each paper."""
+    least = sum([each["least"] for each in sizes])
+    in_turn = turns(sections, papers) if least > room else ()
+    chosen = fitted(sizes, room, form, turns=in_turn)
+    return dict(zip([id_ for id_, _ in papers], chosen, strict=True))
+
+
 def size_of(piece: str) -> int:
     """Return the bytes of a piece."""
     return len(piece) if piece.isascii() else len(piece.encode())
+
+
+def bytes_of(pieces: Iterable[str]) -> int:
+    """Return the bytes of some pieces."""
+    return size_of("".join(pieces))
 
 
 def wrapped(text: str) -> str:
@@ -208,6 +292,8 @@ def wrapped(text: str) -> str:
 
     Words are never broken, so neither are addresses.
     """
+    if len(text) <= COLUMNS:
+        return text
     lines: list[str] = []
     for line in text.split("\n"):
         if len(line) <= COLUMNS:
@@ -215,15 +301,14 @@ def wrapped(text: str) -> str:
             continue
         rest = line.lstrip(" ").removeprefix("- ")
         indent = line[: len(line) - len(rest)]
-        first, *words = rest.split(" ")
-        current = indent + first
-        for word in words:
-            if len(current) + 1 + len(word) > COLUMNS:
-                lines.append(current)
-                current = " " * len(indent) + word
-            else:
-                current += f" {word}"
-        lines.append(current)
+        width = COLUMNS - len(indent)
+        while len(rest) > width:
+            cut = rest.rfind(" ", 0, width + 1)
+            if cut < 0 and (cut := rest.find(" ", width)) < 0:
+                break
+            lines.append(indent + rest[:cut])
+            indent, rest = " " * len(indent), rest[cut + 1 :]
+        lines.append(indent + rest)
     return "\n".join(lines)
 
 

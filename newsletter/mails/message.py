@@ -276,16 +276,21 @@ def _encoded(pieces: tuple[str, ...]) -> tuple[tuple[bytes, ...], tuple[tuple[in
 
     What has no slot is one part as far as the last piece, where the links are.
     """
-    slotted = pieces[-1:]
     try:
         front = b"".join(map(_READY.__getitem__, pieces[:-1]))
-        parts = (*([front] if front else ()), *chain.from_iterable(map(_cut, slotted)))
     except KeyError:  # a template of somebody's own has a slot elsewhere
-        parts = tuple(chain.from_iterable(map(_cut, pieces)))
-        slotted = pieces
-    if b"" not in parts:
-        return parts, ()
-    slots = iter(chain.from_iterable(_SLOT.findall(piece) for piece in slotted if "\x02" in piece))
+        return _slotted(pieces)
+    parts, places = _slotted(pieces[-1:])
+    if not front:
+        return parts, places
+    return (front, *parts), tuple([(n + 1, slot) for n, slot in places])
+
+
+@lru_cache(maxsize=64)
+def _slotted(pieces: tuple[str, ...]) -> tuple[tuple[bytes, ...], tuple[tuple[int, int], ...]]:
+    """Return pieces in quoted-printable, with nothing in the places of slots; which is where."""
+    parts = tuple(chain.from_iterable(map(_cut, pieces)))
+    slots = iter(chain.from_iterable(_SLOT.findall(piece) for piece in pieces if "\x02" in piece))
     return parts, tuple((n, _SLOTS.index(next(slots))) for n, part in enumerate(parts) if not part)
 
 

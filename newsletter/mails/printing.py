@@ -4,8 +4,9 @@ It is told what stands where, and in which order; it decides how much is shown o
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import accumulate
-from typing import NamedTuple
+from dataclasses import replace
+from itertools import accumulate, chain
+from typing import NamedTuple, TypeAlias
 
 from newsletter.mails import wording
 from newsletter.mails.fitting import (
@@ -13,15 +14,18 @@ from newsletter.mails.fitting import (
     Both,
     Card,
     Form,
+    Kit,
     Page,
     Section,
-    fitted,
+    Sheet,
+    bytes_of,
+    forms_of,
     place,
     size_of,
-    turns,
 )
 from newsletter.mails.template import Templates
 from newsletter.mails.views import Heading, Named
+from newsletter.phrases import counted
 
 # Gmail cuts a mail at about 102 KB of HTML, and what goes is the foot with the unsubscribe link.
 LIMIT = 90_000
@@ -34,6 +38,10 @@ _BEST = 8  # of more papers the first of all keywords
 _AROUND = 1_500  # bytes around the papers of all keywords together
 _NUMBER = 5  # digits at most of the papers that a mail leaves out
 _COUNT = 250  # bytes for the line that counts what a digest left out
+
+
+# Pieces before something, and behind it.
+Frame: TypeAlias = tuple[tuple[str, ...], tuple[str, ...]]
 
 
 class _Fit(NamedTuple):
@@ -104,7 +112,7 @@ class Printing:
         page: Page,
         form: Form,
         frame: Mapping[str, object],
-        around: tuple[str, str],
+        around: Frame,
         titles: Sequence[Both],
     ) -> Iterator[str]:
         """Yield the HTML `around` which something stands: titles, then as many papers as fit.
@@ -113,13 +121,13 @@ class Printing:
         others are. Of what there is no room for, the digests count it.
         """
         opening, closing = around
-        room = LIMIT - _LINKS - size_of(opening) - size_of(closing)
+        room = LIMIT - _LINKS - bytes_of((*opening, *closing))
         small = sum([size_of(each.head.html) for each in page.sections]) > _HEADS
         contents = self._contents(page, titles, room // 4, small=small)
         room -= sum(map(size_of, contents))
         fit = self._fit(page, form, frame, room, small=small)
         room = fit.room
-        yield opening
+        yield from opening
         yield from contents
         for section in fit.sections:
             yield self._head(section, small=fit.small).html
@@ -139,17 +147,21 @@ class Printing:
             room -= more if more <= room else 0
         if fit.dropped:
             yield self._more(fit.dropped, frame)
-        yield closing
+        yield from closing
 
     def text(
-        self, page: Page, form: Form, around: tuple[str, str], titles: Sequence[Both]
+        self,
+        page: Page,
+        form: Form,
+        around: Frame,
+        titles: Sequence[Both],
     ) -> list[str]:
         """Return the text: no paper is missing, but of very many each says less."""
         opening, closing = around
         contents = [each.text for each in titles]
         room = TEXT_LIMIT - sum(map(size_of, contents))
-        forms = _forms(page.sections, page.papers, page.sizes("text", LADDERS[form]), room, form)
-        pieces = [opening, *contents]
+        forms = forms_of(page.sections, page.papers, page.sizes("text", LADDERS[form]), room, form)
+        pieces = [*opening, *contents]
         for section in page.sections:
             pieces.append(section.head.text)
             for id_, card in section.cards:
@@ -159,8 +171,119 @@ class Printing:
                 else:
                     pieces.append(card.text.made[shown])
             pieces.append(section.rest.text)
-        pieces.append(closing)
-        return pieces
+        return [*pieces, *closing]
+
+    def ready(
+        self,
+        sheet: Sheet,
+        order: Sequence[int],
+        first: Sequence[int],
+        reasons: Mapping[int, Both],
+        around: tuple[Frame, Frame],
+    ) -> Frame | None:
+        """Return HTML and text of the papers of a sheet in an order, as `html` and `text` do.
+
+        It adds up what is known and joins what is made; None where there is no room for all that
+        is wanted. `first` are those that stand before all sections, `reasons` are by number;
+        `around` is what stands around HTML and text.
+        """
+        html, text = around
+        several = len(sheet.page.sections) + bool(first) > 1
+        shown = self._shown(sheet, order, first, several=several)
+        html_room = LIMIT - _LINKS - bytes_of(chain(*html))
+        as_html, as_text = self._listed_titles(sheet, order, shown)
+        titles = bytes_of(as_html)
+        if several and len(order) > _TITLES:
+            head = (self.closest(sheet.page.papers[: len(first)]).heading,) if first else ()
+            as_html.append(self._listing("index", index=(*head, *sheet.page.headings)))
+        contents = bytes_of(as_html)
+        papers, texts, more, text_more = sheet.saying(reasons)
+        fixed = sum([kit.least for kit, _ in shown])
+        rests = sum([kit.more for kit, _ in shown])
+        room = html_room - contents
+        if (
+            titles > html_room // 4
+            or fixed > room // 2
+            or fixed + max(sheet.least, sheet.sizes[0] + more + rests) > room
+            or sum([kit.above for kit, _ in shown]) > _HEADS
+            or sheet.sizes[1] + text_more > TEXT_LIMIT - bytes_of(as_text)
+        ):
+            return None
+        begin, end = self._fixed("papers"), self._fixed("papers_end")
+        for kit, group in shown:
+            as_html.append(kit.head.html)
+            as_text.append(kit.head.text)
+            if group:
+                as_html += [begin, *chain.from_iterable([papers[n] for n in group]), end]
+                as_text += chain.from_iterable([texts[n] for n in group])
+            as_html.append(kit.rest.html)
+            as_text.append(kit.rest.text)
+        return (*html[0], *as_html, *html[1]), (*text[0], *as_text, *text[1])
+
+    def _shown(
+        self, sheet: Sheet, order: Sequence[int], first: Sequence[int], *, several: bool
+    ) -> list[tuple[Kit, Sequence[int]]]:
+        """Return the sections of an order: what stands around their papers, and these."""
+        shown: list[tuple[Kit, Sequence[int]]] = []
+        if first:
+            shown.append((self._kit(sheet, -1, len(first), several=several), first))
+        for number, group in enumerate(sheet.grouped(order, first)):
+            shown.append((self._kit(sheet, number, len(group), several=several), group))
+        return shown
+
+    def _kit(self, sheet: Sheet, number: int, papers: int, *, several: bool) -> Kit:
+        """Return what stands around so many papers of a section, or of the closest for -1."""
+        key = (number, papers, several)
+        if key not in sheet.around:
+            if number < 0:
+                section = self.closest(sheet.page.papers[:papers])
+            else:
+                whole = sheet.page.sections[number]
+                section = self.without(whole, whole.cards[:papers])
+            sheet.around[key] = Kit(
+                name=self._shared("group", name=section.heading.name if several else ""),
+                head=section.head,
+                rest=section.rest,
+                above=size_of(section.head.html),
+                least=self._around(section, small=False),
+                more=max(0, size_of(section.rest.html) - size_of(section.brief.html)),
+            )
+        return sheet.around[key]
+
+    def _listed_titles(
+        self, sheet: Sheet, order: Sequence[int], shown: Sequence[tuple[Kit, Sequence[int]]]
+    ) -> tuple[list[str], list[str]]:
+        """Return the titles of all papers, in the HTML of many those of the best."""
+        html: list[str] = []
+        text: list[str] = []
+        if len(order) < 2:
+            return html, text
+        begin, end = self._shared("papers"), self._shared("papers_end")
+        items, text_items = sheet.html_items, sheet.text_items
+        few = len(order) <= _TITLES
+        for kit, group in shown:
+            if group:
+                text += [kit.name.text, begin.text, *[text_items[n] for n in group], end.text]
+                if few:
+                    html += [kit.name.html, begin.html, *[items[n] for n in group], end.html]
+        if not few:
+            name = self._shared("group", name=f"The best {_BEST}")
+            html = [name.html, begin.html, *[items[n] for n in order[:_BEST]], end.html]
+        return html, text
+
+    def closest(self, papers: Sequence[tuple[str, Card]]) -> Section:
+        """Return the section of what stands before all others."""
+        said = counted(len(papers), "paper")
+        head = Heading(wording.CLOSEST, "closest", said, len(papers), len(papers))
+        return self.section(head, papers)
+
+    def without(self, section: Section, left: Sequence[tuple[str, Card]]) -> Section:
+        """Return a section whose other papers stand before all sections."""
+        less = len(section.cards) - len(left)
+        if not less:
+            return replace(section, cards=left)
+        head = section.heading._replace(news=wording.above(section.heading.news, less))
+        return self.section(head, left, section.also, section.failed)
 
     def _contents(self, page: Page, titles: Sequence[Both], room: int, *, small: bool) -> list[str]:
         """Return what stands before all papers: their titles, or the best and the keywords."""
@@ -199,7 +322,7 @@ class Printing:
         if dropped or least > room:
             room -= kept * (_COUNT + size_of(str(frame["pages"])))
             room -= size_of(self._more(dropped, frame)) + _NUMBER
-        forms = _forms(sections, papers, sizes, room, form)
+        forms = forms_of(sections, papers, sizes, room, form)
         taken = zip(sizes, forms.values(), strict=True)
         room -= sum([size[form] for size, form in taken if form])
         return _Fit(sections[:kept], forms, room, small, dropped)
@@ -275,17 +398,3 @@ class Printing:
         number = sum(len(each.cards) for each in dropped)
         names = [each.heading.name for each in dropped]
         return self._html.piece("more", more=wording.more(number, names), **place(frame))
-
-
-def _forms(
-    sections: Sequence[Section],
-    papers: Sequence[tuple[str, Card]],
-    sizes: Sequence[Mapping[Form, int]],
-    room: int,
-    form: Form,
-) -> dict[str, Form | None]:
-    """Return in which form there is room for each paper."""
-    least = sum([each["least"] for each in sizes])
-    in_turn = turns(sections, papers) if least > room else ()
-    chosen = fitted(sizes, room, form, turns=in_turn)
-    return dict(zip([id_ for id_, _ in papers], chosen, strict=True))

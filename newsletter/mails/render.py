@@ -5,9 +5,10 @@ that show it in the same way, and the same string stands in all of them.
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, tzinfo
+from functools import lru_cache
 from operator import is_
 from pathlib import Path
 
@@ -23,15 +24,16 @@ from newsletter.mails.fitting import (
     Placed,
     Section,
     Shapes,
+    Sheet,
     block,
     in_order,
     values,
     wanted,
     wrapped,
 )
-from newsletter.mails.printing import Printing
+from newsletter.mails.printing import Frame, Printing
 from newsletter.mails.template import Layout, Templates, escaped
-from newsletter.mails.views import Heading, Named, View, heading, specimen, view
+from newsletter.mails.views import Named, View, heading, specimen, view
 from newsletter.models import (
     Announcement,
     Digest,
@@ -42,7 +44,6 @@ from newsletter.models import (
     Paper,
     Rendered,
 )
-from newsletter.phrases import counted
 from newsletter.prose import plain
 
 # Text that comes from outside loses its control characters, so that nobody can forge the slot.
@@ -87,6 +88,7 @@ class Renderer:
         self._papers: dict[int, tuple[Paper, dict[object, Card | None]]] = {}
         self._numbers: dict[Keyword, int] = {}
         self._keywords: list[Keyword] = []
+        self._sheet = lru_cache(maxsize=8)(_sheet)
         self._try_out()
 
     def _try_out(self) -> None:
@@ -108,24 +110,54 @@ class Renderer:
         shown: that is no paper's fault.
         """
         layout = edition if isinstance(edition, Layout) else self.laid_out(edition)
+        joined = self.joined(layout, order) if order and not smallest else None
+        return joined or self.printed(layout, order, smallest=smallest)
+
+    def printed(self, layout: Layout, order: Order | None, *, smallest: bool = False) -> Rendered:
+        """Return an edition with as much as there is room for."""
         page = self._personal(layout, order) if order else layout.page
         form = wanted(layout.edition, len(page.papers), smallest=smallest)
-        titles = [card.view.short_title for _, card in page.papers[:6]]
+        best = [card.view.short_title for _, card in page.papers[:6]]
+        subject, around, text_around = self._framed(layout, best)
+        titled = not smallest and len(page.papers) > 1
+        listed = self._printing.titles(page.sections) if titled else []
+        return Rendered(
+            date=layout.edition.date,
+            subject=subject,
+            html=tuple(self._printing.html(page, form, layout.frame, around, listed)),
+            text=tuple(self._printing.text(page, form, text_around, listed)),
+        )
+
+    def _framed(self, layout: Layout, titles: Sequence[str]) -> tuple[str, Frame, Frame]:
+        """Return the subject of an edition with these best papers, and what is around its parts."""
         personal = {
             "subject": layout.subject(titles[0] if titles else ""),
             "preheader": wording.shortened(" · ".join(titles[1:]), _PREHEADER),
             "keywords": layout.keywords,
         }
-        titled = not smallest and len(page.papers) > 1
-        listed = self._printing.titles(page.sections) if titled else []
-        frame = (layout.opening.html(personal), layout.closing.html(personal))
-        in_text = (layout.opening.text(personal), layout.closing.text(personal))
-        return Rendered(
-            date=layout.edition.date,
-            subject=personal["subject"],
-            html=tuple(self._printing.html(page, form, layout.frame, frame, listed)),
-            text=tuple(self._printing.text(page, form, in_text, listed)),
+        opening, closing = layout.opening, layout.closing
+        return (
+            personal["subject"],
+            (opening.html(personal), closing.html(personal)),
+            (opening.text(personal), closing.text(personal)),
         )
+
+    def joined(self, layout: Layout, order: Order) -> Rendered | None:
+        """Return an edition as `printed` does, None where there is not room for all of it.
+
+        It is joined from what is made already, in a third of the time.
+        """
+        sheet = self._sheet(layout)
+        at = sheet.number
+        numbers = [at[id_] for id_ in order.ids if id_ in at]
+        if len(numbers) < len(at):
+            return None
+        subject, html, text = self._framed(layout, [sheet.titles[n] for n in numbers[:6]])
+        first = [at[each.id] for each in order.closest if each.id in at]
+        said = {at[id_]: both for id_, both in _reasons(order).items() if id_ in at}
+        made = self._printing.ready(sheet, numbers, first, said, (html, text))
+        date = layout.edition.date
+        return made and Rendered(date=date, subject=subject, html=made[0], text=made[1])
 
     def laid_out(self, edition: Edition) -> Layout:
         """Return what all who have an edition share. Raises RenderError."""
@@ -281,30 +313,28 @@ class Renderer:
         moved = {id_ for id_, _ in first}
         cards: list[list[tuple[str, Card]]] = [[] for _ in former]
         papers = []
-        for id_ in order.ids:
+        for id_ in dict.fromkeys((*order.ids, *where)):  # what it does not know is not hidden
             if at := where.get(id_):
                 papers.append(at.paper)
                 if id_ not in moved:
                     cards[at.section].append(at.paper)
-        sections = []
-        if first:
-            said = counted(len(first), "paper")
-            head = Heading(wording.CLOSEST, "closest", said, len(first), len(first))
-            sections.append(self._printing.section(head, first, (), ()))
-        for each, own in zip(former, cards, strict=True):
-            less = len(each.cards) - len(own)
-            if less:
-                head = each.heading._replace(news=wording.above(each.heading.news, less))
-                sections.append(self._printing.section(head, own, each.also, each.failed))
-            else:
-                sections.append(replace(each, cards=own))
-        said_of = {each.id: wording.close_to(each) for each in (*order.closest, *order.further)}
-        said_of |= dict.fromkeys(order.yours, wording.YOURS)
-        reasons = {
-            id_: Both(escaped(each), wrapped(each)) for id_, each in said_of.items() if id_ in where
-        }
+        sections = [self._printing.closest(first)] if first else []
+        sections += map(self._printing.without, former, cards)
+        reasons = {id_: said for id_, said in _reasons(order).items() if id_ in where}
         index = (*(each.heading for each in sections[:1] if first), *layout.page.headings)
         return Page(sections, papers, reasons, index)
+
+
+def _reasons(order: Order) -> dict[str, Both]:
+    """Return what is said of papers to one reader alone, by id."""
+    said = {each.id: wording.close_to(each) for each in (*order.closest, *order.further)}
+    said |= dict.fromkeys(order.yours, wording.YOURS)
+    return {id_: Both(escaped(each), wrapped(each)) for id_, each in said.items()}
+
+
+def _sheet(layout: Layout) -> Sheet:
+    form = wanted(layout.edition, len(layout.page.papers), smallest=False)
+    return Sheet(layout.page, form)
 
 
 def filled(pieces: Iterable[str], unsubscribe: str, preferences: str = "") -> str:

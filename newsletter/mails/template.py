@@ -149,35 +149,42 @@ class Mould:
         marked = fill({each: f"\x02{each}\x03" for each in slots})
         self._parts = re.split(f"\x02({'|'.join(slots)})\x03", marked)
         self._is_whole = all(
-            self._cast(texts) == fill(texts)
+            "".join(self._cast(texts)) == fill(texts)
             for probe in _PROBES
             for texts in [dict.fromkeys(slots, probe)]
         )
 
-    def filled(self, texts: Mapping[str, str]) -> str:
-        """Return the block with these texts."""
-        return self._cast(texts) if self._is_whole else self._fill(texts)
+    def filled(self, texts: Mapping[str, str]) -> tuple[str, ...]:
+        """Return the block with these texts, in pieces of which every second is one of them."""
+        return self._cast(texts) if self._is_whole else (self._fill(texts),)
 
-    def _cast(self, texts: Mapping[str, str]) -> str:
+    def told(self, texts: Mapping[str, str]) -> tuple[str, ...]:
+        """Return those of the texts on which it depends how the block is filled."""
+        return tuple([texts[x] for x in (self._parts[1::2] if self._is_whole else texts)])
+
+    def _cast(self, texts: Mapping[str, str]) -> tuple[str, ...]:
         parts = self._parts.copy()
         parts[1::2] = [self._change(texts[each]) for each in parts[1::2]]
-        return "".join(parts)
+        return tuple(parts)
 
 
-@dataclass(frozen=True, slots=True)
 class Moulds:
     """A block of both parts that lacks some texts."""
 
-    _html: Mould
-    _text: Mould
+    def __init__(self, html: Mould, text: Mould) -> None:
+        self._html, self._text = html, text
+        self._last: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
 
-    def html(self, texts: Mapping[str, str]) -> str:
+    def html(self, texts: Mapping[str, str]) -> tuple[str, ...]:
         """Return it as HTML."""
         return self._html.filled(texts)
 
-    def text(self, texts: Mapping[str, str]) -> str:
+    def text(self, texts: Mapping[str, str]) -> tuple[str, ...]:
         """Return it as text."""
-        return wrapped(self._text.filled(texts))
+        told = self._text.told(texts)
+        if not self._last[1] or self._last[0] != told:
+            self._last = (told, (wrapped("".join(self._text.filled(texts))),))
+        return self._last[1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

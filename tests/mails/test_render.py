@@ -1,5 +1,6 @@
 """What stands in a mail: layout, size, and that nobody's text can change either."""
 
+import random
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -21,7 +22,7 @@ from newsletter.errors import RenderError
 from newsletter.mails.fitting import Shapes, fitted, wrapped
 from newsletter.mails.printing import LIMIT
 from newsletter.mails.render import UNSUBSCRIBE, Renderer, filled
-from newsletter.models import Announcement, Closeness, Edition, Keyword, Order, Rendered
+from newsletter.models import Abstracts, Announcement, Closeness, Edition, Keyword, Order, Rendered
 from tests.making.editions import HOSTILE, MASTHEAD, edition, hostile, many, news, rich
 from tests.making.papers import paper
 
@@ -783,6 +784,51 @@ def test_what_is_personal_is_within_the_limit_too(renderer: Renderer, papers: in
     rendered, _ = personal(renderer, papers, closest=5, further=10, yours=1)
     assert len(filled(rendered.html, LINK, PREFERENCES_LINK).encode()) <= LIMIT
     assert not page(rendered).xpath("//ul[not(li)]")
+
+
+@pytest.mark.parametrize("papers", [1, 2, 8, 40, 41, 90])
+@pytest.mark.parametrize("abstracts", ["excerpt", "full", "none"])
+def test_what_is_joined_from_ready_pieces_is_what_is_printed(
+    papers: int, abstracts: Abstracts
+) -> None:
+    chance = random.Random(papers)
+    renderer = Renderer(MASTHEAD, templates=None)
+    found = many(papers)
+    layout = renderer.laid_out(
+        replace(
+            edition(
+                news("graph", found[: papers // 2]),
+                news("mri", found[papers // 3 :]),
+                news("rare"),
+            ),
+            abstracts=abstracts,
+        )
+    )
+    ready = 0
+    for closest, yours in [(0, 0), (0, 1), (1, 0), (3, 1), (5, 2), (papers, 0)]:
+        ids = chance.sample(list(layout.where), papers)
+        reasons = [closeness(number, id_) for number, id_ in enumerate(ids)]
+        order = Order(
+            ids=tuple(ids),
+            closest=tuple(reasons[:closest]),
+            yours=frozenset(ids[len(ids) - yours :]) if yours else frozenset(),
+        )
+        printed = renderer.printed(layout, order)
+        if joined := renderer.joined(layout, order):
+            ready += 1
+            assert joined.subject == printed.subject
+            assert "".join(joined.html) == "".join(printed.html)
+            assert "".join(joined.text) == "".join(printed.text)
+    assert ready == 6 if papers <= 8 or (papers <= 41 and abstracts != "full") else ready <= 6
+
+
+def test_a_paper_that_an_order_does_not_know_is_not_hidden(renderer: Renderer) -> None:
+    found = edition(news("graph", many(4)))
+    known = list(found.shown_in)[1:]
+    rendered = renderer.render(
+        found, order=Order(ids=tuple(known), closest=(closeness(1, known[0]),))
+    )
+    assert len(entries(rendered)) == 4
 
 
 def test_the_papers_themselves_are_the_same_strings_for_all_readers(renderer: Renderer) -> None:
