@@ -17,7 +17,7 @@ import sys
 import sysconfig
 import time
 import venv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -224,14 +224,14 @@ def _processor() -> str:
     return next(names, platform.machine())
 
 
-def with_peers() -> str:
+def with_peers(name: str = "peers", peers: Sequence[str] = PEERS) -> str:
     """Return a Python that has the peers beside everything this one has; make it if need be."""
-    folder = ROOT / "build" / "peers"
+    folder = ROOT / "build" / name
     python, ready = folder / "bin" / "python", folder / ".ready"
-    if not ready.exists() or ready.read_text("utf-8") != " ".join(PEERS):
+    if not ready.exists() or ready.read_text("utf-8") != " ".join(peers):
         venv.create(folder, with_pip=True, clear=True)
         subprocess.run(
-            [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *PEERS],
+            [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *peers],
             check=True,
         )
         here, there = (
@@ -239,7 +239,7 @@ def with_peers() -> str:
             for base in (sys.prefix, str(folder))
         )
         (there / "project.pth").write_text(f"{here}\n", "utf-8")
-        ready.write_text(" ".join(PEERS), "utf-8")
+        ready.write_text(" ".join(peers), "utf-8")
     return str(python)
 
 

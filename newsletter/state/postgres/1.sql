@@ -134,7 +134,7 @@ create table deliveries (
     abstracts words not null default '',
     token     bigint not null default 0, -- of the lease under which it was last under way
     primary key (parcel, id)
-) with (fillfactor = 70, autovacuum_vacuum_insert_scale_factor = 0.5);
+) with (fillfactor = 50, autovacuum_vacuum_insert_scale_factor = 0.5);
 create index deliveries_by_recipient on deliveries (recipient);
 
 create view outstanding as
@@ -234,3 +234,31 @@ create function instr(whole text, part text) returns integer
 create aggregate json_group_array(text) (
     sfunc = array_append, stype = text[], initcond = '{}', finalfunc = array_to_json
 );
+
+-- What a sender says in one commit: what became of its last mails, and which are to leave next. A
+-- function, since its plans are kept by the connection, which PgBouncer may hand to anybody. They
+-- may be made while there are few rows, and must do for millions: no table is ever read whole.
+create function turn(outcomes json, intents json, lease bigint, moment text)
+    returns table (granted bigint, newest bigint) language plpgsql
+    set search_path from current
+    set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+    begin
+        update deliveries set status = x.status, code = x.code, reply = x.reply, changed = moment
+        from json_to_recordset(outcomes) as x(
+            parcel bigint, id bigint, tries integer, status text, code integer, reply text)
+        where deliveries.parcel = x.parcel and deliveries.id = x.id
+            and deliveries.attempts = x.tries
+            and deliveries.status in ('untried', 'sending', 'deferred', 'unknown');
+        return query update deliveries
+        set status = 'sending', attempts = x.tries + 1, token = lease, changed = moment
+        from json_to_recordset(intents) as x(parcel bigint, id bigint, tries integer)
+        where deliveries.parcel = x.parcel and deliveries.id = x.id
+            and ((deliveries.status in ('untried', 'deferred', 'unknown')
+                    and deliveries.attempts = x.tries)
+                or (deliveries.status = 'sending' and deliveries.attempts = x.tries + 1
+                    and deliveries.token = lease))
+            and exists (select 1 from parcels where parcels.id = x.parcel
+                and parcels.token = lease and until > clock_timestamp())
+        returning deliveries.id, null::bigint;
+        return query select null::bigint, coalesce(max(suppressions.id), 0) from suppressions;
+    end $$;

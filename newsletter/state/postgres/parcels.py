@@ -26,6 +26,7 @@ from typing import Any, Self
 from newsletter.errors import StateError
 from newsletter.models import FINAL, Delivery, Outcome
 from newsletter.moments import iso
+from newsletter.state.engines import json_text
 from newsletter.state.postgres.database import Asked, Database
 
 RETRY_SECONDS = 300.0  # until what a server deferred is due again for those who follow
@@ -122,15 +123,18 @@ class Parcels:
         wanted = {
             "token": self._token,
             "now": iso(now),
-            "parcels": [self._where[each] for each in outcomes],
-            "ids": list(outcomes),
-            "tries": [self._attempts[each] for each in outcomes],
-            "statuses": [each.status for each in outcomes.values()],
-            "codes": [each.code for each in outcomes.values()],
-            "texts": [each.text.replace("\0", "") for each in outcomes.values()],
-            "next_parcels": [self._where[each] for each in intents],
-            "next": list(intents),
-            "next_tries": [self._attempts[each] for each in intents],
+            "outcomes": json_text(
+                [
+                    {
+                        **self._attempt(delivery),
+                        "status": each.status,
+                        "code": each.code,
+                        "reply": each.text.replace("\0", ""),
+                    }
+                    for delivery, each in outcomes.items()
+                ]
+            ),
+            "intents": json_text([self._attempt(each) for each in intents]),
         }
         _log.debug("heard of %s", {each: outcomes[each].status for each in outcomes})
         *rows, (_, newest) = sorted(
@@ -145,6 +149,13 @@ class Parcels:
         self._noted(self._token, outcomes.values())
         self._close(id_ for id_, each in outcomes.items() if each.status in FINAL)
         return granted
+
+    def _attempt(self, delivery: int) -> dict[str, int]:
+        return {
+            "parcel": self._where[delivery],
+            "id": delivery,
+            "tries": self._attempts[delivery],
+        }
 
     def holds(self, delivery: int) -> bool:
         """Return whether the lease still runs, with a margin for what comes before the dot."""
@@ -363,29 +374,4 @@ _RELEASE = """
     where parcels.id = found.parcel and token = :token
 """
 
-_TURN = """
-    with recorded as (
-        update deliveries set status = x.status, code = x.code, reply = x.reply, changed = :now
-        from unnest(cast(:parcels as bigint[]), cast(:ids as bigint[]), cast(:tries as integer[]),
-            cast(:statuses as text[]), cast(:codes as integer[]), cast(:texts as text[]))
-            as x(parcel, id, tries, status, code, reply)
-        where deliveries.parcel = x.parcel and deliveries.id = x.id
-            and deliveries.attempts = x.tries
-            and deliveries.status in ('untried', 'sending', 'deferred', 'unknown')
-        returning 1),
-    granted as (
-        update deliveries set status = 'sending', attempts = x.tries + 1, token = :token,
-            changed = :now
-        from unnest(cast(:next_parcels as bigint[]), cast(:next as bigint[]),
-            cast(:next_tries as integer[])) as x(parcel, id, tries)
-        where deliveries.parcel = x.parcel and deliveries.id = x.id
-            and ((deliveries.status in ('untried', 'deferred', 'unknown')
-                    and deliveries.attempts = x.tries)
-                or (deliveries.status = 'sending' and deliveries.attempts = x.tries + 1
-                    and deliveries.token = :token))
-            and exists (select 1 from parcels where parcels.id = x.parcel
-                and parcels.token = :token and until > clock_timestamp())
-        returning deliveries.id)
-    select id, null from granted
-    union all select null, coalesce(max(id), 0) from suppressions
-"""
+_TURN = "select granted, newest from turn(:outcomes, :intents, :token, :now)"

@@ -11,7 +11,7 @@ _NAMES = (
     "|suppressions|totals"
 )
 _TABLE = re.compile(rf"\b(from|join|into|update|table|copy)\s+({_NAMES})\b")
-_FUNCTION = re.compile(r"\b(json_each|json_group_array|instr)\(")
+_FUNCTION = re.compile(r"\b(json_each|json_group_array|instr|turn)\(")
 _NAMED = re.compile(r"(?<![:\w]):([a-z_]+)")
 
 
