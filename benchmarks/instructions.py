@@ -43,7 +43,8 @@ def main() -> None:
     if options.quick:
         print(f"a bare Python: {bare:,.0f} million instructions")
         return
-    start = "import sys; sys.argv = ['newsletter', '--help']\nimport newsletter.__main__"
+    start = "import sys; sys.argv = ['newsletter', '--help']\n"
+    start += "from newsletter.__main__ import main; main()"
     work = {
         "newsletter --help": start,
         "match 1,000 keywords x 50 papers": MATCH.format(number=1000),

@@ -21,6 +21,7 @@ from tempfile import TemporaryDirectory
 from benchmarks.archive import BEGAN, texts
 from newsletter.issues.issue import compile_issue
 from newsletter.models import Announcement, Day, Keyword, News, Paper
+from newsletter.state.sqlite.lock import only_run
 from newsletter.state.state import State
 
 A_DAY = 500  # papers
@@ -86,7 +87,7 @@ def grow(path: Path, megabytes: int) -> None:
             )
             db.commit()
     db.close()
-    with State.open(path):  # looks at the whole file, once
+    with only_run(path), State.open(path):  # looks at the whole file, and notes that it did
         pass
 
 

@@ -3,9 +3,7 @@
 import errno
 import fcntl
 import os
-import socket
 import stat
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -26,6 +24,8 @@ def replacing(path: Path, *, mode: int = 0o644) -> Iterator[BinaryIO]:
     symbolic link stays one.
     If the block fails, `path` is as it was.
     """
+    import tempfile  # with random and hashlib; what only reads needs none of them
+
     target = path.resolve()
     descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     temporary = Path(name)
@@ -54,7 +54,7 @@ def locked(path: Path, *, patience: float = LOCK_PATIENCE) -> Iterator[None]:
     descriptor = lock_file(lock)
     try:
         wait_for(descriptor, lock, patience=patience)
-        holder = f"process {os.getpid()} on {socket.gethostname()}\n".encode()
+        holder = f"process {os.getpid()} on {os.uname().nodename}\n".encode()
         # A file system with a journal may take as long to change a lock as to sync a file.
         if os.pread(descriptor, len(holder) + 1, 0) != holder:
             os.ftruncate(descriptor, 0)

@@ -21,6 +21,7 @@ from newsletter.commands.options import (
     Chosen,
     Json,
     Now,
+    asked_for,
     chosen,
     completing,
     fitted,
@@ -52,7 +53,7 @@ app = typer.Typer(
     name="newsletter",
     help="A daily arXiv digest by mail.",
     no_args_is_help=True,
-    add_completion=completing(),
+    add_completion=completing(sys.argv[1:]),
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # drawing boxes around the help takes twice as long as the rest of it
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -69,7 +70,7 @@ app.command()(archive)
 def main() -> None:
     """Run the program. What a person can fix is said in plain words; a bug keeps its traceback."""
     try:
-        app()
+        asked_for(app, sys.argv[1:])()
     except Exception as error:  # noqa: BLE001 - the edge of the program
         sys.exit(_told(error).exit_code)
 

@@ -5,13 +5,15 @@ import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
+from typer.models import CommandInfo
 
 from newsletter.operating.logs import LogFormat
 from newsletter.prose import json_shown, line_shown
@@ -38,14 +40,33 @@ class Chosen:
     verbose: bool
 
 
-def completing() -> bool:
+def completing(asked: Sequence[str]) -> bool:
     """Return whether completion for shells is set up: where it is asked for, at work, or in a help.
 
     It takes tens of milliseconds, which no other start is to pay.
     """
     words = {"--install-completion", "--show-completion", "--help", "-h"}
     at_work = {"_NEWSLETTER_COMPLETE", "_ARXIV_NEWSLETTER_COMPLETE"}
-    return not sys.argv[1:] or not words.isdisjoint(sys.argv) or not at_work.isdisjoint(os.environ)
+    return not asked or not words.isdisjoint(asked) or not at_work.isdisjoint(os.environ)
+
+
+def asked_for(program: typer.Typer, words: Sequence[str]) -> typer.Typer:
+    """Return the program with no more commands than may be asked for by these words.
+
+    typer looks at the parameters of every command there is before it runs one; that takes a tenth
+    of the whole of `status`. Help, completion and a wrong word are about all of them.
+    """
+    commands = [each for each in program.registered_commands if _name(each) in words]
+    groups = [each for each in program.registered_groups if each.name in words]
+    if completing(words) or not commands + groups:
+        return program
+    narrow = copy(program)
+    narrow.registered_commands, narrow.registered_groups = commands, groups
+    return narrow
+
+
+def _name(command: CommandInfo) -> str:
+    return command.name or getattr(command.callback, "__name__", "").replace("_", "-")
 
 
 def chosen(context: typer.Context) -> Chosen:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Event
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from newsletter.errors import (
     DATA,
@@ -21,22 +22,18 @@ from newsletter.errors import (
     SubscribersError,
     exit_code_of,
 )
-from newsletter.job.letters.answers import ASKED, Desk
 from newsletter.job.report import Inbox
 from newsletter.models import Bounce, Transport
 from newsletter.phrases import counted
-from newsletter.returns.bounces import (
-    Masses,
-    classify,
-    masses,
-    others,
-    suppresses,
-)
+from newsletter.returns.bounces import Masses, classify, masses, others, suppresses
 from newsletter.returns.mailboxes import Mail, Mailbox, Opener
-from newsletter.returns.meaning import Clerk, MailKind, Meaning
+from newsletter.returns.meaning import ASKED, Clerk, MailKind, Meaning
 from newsletter.state.bounces import BounceBook
 from newsletter.state.engines import Book
 from newsletter.subscribers.suppressions import KeptOff
+
+if TYPE_CHECKING:  # mails take time to import, and most have no inbox
+    from newsletter.job.letters.answers import Desk
 
 DONE, UNKNOWN = "newsletter-done", "newsletter-unknown"
 
@@ -112,7 +109,7 @@ class Returns:
     clerk: Clerk
     opener: Opener | None = None
     alone: Callable[[], AbstractContextManager[None]] = nullcontext
-    desk: Desk | None = None
+    desk: "Desk | None" = None
     stop: Event = field(default_factory=Event)
 
     def read(self, *, now: datetime, seconds: float = SECONDS) -> Reading:

@@ -9,13 +9,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property, lru_cache, partial
 from threading import Event
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from newsletter.errors import RenderError, SubscribersError
 from newsletter.issues.issue import edition_for
-from newsletter.mails.message import Composer
-from newsletter.mails.render import Renderer
-from newsletter.mails.template import Layout
 from newsletter.models import (
     FINAL,
     Abstracts,
@@ -30,6 +27,11 @@ from newsletter.models import (
 from newsletter.state.engines import Claim
 from newsletter.state.state import State
 from newsletter.subscribers.suppressions import KeptOff
+
+if TYPE_CHECKING:  # where nobody is owed anything, none is made
+    from newsletter.mails.message import Composer
+    from newsletter.mails.render import Renderer
+    from newsletter.mails.template import Layout
 
 MAX_FAILURES = 3
 
@@ -64,15 +66,15 @@ class Press:
     def __init__(
         self,
         issues: Callable[[int, int], Sequence[Issue]],
-        open_renderer: Callable[[], Renderer],
-        composer: Composer,
+        open_renderer: "Callable[[], Renderer]",
+        open_composer: "Callable[[], Composer]",
         *,
         abstracts: Abstracts = "excerpt",
         orders: Ordering | None = None,
     ) -> None:
         self._abstracts: Abstracts = abstracts
         self._open_renderer = open_renderer
-        self._composer = composer
+        self._open_composer = open_composer
         self._orders = orders
         # Deliveries come sorted by issues, then by keywords, so a handful is enough.
         self._issues = lru_cache(maxsize=1)(issues)
@@ -83,8 +85,12 @@ class Press:
         self._rendered = lru_cache(maxsize=8)(self._render)
 
     @cached_property
-    def _renderer(self) -> Renderer:
+    def _renderer(self) -> "Renderer":
         return self._open_renderer()
+
+    @cached_property
+    def _composer(self) -> "Composer":
+        return self._open_composer()
 
     def require_templates(self) -> None:
         """Raise RenderError for templates that cannot be used."""
@@ -134,7 +140,7 @@ class Press:
         keywords: tuple[str, ...],
         weekly: bool,  # noqa: FBT001 (a cache knows its arguments by their places)
         abstracts: Abstracts,
-    ) -> Layout:
+    ) -> "Layout":
         issues = self._issues(after, issue)
         before = self._day(after) if weekly else None
         edition = edition_for(issues, keywords, weekly=weekly, before=before, abstracts=abstracts)

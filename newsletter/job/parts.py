@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from newsletter.job.inbox import Returns
     from newsletter.job.mailroom import Ordering, Press
     from newsletter.job.profiles import Orders, Profiles
+    from newsletter.mails.message import Composer
     from newsletter.mails.render import Renderer
     from newsletter.models import Source, Subscriber, Transport
     from newsletter.returns.mailboxes import Opener
@@ -47,13 +48,14 @@ def returns(
     `listed` is None where the list is another machine's.
     """
     from newsletter.job.inbox import Returns
-    from newsletter.job.letters.answers import Desk
     from newsletter.returns.meaning import Clerk
     from newsletter.state.opening import only_reader
-    from newsletter.subscribers.joining import CONFIRM
-    from newsletter.subscribers.tokens import Notes, Tokens
 
-    names = [each.name for each in config.keywords]
+    desk = None
+    if config.inbox and listed is not None:
+        from newsletter.job.letters.answers import desk_for
+
+        desk = desk_for(config, suppressions, state.history, keys)
     return Returns(
         deliveries=state.deliveries,
         bounces=state.bounces,
@@ -62,22 +64,12 @@ def returns(
             config.masthead,
             keys=keys,
             addresses=lambda: [*(listed or ()), *state.recipients()],
-            keywords=names,
+            keywords=[each.name for each in config.keywords],
         ),
         opener=inbox(config, stop=stop),
         alone=partial(only_reader, state),
         stop=stop,
-        desk=None
-        if listed is None
-        else Desk(
-            path=config.subscribers.file,
-            keywords=names,
-            suppressions=suppressions,
-            history=state.history,
-            masthead=config.masthead,
-            tokens=Tokens(keys, config.newsletter.id),
-            notes=Notes(keys, config.newsletter.id, CONFIRM),
-        ),
+        desk=desk,
     )
 
 
@@ -157,21 +149,25 @@ def press(
 ) -> "Press":
     """Return what turns deliveries into messages, with tokens signed by the first of `keys`."""
     from newsletter.job.mailroom import Press
-    from newsletter.mails.message import Composer
-    from newsletter.subscribers.tokens import Tokens
 
-    tokens = Tokens(keys, config.newsletter.id)
     return Press(
         state.issues,
         partial(renderer, config),
-        Composer(
-            config.masthead,
-            now=now,
-            token=tokens.token,
-            per_keyword=config.newsletter.mode == "per-keyword",
-        ),
+        partial(_composer, config, keys, now),
         abstracts=config.newsletter.abstracts,
         orders=orders,
+    )
+
+
+def _composer(config: "Config", keys: Sequence[bytes], now: datetime) -> "Composer":
+    from newsletter.mails.message import Composer
+    from newsletter.subscribers.tokens import Tokens
+
+    return Composer(
+        config.masthead,
+        now=now,
+        token=Tokens(keys, config.newsletter.id).token,
+        per_keyword=config.newsletter.mode == "per-keyword",
     )
 
 

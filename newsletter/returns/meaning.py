@@ -1,7 +1,7 @@
 """What a mail that came back means: who wants to leave, what bounced, what a machine said."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from email.message import Message
 from email.utils import getaddresses
@@ -50,6 +50,9 @@ MailKind = Literal[
     "joined",
     "unknown",
 ]
+# What a reader asks for, which is to be answered.
+ASKED: Collection[MailKind] = frozenset({"changed", "unclear", "joining", "joined"})
+
 _TOKEN = re.compile(rf"(?<![a-z2-7])[a-z2-7]{{{LENGTH}}}(?![a-z2-7])", re.IGNORECASE)
 _ADDRESSED = ("Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To", "To", "Cc")
 

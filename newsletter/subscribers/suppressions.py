@@ -1,7 +1,6 @@
 """Keep who must not be mailed, and why, in a file that only grows. Does not decide who that is."""
 
 import csv
-import hmac
 import io
 import os
 from collections.abc import Iterable, Sequence
@@ -274,11 +273,15 @@ def _line(*fields: str) -> str:
 
 def hashes_of(address: str, key: bytes) -> tuple[str, str]:
     """Return by what a forgotten address is known: with the id of its key, and as once without."""
+    import hmac
+
     digest = hmac.digest(key, b"forgotten\0" + folded(address).encode(), "sha256").hex()
     return f"{FORGOTTEN}:{_key_id(key)}:{digest}", f"{FORGOTTEN}:{digest}"
 
 
 def _key_id(key: bytes) -> str:
+    import hmac
+
     return hmac.digest(key, b"key id", "sha256").hex()[:8]
 
 

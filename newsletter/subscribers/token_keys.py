@@ -4,7 +4,6 @@ Tokens and forgotten people have keys of their own: the one may be changed or lo
 other.
 """
 
-import secrets
 from pathlib import Path
 
 from newsletter.errors import StateError
@@ -78,4 +77,6 @@ def _create(path: Path) -> None:
     with locked(path):
         if not path.exists():  # else somebody was faster
             with replacing(path, mode=0o600) as file:
+                import secrets
+
                 file.write(secrets.token_hex(32).encode() + b"\n")

@@ -7,8 +7,6 @@ the 64 octets of a local part (RFC 5321 4.5.3.1.1) and survives hosts that fold 
 
 import base64
 import binascii
-import hashlib
-import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -27,7 +25,6 @@ LENGTH = 40
 _ID_BYTES = 12
 _SIGNATURE_BYTES = 13
 _CLOCKS_DIFFER = timedelta(minutes=5)
-_SIGNED = {"key_derivation": "hmac", "digest_method": hashlib.sha256}
 
 
 class BadToken(ValueError):  # noqa: N818 (reads as what it is: except BadToken)
@@ -43,6 +40,8 @@ class SubscriberRef:
 
     def names(self, address: str) -> bool:
         """Return whether this is the subscriber with that address, however it is spelled."""
+        import hmac  # and with it hashlib and OpenSSL; who knows only the length needs none of them
+
         return hmac.compare_digest(self.id, keyed_id(address, key=self._key))
 
 
@@ -96,12 +95,15 @@ class Notes:
     def __init__(self, keys: Sequence[bytes], list_id: str, purpose: str) -> None:
         if not keys:
             raise ValueError("notes need at least one key")
+        from hashlib import sha256
+
         from itsdangerous import URLSafeSerializer
 
+        signed = {"key_derivation": "hmac", "digest_method": sha256}
         # itsdangerous signs with the last key; ours is the first.
         oldest_first = list(reversed(keys))
         self._serializer = URLSafeSerializer(
-            oldest_first, salt=f"newsletter:{list_id}:{purpose}", signer_kwargs=_SIGNED
+            oldest_first, salt=f"newsletter:{list_id}:{purpose}", signer_kwargs=signed
         )
 
     def written(self, content: Any, *, now: datetime) -> str:  # noqa: ANN401 - any JSON
@@ -134,6 +136,8 @@ class Notes:
 
 def keyed_id(address: str, *, key: bytes) -> str:
     """Return a short hash of the address that nobody without the key can compute or search."""
+    import hmac
+
     digest = hmac.digest(key, b"subscriber\0" + folded(address).encode(), "sha256")
     return digest[:_ID_BYTES].hex()
 
@@ -147,6 +151,8 @@ def _signer(key: bytes, list_id: str) -> "Signer":
 
 @cache
 def _short_hmac() -> "HMACAlgorithm":
+    import hmac
+
     from itsdangerous.signer import HMACAlgorithm
 
     class ShortHmac(HMACAlgorithm):

@@ -6,7 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer.main
 
+from newsletter.commands.main import app
+from newsletter.commands.options import asked_for
 from tests.making.commands import DAY_ONE, DAY_TWO, Command
 
 READING_AND_WRITING = {"jinja2", "premailer", "lxml", "feedparser", "flufl", "pylatexenc"}
@@ -54,6 +57,19 @@ def test_looking_loads_nothing_that_asks_or_writes(
     found = imported(sample, *command)
     assert "pydantic" in found
     assert not found & (READING_AND_WRITING | ASKING | HEAVY)
+    assert not found & {"newsletter.mails.render"}
+
+
+@pytest.mark.slow
+def test_a_day_without_news_and_without_an_inbox_makes_no_mails(
+    sample: Path, newsletter: Command
+) -> None:
+    for _ in range(2):  # the first has news
+        newsletter("run", "--now", DAY_ONE)
+    found = imported(sample, "run", "--now", DAY_ONE)
+    assert "newsletter.job.daily" in found
+    assert not found & (ASKING | {"jinja2", "premailer", "lxml", "flufl"})
+    assert not found & {"newsletter.mails.render", "newsletter.job.letters.answers"}
 
 
 @pytest.mark.usefixtures("sample")
@@ -64,3 +80,17 @@ def test_a_run_says_how_long_each_phase_took_where_it_is_asked(newsletter: Comma
     phases += ["publishing", "sending", "what came back, and the archive"]
     assert re.findall(r"^(?:debug: )?(.+): \d+\.\d\d s$", said, re.MULTILINE) == phases
     assert "reading the list" not in quiet.err
+
+
+def names(program: typer.Typer) -> set[str]:
+    group = typer.main.get_group(program)
+    assert group.name == "newsletter"
+    return set(group.commands)
+
+
+def test_a_program_for_one_command_is_that_of_all() -> None:
+    everything = names(app)
+    for words in (["--config", "x.toml", "status"], ["status", "--json"], ["subscribers", "list"]):
+        assert names(asked_for(app, words)) == set(words) & everything
+    for words in ([], ["statsu"], ["status", "--help"], ["-h", "run"]):
+        assert names(asked_for(app, words)) == everything

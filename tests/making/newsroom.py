@@ -96,7 +96,8 @@ class Newsroom:
 
     def run(self, *, now: datetime = NOW, stop: Event | None = None) -> Report:
         with self.open_state(self.folder / "state.sqlite3") as state:
-            composer = Composer(
+            composer = partial(
+                Composer,
                 MASTHEAD,
                 now=now,
                 token=self._token,

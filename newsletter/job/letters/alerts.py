@@ -9,7 +9,6 @@ from newsletter.addresses import bare
 from newsletter.errors import NewsletterError, TransportError
 from newsletter.job.mailroom import Aside
 from newsletter.job.report import Report
-from newsletter.mails.letter import letter
 from newsletter.models import Masthead, Outgoing, Transport
 from newsletter.numbers import alert_number
 from newsletter.phrases import counted
@@ -116,6 +115,8 @@ def _told_today(trouble: Trouble, history: History, now: datetime) -> bool:
 
 
 def _letter(due: Sequence[Trouble], to: str, masthead: Masthead, *, now: datetime) -> Outgoing:
+    from newsletter.mails.letter import letter  # most days have no trouble
+
     lines = [f"- {each.text}" for each in due]
     return letter(
         masthead,

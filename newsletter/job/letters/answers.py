@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from newsletter.addresses import folded
 from newsletter.errors import TEMPORARY, InboxError
@@ -25,7 +26,8 @@ from newsletter.subscribers import editing, joining
 from newsletter.subscribers.suppressions import KeptOff
 from newsletter.subscribers.tokens import BadToken, Notes, Tokens
 
-ASKED: Collection[MailKind] = frozenset({"changed", "unclear", "joining", "joined"})
+if TYPE_CHECKING:
+    from newsletter.config.loading import Config
 
 # An address gets at most one answer in so long; strangers get so many in one reading.
 _PAUSE = timedelta(hours=1)
@@ -296,3 +298,18 @@ def _cell(row: Mapping[str, str]) -> tuple[str, ...]:
     names = [each.strip() for each in row.get("keywords", "").split(";")]
     found = tuple(each for each in names if each)
     return (ALL,) if not found or ALL in found else found
+
+
+def desk_for(
+    config: "Config", suppressions: KeptOff, history: History, keys: Sequence[bytes]
+) -> Desk:
+    """Return the desk of a newsletter, with tokens and notes signed by the first of `keys`."""
+    return Desk(
+        path=config.subscribers.file,
+        keywords=[each.name for each in config.keywords],
+        suppressions=suppressions,
+        history=history,
+        masthead=config.masthead,
+        tokens=Tokens(keys, config.newsletter.id),
+        notes=Notes(keys, config.newsletter.id, joining.CONFIRM),
+    )

@@ -3,7 +3,6 @@
 import fcntl
 import os
 import re
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -36,7 +35,7 @@ def only_run(path: Path) -> Iterator[None]:
         handle.seek(0)
         handle.truncate()
         started = iso(datetime.now(UTC))
-        handle.write(f"process {os.getpid()} on {socket.gethostname()}, since {started}\n")
+        handle.write(f"process {os.getpid()} on {os.uname().nodename}, since {started}\n")
         handle.flush()
         try:
             yield
@@ -52,7 +51,7 @@ def holder(path: Path) -> str:
     lock = path.with_name(path.name + ".lock")
     text = lock.read_text("utf-8", errors="replace").strip() if lock.exists() else ""
     found = re.match(r"process (\d+) on (.*), since ", text)
-    if found and found[2] == socket.gethostname() and not _lives(int(found[1])):
+    if found and found[2] == os.uname().nodename and not _lives(int(found[1])):
         return ""  # it was killed, and its lock died with it
     return text
 
