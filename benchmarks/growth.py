@@ -2,9 +2,9 @@
 
     python -m benchmarks.growth [--quick] [--plots benchmarks/plots]
 
-Each step is measured in a process of its own. Subscribers: seconds of a run that mails them into
-smtp-sink. Keywords: seconds of the processor to match 1,000 papers. Papers: a whole run from a
-saved feed for one reader. History: a run with nothing to do, over papers announced in ten years.
+Each step is measured in a process of its own, in seconds of the processor. Subscribers: a run that
+mails them into smtp-sink. Keywords: matching 1,000 papers. Papers: a whole run from a saved feed
+for one reader. History: a run with nothing to do, over papers announced in ten years.
 """
 
 import argparse
@@ -63,7 +63,7 @@ def main() -> None:
 
 def mailed(recipients: int, port: int) -> float:
     step = ["benchmarks.scale", "--port", str(port), "--recipients", str(recipients)]
-    return float(printed(*step).split()[0])
+    return float(printed(*step).split()[1])
 
 
 def matched(keywords: int, papers: int) -> float:
