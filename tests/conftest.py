@@ -18,7 +18,7 @@ from newsletter.commands.main import main
 from tests.making.commands import Command, Ended
 from tests.making.disks import mounted
 from tests.making.tools import TOOLS, not_tried
-from tests.peers.postgres import Postgres, postgres
+from tests.peers.postgres import Postgres, pgbouncer, postgres
 
 # A busy machine is no defect; pytest's own time-out ends what hangs.
 hypothesis.settings.register_profile("patient", deadline=None)
@@ -72,6 +72,13 @@ def server() -> Iterator[Postgres]:
     """
     with postgres() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def bouncer(server: Postgres) -> Iterator[int]:
+    """Return the port of a PgBouncer in transaction mode before that server."""
+    with pgbouncer(server) as port:
+        yield port
 
 
 _running: list[pytest.Item] = []

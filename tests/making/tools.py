@@ -57,6 +57,7 @@ TOOLS: Mapping[str, Tool] = {
     "git": Tool(name="git", programs=("git", "bash"), get="apt-get install git"),
     "mount": Tool(name="mount", programs=("mount", "umount"), get="apt-get install mount, as root"),
     "site": Tool(name="MkDocs", files=(MKDOCS,), get="make docs"),
+    "pgbouncer": Tool(name="PgBouncer", programs=("pgbouncer",), get="apt-get install pgbouncer"),
     "postgres": Tool(
         name="PostgreSQL", files=(POSTGRES / "initdb",), get="apt-get install postgresql"
     ),

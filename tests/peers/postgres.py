@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.making.tools import POSTGRES
+from tests.making.tools import POSTGRES, found
 from tests.peers.ports import free_port
 
 PASSWORD = "p@ss:w/rd%&'\" \\"
@@ -27,8 +28,11 @@ class Postgres:
     settings: Mapping[str, str] = field(default_factory=dict)
     process: "subprocess.Popen[bytes] | None" = None
 
-    def url(self, role: str = "newsletter", database: str = "newsletter") -> str:
-        return f"postgresql://{role}@127.0.0.1:{self.port}/{database}"
+    def url(
+        self, role: str = "newsletter", database: str = "newsletter", *, through: int = 0
+    ) -> str:
+        """Return the address for a role; with the port of what stands in between, `through` it."""
+        return f"postgresql://{role}@127.0.0.1:{through or self.port}/{database}"
 
     def start(self) -> None:
         options = [f"--{name}={value}" for name, value in self.settings.items()]
@@ -127,6 +131,43 @@ def postgres(**settings: str) -> Iterator[Postgres]:
             if server.process and server.process.poll() is None:
                 server.stop()
     finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def pgbouncer(server: Postgres, *, connections: int = 2) -> Iterator[int]:
+    """Run a PgBouncer in transaction mode before a server; yield its port.
+
+    So few connections to the server are shared that every transaction may come on another.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="newsletter-pgb-"))
+    folder.chmod(0o755)
+    port = free_port()
+    quoted = PASSWORD.replace('"', '""')
+    (folder / "users").write_text(f'"newsletter" "{quoted}"\n')
+    (folder / "ini").write_text(
+        f"[databases]\n* = host=127.0.0.1 port={server.port}\n"
+        f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
+        f"auth_type = scram-sha-256\nauth_file = {folder / 'users'}\npool_mode = transaction\n"
+        f"default_pool_size = {connections}\nserver_login_retry = 1\n"
+    )
+    program = found("pgbouncer")
+    assert program
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [program, "-q", folder / "ini"], stdout=log, stderr=log, **_as_nobody()
+        )
+    try:
+        for _ in range(200):
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+                break
+            time.sleep(0.05)
+        else:
+            raise TimeoutError((folder / "log").read_text())
+        yield port
+    finally:
+        process.kill()
+        process.wait()
         shutil.rmtree(folder, ignore_errors=True)
 
 

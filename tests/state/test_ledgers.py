@@ -37,15 +37,22 @@ DAY = timedelta(days=1)
 _numbers = count(1)
 
 
-@pytest.fixture(params=["file", pytest.param("postgres", marks=pytest.mark.postgres)])
+@pytest.fixture(
+    params=[
+        "file",
+        pytest.param("postgres", marks=pytest.mark.postgres),
+        pytest.param("bouncer", marks=[pytest.mark.postgres, pytest.mark.pgbouncer]),
+    ]
+)
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     file = tmp_path / "state.sqlite3"
     if request.param == "file":
         return Place(file=file)
     server: Postgres = request.getfixturevalue("server")
+    through = request.getfixturevalue("bouncer") if request.param == "bouncer" else 0
     return Place(
         file=file,
-        url=server.url(),
+        url=server.url(through=through),
         password=PASSWORD,
         newsletter=f"ledger-{next(_numbers)}",
         lease_seconds=1,

@@ -20,11 +20,12 @@ from newsletter.state import moving, opening
 from newsletter.state.engines import Place
 from newsletter.state.postgres.database import Database
 from newsletter.state.postgres.lease import PoolMeter
+from newsletter.state.postgres.parcels import Parcels
 from newsletter.state.postgres.suppressions import SharedSuppressions
 from newsletter.state.state import State
 from newsletter.subscribers.suppressions import Suppressions
 from tests.making.papers import NOW, paper
-from tests.peers.postgres import PASSWORD, Postgres, postgres
+from tests.peers.postgres import PASSWORD, Postgres, pgbouncer, postgres
 
 pytestmark = pytest.mark.postgres
 
@@ -391,3 +392,40 @@ def test_nothing_may_leave_while_nobody_can_tell(place: Place) -> None:
 
     assert PoolMeter(gone).take(1) is None
     PoolMeter(gone).rest(1)
+
+
+@pytest.mark.pgbouncer
+def test_who_kept_its_connection_takes_nothing_over_from_a_server_that_was_away(
+    tmp_path: Path,
+) -> None:
+    with postgres() as own, pgbouncer(own) as port:
+        place = Place(
+            file=tmp_path / "none",
+            url=own.url(through=port),
+            password=PASSWORD,
+            newsletter="away",
+            lease_seconds=1,
+        )
+        with opening.opened(place) as idle, opening.opened(place) as busy:
+            news = News(source="arXiv", keyword=Keyword(name="mri"), outcome="none", listed=1)
+            day = Day(now=NOW, news=[news], windows={"mri": NOW})
+            owed = [Owed(recipient="a@example.org", keywords=("mri",), format="html", after=0)]
+            idle.publish(compile_issue(1, NOW.date(), day.news), day, owed, [], weekly=False)
+            with busy.claim() as claim:
+                (delivery,) = claim
+                assert claim.commit({}, [delivery.id], now=NOW)
+                time.sleep(1.1)
+                assert isinstance(idle.database, Database)
+                with idle.claim() as nothing:
+                    assert list(nothing) == []
+                assert isinstance(claim, Parcels)
+                claim.fall_silent()  # as where the server is away
+                own.kill()
+                time.sleep(1.1)
+                own.start()
+                idle.database.patience = 10
+                with idle.claim() as nothing:
+                    assert list(nothing) == []  # although that lease has ended
+                busy.database.rows("select 1")
+                claim.commit({delivery.id: Outcome(status="accepted", code=250)}, [], now=NOW)
+            assert [each[1:3] for each in idle.deliveries.of_issue(1)] == [("accepted", 1)]

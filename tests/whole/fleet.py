@@ -104,6 +104,7 @@ class Fleet:
     connections: int = 8
     lease: int = 5
     parcel: int = 100
+    through: int = 0
     sinks: list["subprocess.Popen[bytes]"] = field(default_factory=list)
     ports: list[int] = field(default_factory=list)
     senders: list["subprocess.Popen[bytes]"] = field(default_factory=list)
@@ -113,7 +114,7 @@ class Fleet:
     def place(self) -> Place:
         return Place(
             file=self.folder / "none",
-            url=self.server.url(),
+            url=self.server.url(through=self.through),
             password=PASSWORD,
             newsletter=self.name,
             lease_seconds=self.lease,
@@ -150,12 +151,13 @@ class Fleet:
         self.sinks.append(subprocess.Popen(command, cwd=CHECKOUT))
         self.ports.append(port)
 
-    def config(self, number: int) -> Path:
+    def config(self, number: int, *, through: int = 0) -> Path:
+        """Write what a sender needs to know; its database may be reached `through` a port."""
         path = self.folder / f"sender-{number}.toml"
         path.write_text(
             CONFIG.format(
                 name=self.name,
-                url=self.server.url(),
+                url=self.server.url(through=through or self.through),
                 lease=self.lease,
                 port=self.ports[number % len(self.ports)],
                 connections=self.connections,

@@ -82,11 +82,10 @@ class Stand:
     def hold(self) -> Hold:
         return self.between.hold
 
-    def send(self, *, to: int, follow: bool) -> ForkServerProcess:
-        """Start a sender whose database is at a port."""
+    def send(self, *, through: int = 0, follow: bool) -> ForkServerProcess:
+        """Start a sender, which may reach its database through a port."""
         number = len(self.processes)
-        config = self.fleet.config(number)
-        config.write_text(config.read_text().replace(f":{self.fleet.server.port}/", f":{to}/"))
+        config = self.fleet.config(number, through=through)
         arguments = ["--config", str(config), "-v", "--log-format", "json", "deliver"]
         arguments += ["--follow"] if follow else []
         process = _forks.Process(
@@ -133,7 +132,7 @@ def stands(
             found[name] = Stand(fleet, between, sink)
         try:
             for stand in found.values():
-                stand.send(to=stand.between.port, follow=True)
+                stand.send(through=stand.between.port, follow=True)
             until = time.monotonic() + 120
             for name, stand in found.items():
                 while not stand.hold.reached.wait(0.1):

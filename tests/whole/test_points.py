@@ -42,7 +42,7 @@ def senders_killed(found: Mapping[str, Stand]) -> None:
         stand.processes[0].kill()
         stand.processes[0].join()
         stand.hold.go.set()
-    finishers = [stand.send(to=stand.fleet.server.port, follow=False) for stand in found.values()]
+    finishers = [stand.send(follow=False) for stand in found.values()]
     for each in finishers:
         each.join()
         assert each.exitcode == 0

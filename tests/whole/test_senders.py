@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.peers.postgres import Postgres, postgres
+from tests.peers.postgres import Postgres, pgbouncer, postgres
 from tests.whole.fleet import chaos, fleet
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
@@ -43,4 +43,19 @@ def test_nobody_is_lost_and_no_copy_denied(
     assert {status for status, _ in books.owed.values()} == {"accepted"}
     assert (books.lost, books.denied, books.unlike, books.gainsaid) == (0, 0, 0, [])
     assert books.twice <= found.connections * (done["k"] + done["s"])
+    assert set(codes) <= {0}
+
+
+@pytest.mark.pgbouncer
+def test_a_pgbouncer_in_between_changes_nothing(tmp_path: Path, own: Postgres) -> None:
+    with pgbouncer(own) as port, fleet(tmp_path, own, "bounced") as found:
+        found.through = port
+        found.publish(1, 400)
+        found.sink(seconds=0.005)
+        chaos(found, 17, kinds="d", times=1, senders=2)
+        found.wait()
+        codes = found.end()
+        books = found.books()
+    assert {status for status, _ in books.owed.values()} == {"accepted"}
+    assert (books.lost, books.twice, books.gainsaid) == (0, 0, [])
     assert set(codes) <= {0}

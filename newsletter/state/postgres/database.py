@@ -61,10 +61,11 @@ class Database:
 
     One that is gone is waited for: questions are asked again for up to `patience` seconds, until
     `stop` is set. A transaction that was under way is not: nobody knows what came of it.
-    `connected_at` is when this connection was made, on the monotonic clock: who has just come back
-    knows too little to take over from others. `leading` is the token of the lease on the daily job,
-    where this process has it. A ledger that was `restored` may be on another server than before.
-    `doubts` says what should not be left so.
+    `connected_at` is since when the server has answered without a gap, on the monotonic clock: who
+    has just come back knows too little to take over from others. The connection itself says little:
+    one to PgBouncer outlives the server, and an idle one a network that was cut. `leading` is the
+    token of the lease on the daily job, where this process has it. A ledger that was `restored` may
+    be on another server than before. `doubts` says what should not be left so.
     """
 
     def __init__(
@@ -80,6 +81,8 @@ class Database:
         self.path = place.name
         self.patience = patience
         self.connected_at = 0.0
+        self._heard = 0.0  # when it last answered
+        self._started: object = None  # since when the server runs, by its own clock
         self.leading: int | None = None
         self.doubts: list[str] = []
         self.newest_suppression = 0  # as the last turn of a sender saw it
@@ -115,11 +118,33 @@ class Database:
         while True:
             try:
                 with self._guarded() as connection:
-                    return action(Asked(connection, self._schema))
+                    answer = action(Asked(connection, self._schema))
+                    self._hear()
+                    return answer
             except GoneError as error:
                 hopeless = error.told.exit_code == CONFIG or time.monotonic() >= until
                 if hopeless or self.stop.wait(_GLANCE):
                     raise error.told from error
+
+    def present(self) -> tuple[object, object]:
+        """Return the server's time, and since when it runs: another than before is a new one."""
+        ((now, started),) = self.rows("select clock_timestamp(), pg_postmaster_start_time()")
+        if started != self._started:
+            self.connected_at = time.monotonic()
+            self._started = started
+        return now, started
+
+    @property
+    def silence(self) -> float:
+        """After how many seconds without an answer one knows too little; leases outlast it."""
+        return max(2.0, self.place.lease_seconds / 2)
+
+    def _hear(self) -> None:
+        """Note that the server has answered; after too long a silence one is a newcomer again."""
+        now = time.monotonic()
+        if now - self._heard > self.silence:
+            self.connected_at = now
+        self._heard = now
 
     @contextmanager
     def transaction(self, *, lazy: bool = False) -> Iterator[Asked]:  # noqa: ARG002
@@ -190,7 +215,7 @@ class Database:
         except BaseException:
             connection.close()
             raise
-        self.connected_at = time.monotonic()
+        self.connected_at = self._heard = time.monotonic()
         return connection
 
     def lead(self, db: Asked) -> None:

@@ -9,8 +9,8 @@ What keeps people from being mailed twice, or not at all:
 - right before the final dot the lease must still run, with a margin;
 - where the database is gone, outcomes are kept and nothing new is granted until it is back;
 - an outcome counts as long as nobody else was granted a later attempt;
-- nothing is taken over before one has been connected for a whole lease: else a restart of the
-  database would make everybody's mail in flight unknown.
+- nothing is taken over before the database has answered one for a whole lease: else a restart of
+  it, or a network that was cut, would make everybody's mail in flight unknown.
 """
 
 import logging
@@ -182,7 +182,8 @@ class Parcels:
         ((seconds,),) = self._database.asked(lambda db: db.execute(_LEFT, wanted).fetchall())
         if seconds is None:
             return None
-        return max(0.1, float(seconds), self._strange_for())
+        # Who asks nothing for too long is a newcomer again, see `Database.connected_at`.
+        return max(0.1, min(max(float(seconds), self._strange_for()), self._lease / 3))
 
     def fall_silent(self) -> None:
         """Renew no lease any more: they end by themselves, as after a kill."""
@@ -198,7 +199,6 @@ class Parcels:
             "lease": self._lease,
             "me": self._me,
             "token": self._token,
-            "may_take_over": self._strange_for() <= 0,
         }
 
     def _strange_for(self) -> float:
@@ -209,11 +209,14 @@ class Parcels:
         if self._database.stop.is_set():
             return None
         began = time.monotonic()
+        now, started = self._database.present()
 
         def lease(db: Asked) -> Any:  # noqa: ANN401
             nonlocal began
             began = time.monotonic()
-            return db.execute(_LEASE, self._condition()).fetchone()
+            known = {"now": now, "started": started, "silence": self._database.silence}
+            known["may_take_over"] = self._strange_for() <= 0
+            return db.execute(_LEASE, self._condition() | known).fetchone()
 
         row = self._database.asked(lease)
         if row is None:
@@ -321,10 +324,14 @@ _LEASE = f"""
     update parcels set owner = :me, token = :token,
         until = clock_timestamp() + make_interval(secs => :lease)
     where id = (select id from parcels where {_OPEN}
-        and (until is null or (until < clock_timestamp() and :may_take_over))
+        and (until is null or (until < clock_timestamp() and :may_take_over
+            and pg_postmaster_start_time() = :started
+            and clock_timestamp() < cast(:now as timestamptz) + make_interval(secs => :silence)))
         order by late, id limit 1 for update skip locked)
     returning id
 """  # noqa: S608 - no value is in it
+
+# (What was asked long ago, and comes only now that a network is whole again, takes nothing over.)
 
 # What others have leased and not renewed since this run first looked: it may have been left.
 _LEFT = f"""
