@@ -209,6 +209,7 @@ def test_a_question_is_asked_again_when_the_server_is_back(tmp_path: Path) -> No
 def test_a_lease_on_the_job_ends_by_itself_and_what_it_did_not_commit_is_nothing(
     place: Place,
 ) -> None:
+    place = replace(place, lease_seconds=60)  # it is not renewed meanwhile
     with opening.alone(place) as first:
         assert isinstance(first.database, Database)
         token = first.database.leading
