@@ -111,9 +111,14 @@ def known(papers: Sequence[Paper], places: Mapping[tuple[str, int], int]) -> lis
 def lines(issues: Iterable[tuple[int, date, int]]) -> list[Line]:
     """Return issues, given as number, date and papers, as they stand in a list."""
     return [
-        Line(number=number, date=day_words(day), count=counted(papers, "paper"))
+        Line(number=number, date=day_words(day), count=count_words(papers))
         for number, day, papers in issues
     ]
+
+
+def count_words(papers: int) -> str:
+    """Return "2 papers"; an issue without any is there for weekly readers."""
+    return counted(papers, "paper") if papers else "nothing new"
 
 
 def anchor(paper: Paper) -> str:

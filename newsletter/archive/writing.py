@@ -34,7 +34,8 @@ _MAILS_WAIT = 2.0  # seconds for somebody else who writes the archive now
 class Imprint:
     """What the archive is called, what stands in it, and where it is reached.
 
-    `base_url` is empty where that is not known. `timezone` is of the dates people see.
+    `base_url` is empty where that is not known, and `subscribe`, the page for that, where there is
+    none. `timezone` is of the dates people see.
     """
 
     id: str
@@ -43,6 +44,7 @@ class Imprint:
     timezone: ZoneInfo
     max_papers: int
     base_url: str = ""
+    subscribe: str = ""
 
 
 def imprint(config: Config) -> Imprint:
@@ -54,6 +56,7 @@ def imprint(config: Config) -> Imprint:
         timezone=config.timezone,
         max_papers=config.archive.max_papers,
         base_url=config.archive.base_url or "",
+        subscribe=f"{config.web.base_url}/subscribe" if config.web else "",
     )
 
 
@@ -227,7 +230,8 @@ class _Writer:
             date=day,
             number=issue.number,
             month=f"{issue.date:%Y-%m}",
-            count=counted(len(papers), "paper"),
+            count=issues.count_words(len(papers)),
+            week=self._shelf.week_of(issue.number),
             sections=issues.sections(issue),
         )
 
@@ -371,6 +375,7 @@ class _Writer:
             "newsletter": plain(self._imprint.title),
             "feed": feed,
             "sources": self._sources,
+            "subscribe": self._imprint.subscribe,
         }
         self._target.put(page_name, page(template, values | shared, scripts=scripts))
 

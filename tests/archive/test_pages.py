@@ -21,6 +21,7 @@ from tests.making.editions import HOSTILE
 from tests.making.papers import DAY, NOW, paper
 
 MRI, GRAPHS = file_name("mri"), file_name("graph neural network")
+WEEK = re.compile(r'(?:news of|</a>,) <a href="(\d+)\.html">')
 FIRST = paper("2611.00001", title="The first paper on MRI")
 SECOND = paper("2611.00002", title="The second paper on MRI")
 
@@ -40,6 +41,30 @@ def test_an_outage_is_told_apart_from_silence(tmp_path: Path) -> None:
     library = Library(tmp_path)
     library.day({"mri": (FIRST,)})
     assert "arXiv confirmed nothing new" in library.text("issues/1.html")
+
+
+def test_an_issue_for_weekly_readers_leads_to_those_of_its_week(tmp_path: Path) -> None:
+    library = Library(tmp_path)
+    library.room.subscribers = [Subscriber(email="ada@example.org", frequency="weekly")]
+    papers = tuple(paper(f"2611.0000{number}") for number in range(4))
+    library.day({"mri": papers[:1]})  # on a Thursday
+    library.day({"mri": papers[:2]}, now=NOW + DAY)
+    library.day({"mri": papers[:2]}, now=NOW + 4 * DAY)
+    library.day({"mri": papers[:3]}, now=NOW + 5 * DAY)
+    library.day({"mri": papers[:4]}, now=NOW + 11 * DAY)
+    weeks = [WEEK.findall(library.text(f"issues/{number}.html")) for number in range(1, 6)]
+    assert weeks == [[], [], ["1", "2"], [], ["4"]]
+    assert ">Issue 3, 23 November 2026</a>: nothing new" in library.text("index.html")
+
+
+def test_a_page_leads_to_where_one_subscribes_if_that_is_anywhere(tmp_path: Path) -> None:
+    library = Library(tmp_path)
+    library.day({"mri": (FIRST,)})
+    assert "Subscribe" not in library.text("index.html")
+    library.imprint = replace(library.imprint, subscribe="https://papers.example.org/subscribe")
+    library.write()
+    link = '<a href="https://papers.example.org/subscribe">Subscribe</a>'
+    assert all(link in library.text(each) for each in ("index.html", "issues/1.html"))
 
 
 def test_news_touches_its_own_pages_only(tmp_path: Path) -> None:

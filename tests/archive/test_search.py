@@ -108,6 +108,7 @@ def put_search(folder: Path, papers: Any) -> None:
         "root": "",
         "feed": "all",
         "sources": "arXiv",
+        "subscribe": "",
         "parts": " ".join(names),
     }
     text = page("search.html", values, scripts=search.scripts())

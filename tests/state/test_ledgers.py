@@ -351,6 +351,7 @@ def test_the_book_of_papers(state: State) -> None:
         ("arxiv:2611.00002", ("mri",)),
     ]
     assert len(shelf.recent(days=9, limit=9, keyword="mri")) == 2
+    assert shelf.week_of(1) == []
     assert set(shelf.years()) == {"2026"}
     assert ("arxiv:2611.00001", 1) in shelf.of_year("2026")
     assert [each.id for each, _ in shelf.shown([("arxiv:2611.00002", 1)])] == ["arxiv:2611.00002"]

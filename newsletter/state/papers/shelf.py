@@ -172,6 +172,17 @@ class Shelf:
         )
         return [(number, date.fromisoformat(day), papers) for number, day, papers in rows]
 
+    def week_of(self, number: int) -> list[int]:
+        """Return the issues before one whose news weekly readers got with it, none for others'."""
+        rows = self._database.rows(
+            "select number from issues where number < ? and number >= (select max(number)"
+            " from (select 0 as number union all"
+            " select number + 1 from issues where weekly = 1 and number < ?) as weeks)"
+            " and exists (select 1 from issues where number = ? and weekly = 1) order by number",
+            *(number, number, number),
+        )
+        return [each for (each,) in rows]
+
     def months(self) -> list[tuple[str, int]]:
         """Return the months in which issues were opened (`2026-11`) and how many, newest first."""
         return self._database.rows(
