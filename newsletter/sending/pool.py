@@ -1,15 +1,18 @@
-"""The open connections of a run: waiting for what they have to tell, and for new ones.
+"""The open connections of a run: waiting for what they have to tell, and for each other.
 
 It knows nothing of what is said on them.
 """
 
 import selectors
-from collections.abc import Iterator
+import time
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
+from newsletter.models import Ledger, Outcome
 from newsletter.sending.doors import Doors
 from newsletter.sending.session import Session
 
+_LONGEST = 0.02  # seconds that others are waited for
 _MAX_ERRORS = 18  # on a connection: Postfix hangs up at 20, and EHLO may have been one
 
 
@@ -84,3 +87,33 @@ class Pool:
         """Forget a session that is lost."""
         self._selector.unregister(session.sock)
         self._sessions.remove(session)
+
+
+class Together:
+    """Lets sessions share a commit: once one is ready, others are waited for as long as one takes.
+
+    Where commits take no time, nobody waits.
+    """
+
+    def __init__(self) -> None:
+        self._took = 0.0
+        self._until: float | None = None
+
+    def commit(
+        self, ledger: Ledger, outcomes: Mapping[int, Outcome], intents: Collection[int]
+    ) -> frozenset[int]:
+        """Commit, and see how long it takes."""
+        began = time.monotonic()
+        allowed = ledger.commit(outcomes, intents)
+        self._took = min(time.monotonic() - began, _LONGEST)
+        return allowed
+
+    def left(self, pool: Pool) -> float:
+        """Return for how many seconds more to wait; 0 where it is over, or everybody's turn."""
+        if self._until is None:
+            self._until = time.monotonic() + self._took
+        left = self._until - time.monotonic()
+        if left > 0 and not all(each.resting for each in pool):
+            return left
+        self._until = None
+        return 0.0

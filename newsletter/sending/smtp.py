@@ -18,7 +18,7 @@ from newsletter.sending.circuit import ROW, Circuit, Suspect
 from newsletter.sending.doors import Doors, LostError, Server
 from newsletter.sending.line import Item, Line
 from newsletter.sending.pace import Conduct, Meter, Pace, Rest, SharedPace
-from newsletter.sending.pool import Pool
+from newsletter.sending.pool import Pool, Together
 from newsletter.sending.replies import Reply
 from newsletter.sending.session import Answer, Patience, Session
 
@@ -92,7 +92,7 @@ class _Run:
         self._server = server
         self._attempts = conduct.attempts
         self._grace = patience.grace
-        self._pool = pool
+        self._pool, self._together = pool, Together()
         self._pace = pace
         self._rest = Rest(
             str(server),
@@ -123,6 +123,8 @@ class _Run:
             if not len(self._pool) and self._idle(now):
                 break
             self._wait(clock, at_most=0 if again else _GLANCE)
+            while left := self._together.left(self._pool):
+                self._wait(clock, at_most=left)
         self._conclude()
         if self._outcomes:
             ledger.commit(self._outcomes, ())
@@ -160,7 +162,8 @@ class _Run:
         taken = {each: item for each in resting if (item := self._take(each, now))}
         allowed: frozenset[int] = frozenset()
         if taken or self._outcomes:
-            allowed = ledger.commit(self._outcomes, [item.delivery for item in taken.values()])
+            intents = [item.delivery for item in taken.values()]
+            allowed = self._together.commit(ledger, self._outcomes, intents)
             self._outcomes = {}
         for session in resting:
             item = taken.get(session)
