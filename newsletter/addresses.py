@@ -42,7 +42,8 @@ def address(text: str) -> str:
     try:
         found = f"{local}@{_domain(domain)}" if plain else _validated(text)
     except ValueError as e:
-        raise ValueError(f"{beginning(text, 80)!r} is not an address: {e}") from e
+        reason = _more_than_one(text) or e
+        raise ValueError(f"{beginning(text, 80)!r} is not an address: {reason}") from e
     if len(found.encode()) > 254:
         raise ValueError(
             f"{beginning(text, 80)!r}... is not an address: it is longer than 254 characters"
@@ -140,6 +141,13 @@ def _validated(text: str) -> str:
     except EmailNotValidError as e:
         raise ValueError(str(e).rstrip(".")) from e
     return f"{valid.local_part}@{valid.ascii_domain}"
+
+
+def _more_than_one(text: str) -> str:
+    """Return what to do about names and further addresses, where the library speaks of letters."""
+    if text.count("@") > 1:
+        return "write one address, and nothing else"
+    return "write the address alone, without a name or brackets" if text.endswith(">") else ""
 
 
 @lru_cache(maxsize=65536)

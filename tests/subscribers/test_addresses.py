@@ -80,6 +80,22 @@ def test_what_is_not_one_plain_address_is_refused_in_words(text: str) -> None:
         address(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "what_to_do"),
+    [
+        ("Zoë <zoe@example.org>", "write the address alone, without a name or brackets"),
+        ("<zoe@example.org>", "write the address alone, without a name or brackets"),
+        ("a@b.org, c@d.org", "write one address, and nothing else"),
+        ("a@b.org; C <c@d.org>", "write one address, and nothing else"),
+    ],
+)
+def test_who_writes_more_than_an_address_is_told_to_leave_it_out(
+    text: str, what_to_do: str
+) -> None:
+    with pytest.raises(ValueError, match=what_to_do):
+        address(text)
+
+
 @pytest.mark.slow
 @given(
     st.from_regex(r"\A[A-Za-z0-9_.+-]{0,66}@[A-Za-z0-9.-]{0,12}(-a-b\.org|\.org|\.test|)\Z")
