@@ -28,6 +28,9 @@ OURS = ("papers@example.org", "bounces@example.org")
         ("554 delivery error: dd This user doesn't have a yahoo.com account", "nobody"),
         ("550 Requested action not taken: mailbox unavailable", "nobody"),
         ("550 5.5.0 Requested action not taken: mailbox unavailable (S2017062302).", "nobody"),
+        ("554 Requested action not taken: mailbox unavailable", "nobody"),
+        ("554 5.5.0 mailbox unavailable", "nobody"),
+        ("554 5.3.0 mailbox unavailable", "unclear"),  # a status that says something else
         ("554 30 Sorry, it cannot be delivered. This mailbox is disabled (554.30).", "nobody"),
         ("554 5.0.0 this account has been disabled", "nobody"),
         ("550 The account ada does not exist", "nobody"),
@@ -43,6 +46,8 @@ OURS = ("papers@example.org", "bounces@example.org")
         ("554 5.2.0 mailbox quota exceeded", "full"),
         ("550 mailbox quota exceeded", "full"),
         ("552 5.2.2 quota exceeded", "full"),
+        ("552 5.2.2 message quota exceeded", "full"),
+        ("550 mailbox is full: message limit reached", "full"),
         ("552 5.2.2 recipient unknown", "full"),  # where both are said, the mailbox is there
         ("450 4.2.1 The user you are trying to contact is receiving mail too quickly", "full"),
         ("450 5.2.1 mailbox is full", "nobody"),  # the status is the more precise
@@ -173,5 +178,6 @@ def test_what_a_call_out_was_told_by_our_own_server_is_not_about_the_recipient()
         "Sent:     RCPT TO:<bounces+abc@example.org>\nResponse: 550 5.1.1 User unknown\n"
     )
     assert refusal(550, text, ours=OURS).why == "sender"
+    assert refusal(550, text, ours=["bounces@example.org"]).why == "sender"
     assert refusal(550, f"{text}Sender verify failed", ours=()).why == "sender"
     assert refusal(550, "Response: 550 5.1.1 User unknown", ours=OURS).about != "recipient"

@@ -18,6 +18,7 @@ from newsletter.keywords.stemming import is_stop_word
 from newsletter.models import Keyword, Paper, Scope
 from newsletter.phrases import counted
 from newsletter.prose import prose
+from newsletter.sources.arxiv.identity import SOURCE
 from newsletter.sources.arxiv.query import asked
 from newsletter.sources.arxiv.saved import FileSource
 from newsletter.state.opening import remembered
@@ -113,7 +114,7 @@ def doubts(keyword: Keyword) -> list[str]:
         if read and (any(read.signs) or any(map(is_stop_word, read.line.split()))):
             words = " or ".join(f'"{each}"' for each in asked(Keyword(name=phrase)))
             found.append(
-                f"arXiv takes no notice of small words and signs: it is asked for {words}, and"
+                f"{SOURCE} takes no notice of small words and signs: it is asked for {words}, and"
                 f" {as_read(phrase)!r} must stand in what it returns"
             )
         found += filter(None, (read_as(phrase), unfound(phrase)))
@@ -140,8 +141,8 @@ def unfound(phrase: str) -> str:
     if not lost:
         return ""
     return (
-        f"arXiv's index has no words for {lost} in {phrase!r}: papers that write it otherwise are"
-        " not found; name other spellings in 'phrases'"
+        f"{SOURCE}'s index has no words for {lost} in {phrase!r}: papers that write it otherwise"
+        " are not found; name other spellings in 'phrases'"
     )
 
 
@@ -194,7 +195,7 @@ def _asked(config: Config, keyword: Keyword, *, days: int, now: datetime) -> Bro
     covered = float(days)
     if newest.total > len(newest.papers):  # more than one page: the newest must do
         covered = max((now - newest.papers[-1].submitted) / timedelta(days=1), 1 / 24)
-    return Brought(source="arXiv", days=covered, papers=_own(keyword, newest.papers))
+    return Brought(source=SOURCE, days=covered, papers=_own(keyword, newest.papers))
 
 
 def _own(keyword: Keyword, papers: Sequence[Paper]) -> list[Paper]:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.mails import wording
-from newsletter.models import Announcement, Digest, Keyword
+from newsletter.models import Announcement, Closeness, Digest, Keyword
 from newsletter.prose import plain
 from tests.making.editions import edition, news
 from tests.making.papers import paper
@@ -128,6 +128,42 @@ def test_of_many_names_ten_are_listed(number: int, names: str) -> None:
 )
 def test_a_heading_counts_what_a_digest_announces(shown: Digest, words: str) -> None:
     assert wording.news(shown) == words
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (wording.count(edition(digest("new", *TWO_NEW, REPLACED))), "2 new papers, 1 replaced"),
+        (wording.count(edition(digest("new", TWO_NEW[0]))), "1 new paper"),
+        (wording.count(edition(digest("new", REPLACED))), "1 replaced"),
+        (wording.count(edition(digest("none"))), "nothing new"),
+        (wording.above("4 new", 2), "4 new, 2 of them above"),
+        (wording.also(["pet"]), "also in pet"),
+        (wording.also(["a", "b", "c", "d"]), "also in a, b, c and 1 more"),
+        (wording.also([]), ""),
+        (wording.why("Ada Quill"), "here for Ada Quill"),
+        (wording.here_too(1), "Also here: 1 paper of other keywords."),
+        (
+            wording.more(3, ["mri", "pet"]),
+            "… and 3 more under mri and pet. The plain-text part of this mail has every paper.",
+        ),
+        (wording.not_shown(["a:1"]), "1 paper could not be shown: a:1"),
+        (wording.not_shown(["a:1", "a:\n2"]), "2 papers could not be shown: a:1, a: 2"),
+        (wording.short_day(DAY), "19 Nov"),
+        (wording.short_day(DAY, beside=DAY), "19 Nov"),
+        (wording.short_day(DAY, beside=date(2027, 1, 1)), "19 Nov 2026"),
+        (
+            wording.close_to(Closeness(id="x", own="A paper\nof mine", words=("graph", "mirror"))),
+            "Close to your “A paper of mine”: graph, mirror",
+        ),
+        (
+            wording.close_to(Closeness(id="x", own=11 * "word ", words=())),
+            f"Close to your “{' '.join(9 * ['word'])} word…”",
+        ),
+    ],
+)
+def test_a_sentence_says_what_is_there(said: str, words: str) -> None:
+    assert said == words
 
 
 @pytest.mark.parametrize(
