@@ -25,6 +25,7 @@ def test_a_run_writes_the_archive(job: Path, newsletter: Command) -> None:
     assert "<table>" in (job / "archive" / "daily-papers.html").read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_a_dry_run_writes_none(job: Path, newsletter: Command) -> None:
     newsletter("run", "--dry-run", "--now", DAY_ONE)
     assert not (job / "archive").exists()
@@ -38,6 +39,7 @@ def test_a_run_without_news_touches_no_file(job: Path, newsletter: Command) -> N
     assert files(job / "archive") == before
 
 
+@pytest.mark.slow
 def test_the_mails_leave_although_the_archive_cannot_be_written(
     job: Path, newsletter: Command
 ) -> None:
@@ -67,6 +69,7 @@ def test_a_full_disk_costs_the_archive_and_no_mail(
     assert contents(small_disk / "archive") == contents(job / "whole")
 
 
+@pytest.mark.slow
 @pytest.mark.mount
 def test_a_folder_that_may_only_be_read_costs_the_archive_and_no_mail(
     job: Path, newsletter: Command, tmp_path: Path

@@ -21,6 +21,7 @@ MRI = file_name("mri")
 FIRST = paper("2611.00001", abstract="Of <b>tags</b> & ampersands, 1 < 2.")
 
 
+@pytest.mark.slow
 def test_an_entry_has_the_whole_abstract_its_day_and_its_keywords(tmp_path: Path) -> None:
     library = Library(tmp_path, base_url="https://papers.example.org/archive")
     library.day({"mri": (FIRST,), "graph neural network": (FIRST,)})
@@ -56,6 +57,7 @@ def test_a_json_feed_is_one_by_the_words_of_version_1_1(tmp_path: Path) -> None:
         datetime.fromisoformat(item["date_published"])
 
 
+@pytest.mark.slow
 def test_an_outage_is_in_the_subtitle_until_it_was_made_up_for(tmp_path: Path) -> None:
     library = Library(tmp_path)
     library.day({"mri": (FIRST,)})
@@ -74,6 +76,7 @@ def test_an_outage_is_in_the_subtitle_until_it_was_made_up_for(tmp_path: Path) -
     assert library.text("feeds/all.atom") == quiet
 
 
+@pytest.mark.slow
 def test_entries_are_taken_over_and_say_what_they_would_say_anew(tmp_path: Path) -> None:
     library = Library(tmp_path)
     hostile = ']]> </entry></feed> <entry><!-- 0123456789abcdef --> "}\n{"id": $x_1$'
@@ -85,6 +88,7 @@ def test_entries_are_taken_over_and_say_what_they_would_say_anew(tmp_path: Path)
     assert library.write(rebuild=True) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["atom", "json"])
 @pytest.mark.parametrize(
     "damage",
@@ -129,6 +133,7 @@ def test_a_feed_reaches_30_days_back_from_the_newest_issue(tmp_path: Path) -> No
     assert [each.link[-7:] for each in entries] == ["00002v1", "00001v1"]
 
 
+@pytest.mark.slow
 def test_hostile_papers_make_sound_feeds(tmp_path: Path) -> None:
     library = Library(tmp_path)
     titles = [text for text in HOSTILE if text.isprintable()] + ["]]> &amp; \x07\x0b"]
@@ -194,7 +199,7 @@ def check(file: Path, atom: etree.RelaxNG, json_feed: Callable[[object], object]
 
 @pytest.mark.slow
 @pytest.mark.timeout(3000)  # minutes on a machine at rest
-@pytest.mark.parametrize("days", [70, pytest.param(365, marks=pytest.mark.full)])
+@pytest.mark.parametrize("days", [56, pytest.param(365, marks=pytest.mark.full)])
 def test_in_a_year_no_id_changes_and_no_entry_comes_twice(tmp_path: Path, days: int) -> None:
     library = Library(tmp_path)
     start = datetime(2026, 11, 19, 10, tzinfo=UTC)

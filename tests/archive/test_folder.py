@@ -85,6 +85,7 @@ def test_keywords_that_differ_in_case_alone_have_files_of_their_own() -> None:
     assert file_name("MRI").lower() != file_name("mri").lower()
 
 
+@pytest.mark.slow
 @given(st.text(min_size=1))
 def test_every_file_name_is_safe_on_every_system(keyword: str) -> None:
     assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*-[0-9a-f]{8}", file_name(keyword))

@@ -67,6 +67,7 @@ def test_a_page_leads_to_where_one_subscribes_if_that_is_anywhere(tmp_path: Path
     assert all(link in library.text(each) for each in ("index.html", "issues/1.html"))
 
 
+@pytest.mark.slow
 def test_news_touches_its_own_pages_only(tmp_path: Path) -> None:
     library = Library(tmp_path)
     library.day({"mri": (FIRST,)})
@@ -93,6 +94,7 @@ def test_news_touches_its_own_pages_only(tmp_path: Path) -> None:
     assert library.write(rebuild=True) == []
 
 
+@pytest.mark.slow
 def test_the_index_leads_to_every_page(tmp_path: Path) -> None:
     library = Library(tmp_path)
     library.day({"mri": (FIRST,)})
@@ -140,6 +142,7 @@ def test_a_page_that_somebody_elses_file_kept_away_is_written_once_it_is_gone(
     assert "The first paper" in library.text("issues/1.html")
 
 
+@pytest.mark.slow
 def test_keywords_of_any_name_have_pages_inside_the_folder(tmp_path: Path) -> None:
     names = ["../../etc", "con", "x" * 200, "MRI", "mri", "<b>&\"'", "تصوير"]
     library = Library(tmp_path, keywords=[Keyword(name=name) for name in names])
@@ -171,6 +174,7 @@ def test_hostile_papers_are_shown_as_text(tmp_path: Path) -> None:
         assert "\u202e" not in path.read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_the_page_of_an_issue_can_be_there_before_everything_else(tmp_path: Path) -> None:
     library = Library(tmp_path)
     library.room.told.papers = {"mri": (FIRST,)}
@@ -234,6 +238,7 @@ def search_urls(library: Library) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_no_reader_is_in_any_file(tmp_path: Path) -> None:
     people = [
         Subscriber(email="ada@example.org", name="Ada Lovelace"),

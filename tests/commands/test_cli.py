@@ -17,6 +17,7 @@ def report_of(ended: Ended) -> dict[str, Any]:
     return report
 
 
+@pytest.mark.slow
 def test_what_init_writes_passes_the_check(newsletter: Command) -> None:
     assert newsletter("init").code == 0
     ended = newsletter("check", "--offline")
@@ -32,6 +33,7 @@ def test_init_never_overwrites(newsletter: Command, tmp_path: Path) -> None:
     assert (tmp_path / "newsletter.toml").read_text() == "mine"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("sample")
 def test_a_run_prints_its_report_as_one_json_object(newsletter: Command) -> None:
     ended = newsletter("run", "--json", "--now", DAY_ONE)
@@ -70,6 +72,7 @@ def test_a_dry_run_writes_previews_and_changes_nothing(newsletter: Command, samp
     assert sorted((sample / "outbox" / "new").iterdir()) == mails
 
 
+@pytest.mark.slow
 def test_a_dry_run_before_the_first_run_makes_no_state(newsletter: Command, sample: Path) -> None:
     ended = newsletter("run", "--dry-run", "--now", DAY_ONE)
     assert ended.code == 0
@@ -77,6 +80,7 @@ def test_a_dry_run_before_the_first_run_makes_no_state(newsletter: Command, samp
     assert not (sample / "state.sqlite3").exists()
 
 
+@pytest.mark.slow
 def test_the_last_log_line_is_the_report(newsletter: Command, sample: Path) -> None:
     ended = newsletter("--log-format", "json", "run", "--now", DAY_ONE)
     lines = [json.loads(line) for line in ended.err.splitlines()]
@@ -121,6 +125,7 @@ def test_a_missing_list_is_named_and_nothing_is_sent(newsletter: Command, sample
     assert not (sample / "outbox").exists()
 
 
+@pytest.mark.slow
 def test_bad_rows_are_named_and_do_not_stop_the_others(newsletter: Command, sample: Path) -> None:
     with (sample / "subscribers.csv").open("a") as file:
         file.write("nobody at all,,,,,\n")

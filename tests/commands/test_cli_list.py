@@ -47,6 +47,7 @@ def test_a_lint_names_row_and_column(newsletter: Command, sample: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_adding_and_removing_leaves_the_rest_byte_for_byte(
     newsletter: Command, sample: Path
 ) -> None:
@@ -78,6 +79,7 @@ def test_an_import_says_what_it_does_before_it_does_it(newsletter: Command, samp
     assert "gil" in names(newsletter)
 
 
+@pytest.mark.slow
 def test_the_answers_of_a_form_are_imported_by_their_headers(
     newsletter: Command, sample: Path
 ) -> None:
@@ -118,6 +120,7 @@ def test_a_suppressed_person_is_not_mailed_though_on_the_list(newsletter: Comman
     assert newsletter("suppressions", "remove", "ada@example.org", "--yes").code == 65
 
 
+@pytest.mark.slow
 def test_show_gives_a_program_all_that_is_stored(newsletter: Command) -> None:
     newsletter("run", "--now", "2026-11-19T10:00:00Z")
     newsletter("suppressions", "add", "ada@example.org", "--reason", "complained")
@@ -205,6 +208,7 @@ def test_a_person_is_forgotten_however_their_address_is_spelled(
     assert "suppressed: forgotten" in newsletter("subscribers", "list").out
 
 
+@pytest.mark.slow
 def test_a_forgotten_person_is_gone_from_a_dry_run_too(newsletter: Command, sample: Path) -> None:
     newsletter("run", "--dry-run", "--now", DAY_ONE)
     assert "outbox: 1 mail\n" in newsletter("subscribers", "forget", "ada@example.org", "--yes").out
@@ -227,6 +231,7 @@ def test_who_only_looks_makes_no_key(newsletter: Command, sample: Path) -> None:
     assert not (sample / "tokens.key").exists()
 
 
+@pytest.mark.slow
 def test_who_was_forgotten_stays_so_when_other_keys_are_lost(
     newsletter: Command, sample: Path
 ) -> None:

@@ -143,6 +143,7 @@ def test_the_profile_command_shows_what_was_understood_and_the_order_with_reason
     assert newsletter("profile", "ada@example.org").out == ended.out
 
 
+@pytest.mark.slow
 def test_the_profile_command_says_what_cannot_be_read_or_found(
     newsletter: Command, sample: Path
 ) -> None:
@@ -188,6 +189,7 @@ def kept(folder: Path) -> list[str]:
     return sorted(each.name.partition("-")[0] for each in (folder / "profiles").glob("*.json"))
 
 
+@pytest.mark.slow
 def test_what_only_looks_keeps_no_copy(newsletter: Command, sample: Path, peer: Zotero) -> None:
     peer.public = {"users/42"}
     peer.libraries["users/42"] = [item(1, title="Knotted chains", abstractNote=FOLDING)]
@@ -203,6 +205,7 @@ def test_what_only_looks_keeps_no_copy(newsletter: Command, sample: Path, peer: 
     assert (there, kept(sample)) == (["file", "zotero"], [])
 
 
+@pytest.mark.slow
 def test_whoever_is_forgotten_leaves_no_copy_of_their_papers(
     newsletter: Command, sample: Path, peer: Zotero
 ) -> None:
@@ -227,6 +230,7 @@ def test_whoever_is_forgotten_leaves_no_copy_of_their_papers(
     assert (sample / "folding.txt").exists()
 
 
+@pytest.mark.slow
 def test_a_file_that_was_changed_is_read_again(newsletter: Command, sample: Path) -> None:
     readers(sample, "ada@example.org,*,folding.txt,")
     assert newsletter("run", "--now", DAY_ONE).code == 0
@@ -241,6 +245,7 @@ def test_a_file_that_was_changed_is_read_again(newsletter: Command, sample: Path
     assert "1 paper" in newsletter("profile", "ada@example.org").out
 
 
+@pytest.mark.slow
 def test_a_bibliography_without_abstracts_uses_what_the_state_knows(
     newsletter: Command, sample: Path
 ) -> None:

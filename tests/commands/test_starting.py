@@ -72,6 +72,7 @@ def test_a_day_without_news_and_without_an_inbox_makes_no_mails(
     assert not found & {"newsletter.mails.render", "newsletter.job.letters.answers"}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("sample")
 def test_a_run_says_how_long_each_phase_took_where_it_is_asked(newsletter: Command) -> None:
     quiet = newsletter("run", "--now", DAY_ONE)

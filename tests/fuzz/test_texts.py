@@ -104,6 +104,7 @@ def test_an_edit_changes_one_row_and_an_import_loses_nobody(
     assert "two" in path.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 @fuzzing()
 @given(content=inputs("suppressions"))
 def test_suppressions_hold_what_was_added_whatever_stood_there(
@@ -146,6 +147,7 @@ def test_replies_are_read_whole_or_broken_off(figures: Counter[str], content: by
     assert all(printable(each.text) and len(each.text) <= 1000 for each in replies)
 
 
+@pytest.mark.slow
 @fuzzing()
 @given(content=inputs("tex"))
 def test_tex_becomes_text(figures: Counter[str], content: bytes) -> None:

@@ -90,6 +90,7 @@ def test_what_is_kept_is_the_paper_as_the_source_has_it(bench: Bench) -> None:
     assert paper_from(data) == OLD[0]
 
 
+@pytest.mark.slow
 def test_a_paper_that_is_never_found_is_asked_for_ten_times(bench: Bench) -> None:
     bench.lack(OLD[0].id, paper_id("2610.99999"))
     assert [bench.run() for _ in range(12)] == [1] * 10 + [0] * 2
@@ -126,6 +127,7 @@ def test_what_a_file_and_a_source_that_is_stopped_do_is_in_nobodys_way(bench: Be
     assert bench.state.papers.without_data(1) == [OLD[0].id]
 
 
+@pytest.mark.slow
 def test_a_run_ends_with_it_and_counts_what_it_took_but_no_dry_run(tmp_path: Path) -> None:
     second_day.prepare(tmp_path)
     asked = paper("2611.90001", title="Of nothing that anybody reads")

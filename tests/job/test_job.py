@@ -178,6 +178,7 @@ def test_a_redefined_keyword_records_all_that_a_later_sweep_could_reach(room: Ne
     assert scope.start == NOW - 91 * DAY
 
 
+@pytest.mark.slow
 def test_what_an_exclusion_leaves_out_is_counted_and_never_announced(room: Newsroom) -> None:
     room.keywords = (Keyword(name="mri"),)
     room.run()
@@ -270,6 +271,7 @@ def test_html_format_has_the_text_first(room: Newsroom) -> None:
     assert [part.get_content_type() for part in mail.iter_parts()] == ["text/plain", "text/html"]
 
 
+@pytest.mark.slow
 def test_weekly_subscribers_get_the_week_on_the_next_run_after_monday(room: Newsroom) -> None:
     room.subscribers = [ADA, WEEKLY]
     room.told.papers["mri"] = (paper("2611.00001"),)

@@ -308,6 +308,7 @@ def test_a_lower_case_operator_is_pointed_out() -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keyword", SEED_KEYWORDS, ids=lambda keyword: keyword.name)
 def test_the_seed_page_is_attributed_as_arxiv_did(keyword: Keyword) -> None:
     rows = seed_rows()

@@ -38,6 +38,7 @@ def part(message: EmailMessage, kind: str) -> str:
     return str(body.get_content())
 
 
+@pytest.mark.slow
 def test_headers_and_foot_lead_to_the_issue() -> None:
     found = mail(kind("combined").edition, archive_url=ARCHIVE)
     page = f"{ARCHIVE}/issues/12.html"
@@ -54,6 +55,7 @@ def test_what_there_was_no_room_for_is_a_click_away() -> None:
     assert f'href="{ARCHIVE}/issues/12.html"' in found.partition("more. The plain")[2]
 
 
+@pytest.mark.slow
 def test_a_week_leads_to_each_of_its_issues() -> None:
     edition = replace(kind("five-hundred-papers").edition, issues=(10, 11, 12))
     found = mail(edition, archive_url=ARCHIVE)

@@ -74,6 +74,7 @@ SELECTORS = {"class": " .", "attribute": "[", "grouping": ", .", "descendant": "
 pytestmark = pytest.mark.caniemail
 
 
+@pytest.mark.slow
 def test_what_a_mail_program_cannot_do_degrades_in_a_way_that_we_know() -> None:
     assert sorted(DEGRADES) == sorted(shortcomings())
 

@@ -199,6 +199,7 @@ def test_encoded_words_are_short_and_say_what_was_meant(mails: dict[str, bytes])
     )
 
 
+@pytest.mark.slow
 def test_the_plain_part_comes_first_and_has_the_unsubscribe_link(mails: dict[str, bytes]) -> None:
     for name, mail in mails.items():
         message = parsed(mail)
@@ -240,6 +241,7 @@ def test_machines_are_told_that_a_machine_wrote_it(mails: dict[str, bytes]) -> N
         assert not {"Return-Path", "Received", "Bcc", "Sender"} & fields.keys()
 
 
+@pytest.mark.slow
 def test_mails_parse_back_without_a_defect(mails: dict[str, bytes]) -> None:
     for mail in mails.values():
         for part in parsed(mail).walk():
@@ -435,6 +437,7 @@ def server() -> Iterator[tuple[Received, int]]:
         controller.stop()
 
 
+@pytest.mark.slow
 def test_mails_go_through_a_server_byte_for_byte(
     mails: dict[str, bytes], server: tuple[Received, int]
 ) -> None:

@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import pytest
+
 from newsletter.issues.issue import compile_issue
 from newsletter.mails.render import Renderer
 from newsletter.models import Announcement, Edition, Keyword, News
@@ -9,6 +11,7 @@ from tests.making.editions import MASTHEAD
 from tests.making.papers import NOW, paper
 
 
+@pytest.mark.slow
 def test_of_ten_thousand_keywords_that_had_nothing_a_few_are_named_and_the_rest_counted() -> None:
     announced = (Announcement(paper=paper()),)
     news = [

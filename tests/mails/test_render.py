@@ -105,12 +105,14 @@ def test_text_has_every_paper_whatever_their_number(renderer: Renderer) -> None:
     assert all(f"\n{each.links[0].url}\n" in text for each in papers)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("abstracts", ["full", "excerpt", "none"])
 def test_text_of_a_flood_stays_below_250_kb(renderer: Renderer, abstracts: Any) -> None:
     flood = replace(edition(news("graph", many(229))), abstracts=abstracts)
     assert len(filled(renderer.render(flood).text, LINK).encode()) < 250_000
 
 
+@pytest.mark.slow
 def test_a_long_digest_does_not_starve_the_one_after_it(renderer: Renderer) -> None:
     last = paper("2611.99999", title="The only one here")
     rendered = renderer.render(edition(news("graph", many(500)), news("rare", [last])))
@@ -270,6 +272,7 @@ def test_a_paper_is_shown_once_in_full_and_named_under_its_other_keywords(
     assert "Also here: Graphs and mirrors\n" in text
 
 
+@pytest.mark.slow
 def test_cross_references_give_way_to_papers(renderer: Renderer) -> None:
     papers = many(250)
     rendered = renderer.render(edition(news("graph", papers), news("mirror", papers[:90])))
@@ -640,6 +643,7 @@ def _override(folder: Path, name: str, change: Callable[[str], str]) -> None:
     (folder / name).write_text(change((TEMPLATES / name).read_text("utf-8")), "utf-8")
 
 
+@pytest.mark.slow
 def test_a_template_in_the_configured_folder_takes_the_place_of_ours(tmp_path: Path) -> None:
     _override(tmp_path, "edition.txt", lambda source: source.replace("Issue {{", "our No. {{"))
     rendered = Renderer(MASTHEAD, templates=tmp_path).render(edition())
@@ -676,12 +680,14 @@ def test_an_error_in_a_template_names_file_and_line(
         Renderer(MASTHEAD, templates=tmp_path).render(rich())
 
 
+@pytest.mark.slow
 def test_a_template_that_is_not_text_is_named(tmp_path: Path) -> None:
     (tmp_path / "edition.txt").write_bytes(b"caf\xe9")
     with pytest.raises(RenderError, match=r"edition\.txt: it is not UTF-8"):
         Renderer(MASTHEAD, templates=tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["edition.html", "edition.txt"])
 def test_the_line_of_an_error_is_that_of_the_file(tmp_path: Path, name: str) -> None:
     _override(tmp_path, name, lambda source: source.replace("{{ link.url }}", "{{ x.y }}"))
@@ -691,6 +697,7 @@ def test_the_line_of_an_error_is_that_of_the_file(tmp_path: Path, name: str) -> 
         Renderer(MASTHEAD, templates=tmp_path).render(rich())
 
 
+@pytest.mark.slow
 def test_a_template_cannot_reach_beyond_what_it_is_given(tmp_path: Path) -> None:
     escape_hatch = "{{ ''.__class__.__mro__ }}"
     _override(tmp_path, "edition.txt", lambda source: source.replace("{{ count }}", escape_hatch))
@@ -840,6 +847,7 @@ def test_the_papers_themselves_are_the_same_strings_for_all_readers(renderer: Re
     )
 
 
+@pytest.mark.slow
 def test_a_template_may_do_with_a_subject_what_it_likes(tmp_path: Path) -> None:
     shipped = (Path(__file__).parents[2] / "templates" / "edition.html").read_text("utf-8")
     own = shipped.replace("<title>{{ subject }}", "<title>{{ subject|upper|truncate(12, true) }}")

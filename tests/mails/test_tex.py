@@ -228,6 +228,7 @@ def test_hostile_text_takes_time_in_proportion_to_its_length(hostile: str) -> No
     assert _seconds(long) < 24 * max(_seconds(short), 0.002)
 
 
+@pytest.mark.slow
 def test_formulas_within_formulas_do_too() -> None:
     short, long = ("{$" * depth + "x" + "$}" * depth for depth in (1_000, 8_000))
     assert _seconds(long) < 24 * max(_seconds(short), 0.002)

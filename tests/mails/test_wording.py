@@ -334,6 +334,7 @@ def test_text_loses_what_could_change_its_surroundings(text: str, left: str) -> 
     assert plain(text) == left
 
 
+@pytest.mark.slow
 @given(st.text())
 def test_plain_text_is_one_line_that_can_be_encoded(text: str) -> None:
     shown = plain(text)

@@ -39,6 +39,7 @@ _NEEDED = (
     "newsletter.operating.status",
     "newsletter.preview.issue",
     "newsletter.tex",
+    "newsletter.web.serving",
     "premailer",
     "pydantic.dataclasses",
     "pylatexenc.latex2text._defaultspecs",

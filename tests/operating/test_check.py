@@ -51,6 +51,7 @@ def judged(records: dict[str, list[str]], **changes: str) -> dict[str, tuple[str
 # The sender's domain
 
 
+@pytest.mark.slow
 def test_a_well_kept_domain_needs_no_advice() -> None:
     told = judged(GOOD)
     assert [good for _, good in told.values()] == [True, True, True]
@@ -148,6 +149,7 @@ def test_free_disk_is_told(sample: Path) -> None:
     assert "MB free" in disk.text
 
 
+@pytest.mark.slow
 @pytest.mark.mount
 def test_little_room_is_pointed_out(newsletter: Command, sample: Path, small_disk: Path) -> None:
     text = (sample / "newsletter.toml").read_text()
@@ -185,6 +187,7 @@ def test_one_click_is_tried_by_nobody(sample: Path, status: int, code: int) -> N
     assert (gone.exit_code, "is `newsletter serve` up?" in gone.text) == (69, True)
 
 
+@pytest.mark.slow
 def test_the_exit_code_is_that_of_the_worst_line(newsletter: Command, sample: Path) -> None:
     (sample / "subscribers.csv").unlink()
     (sample / "state.sqlite3").write_bytes(b"")
@@ -193,6 +196,7 @@ def test_the_exit_code_is_that_of_the_worst_line(newsletter: Command, sample: Pa
     assert ended.out.count("FAIL") >= 2
 
 
+@pytest.mark.slow
 def test_a_template_that_names_what_is_not_there_fails_the_check(
     newsletter: Command, sample: Path
 ) -> None:
@@ -215,6 +219,7 @@ def test_suppressions_that_cannot_be_read_fail_the_check(newsletter: Command, sa
     assert newsletter("check", "--offline").code == newsletter("run", "--now", DAY_ONE).code == 74
 
 
+@pytest.mark.slow
 def test_a_key_that_signs_nothing_fails_the_check(newsletter: Command, sample: Path) -> None:
     (sample / "tokens.key").write_text("")
     ended = newsletter("check", "--offline")
@@ -230,6 +235,7 @@ def test_what_is_denied_has_the_exit_code_of_a_run(sample: Path) -> None:
         assert next(each.exit_code for each in told if each.what == "list") == 77
 
 
+@pytest.mark.slow
 def test_a_check_touches_nothing(newsletter: Command, sample: Path) -> None:
     before = sorted(sample.iterdir())
     newsletter("check", "--offline")
@@ -257,6 +263,7 @@ def test_a_test_digest_looks_like_a_mail_and_leaves_no_trace(
     assert (sample / "state.sqlite3").read_bytes() == state
 
 
+@pytest.mark.slow
 def test_a_second_test_digest_is_a_mail_of_its_own(sample: Path) -> None:
     config = load(sample / "newsletter.toml", environ={})
     for now in (NOW, NOW + DAY):

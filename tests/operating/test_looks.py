@@ -57,6 +57,7 @@ def remembered(folder: Path, *keywords: Keyword) -> None:
     room.run()
 
 
+@pytest.mark.slow
 def test_a_phrase_is_looked_up_at_arxiv_by_one_request(tmp_path: Path, replica: Replica) -> None:
     config = configuration(tmp_path, replica, '[[keywords]]\nname = "neural"')
     keyword = Keyword(name="graph neural network", exclude=("survey", "moon"))
@@ -94,6 +95,7 @@ def test_a_phrase_that_the_state_covers_is_looked_up_there(
     assert tried(config, narrow, days=30, now=NOW)["papers"] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("keyword", "judgement"),
     [
@@ -137,6 +139,7 @@ def test_an_outage_is_no_empty_answer(tmp_path: Path, replica: Replica) -> None:
     assert len(replica.requests) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("sample")
 def test_a_phrase_can_be_tried_on_the_sample(newsletter: Command) -> None:
     ended = newsletter(
@@ -215,6 +218,7 @@ def noted(config: Config, *, offline: bool = False) -> list[str]:
     return [each.text for each in found if each.what == "keywords"]
 
 
+@pytest.mark.slow
 def test_exclusions_that_no_run_has_asked_for_are_judged_by_asking(
     tmp_path: Path, replica: Replica
 ) -> None:
@@ -236,6 +240,7 @@ exclude = ["survey"]
     assert noted(config, offline=True) == []
 
 
+@pytest.mark.slow
 def test_exclusions_that_runs_have_asked_for_are_judged_from_the_state(
     tmp_path: Path, replica: Replica
 ) -> None:

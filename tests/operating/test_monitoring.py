@@ -129,6 +129,7 @@ def test_a_failing_run_pings_its_exit_status_and_why(newsletter: Command, sample
     assert "subscribers.csv: no such file" in server.asked[1][2]
 
 
+@pytest.mark.slow
 def test_a_dry_run_tells_nobody(newsletter: Command, sample: Path) -> None:
     with web_server() as server:
         monitored(sample, ping_url=server.url, metrics_file="metrics.prom")
@@ -137,6 +138,7 @@ def test_a_dry_run_tells_nobody(newsletter: Command, sample: Path) -> None:
     assert not (sample / "metrics.prom").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [404, 500])
 def test_a_ping_that_is_refused_is_a_warning_and_no_more(
     newsletter: Command, sample: Path, status: int
@@ -183,6 +185,7 @@ def test_an_answer_that_drips_holds_nobody_up(caplog: pytest.LogCaptureFixture) 
     assert f"was not told (no answer in {PATIENCE} s)" in caplog.text
 
 
+@pytest.mark.slow
 def test_an_address_that_nobody_can_have_is_a_warning_and_no_more(
     newsletter: Command, sample: Path
 ) -> None:
@@ -193,6 +196,7 @@ def test_an_address_that_nobody_can_have_is_a_warning_and_no_more(
     assert SECRET not in ended.err
 
 
+@pytest.mark.slow
 def test_a_run_writes_its_metrics_also_when_it_fails(newsletter: Command, sample: Path) -> None:
     monitored(sample, metrics_file="metrics.prom")
     newsletter("run", "--now", DAY_ONE)
@@ -206,6 +210,7 @@ def test_a_run_writes_its_metrics_also_when_it_fails(newsletter: Command, sample
     assert bad[name] == good[name]
 
 
+@pytest.mark.slow
 def test_metrics_that_cannot_be_written_are_a_warning(newsletter: Command, sample: Path) -> None:
     monitored(sample, metrics_file="nowhere/metrics.prom")
     ended = newsletter("run", "--now", DAY_ONE)
@@ -252,6 +257,7 @@ def test_two_days_without_an_answer_are_written_about_until_there_is_one(room: N
     assert len(alert(room, room.run(now=NOW + 3 * DAY))) == 2
 
 
+@pytest.mark.slow
 def test_a_trouble_is_written_about_once_a_day(room: Newsroom) -> None:
     room.told.down = "arXiv answered 503"
     taking = Picky({})

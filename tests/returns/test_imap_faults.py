@@ -141,6 +141,7 @@ def test_what_came_before_a_line_was_cut_for_good_is_kept(
     assert office.suppressed() == ACTED
 
 
+@pytest.mark.slow
 def test_many_mails_that_cut_the_line_end_the_reading_and_no_more(
     office: Office, server: ImapServer
 ) -> None:
@@ -160,6 +161,7 @@ def test_a_mail_that_comes_whole_is_read_by_its_beginning(
     assert office.suppressed() == {ADA: "unsubscribed"}
 
 
+@pytest.mark.slow
 def test_a_folder_that_mails_cannot_be_moved_to_keeps_no_later_mail_unread(
     office: Office, server: ImapServer
 ) -> None:

@@ -22,6 +22,7 @@ def inbox(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("mbox") / "inbox"
 
 
+@pytest.mark.slow
 @given(st.lists(st.sampled_from([b"\n", b"\n\n", b"From ", b"\nFrom ", b"From", b"x"])))
 def test_mails_begin_and_end_where_the_standard_library_finds_them(
     inbox: Path, pieces: list[bytes]

@@ -148,6 +148,7 @@ def test_after_a_421_everybody_is_served_by_a_new_connection(
     everybody_once(server, books, 12)
 
 
+@pytest.mark.slow
 def test_a_421_halves_the_connections() -> None:
     first = repeat(ORDINARY, 8)
     with SmtpServer(script={"MAIL": chain[Action](first, ["421 4.3.2 too many"])}) as server:
@@ -413,6 +414,7 @@ def test_a_code_that_has_no_place_ends_the_connection_not_the_run(code: int) -> 
     assert server.connections == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reply", ["550 5.1.1 nobody", "452 4.3.1 disk full"])
 def test_a_reply_in_the_middle_of_the_text_counts_as_one(reply: str) -> None:
     with SmtpServer(script={"body": [reply]}) as server:
@@ -650,6 +652,7 @@ def test_a_prompt_for_the_name_never_gets_the_password(
         assert (prompts[0], "s3cr3t-horse") not in server.secrets
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", [DROP, RESET, "454 4.7.0 try again"])
 def test_a_login_that_is_put_off_is_tried_again(
     fault: Action, authority: trustme.CA, ca_file: Path

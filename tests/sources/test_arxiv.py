@@ -123,6 +123,7 @@ def test_a_new_paper_is_listed_with_those_known(world: World) -> None:
     assert found.requests == len(world.replica.requests) == 1
 
 
+@pytest.mark.slow
 def test_papers_come_newest_first_and_as_arxiv_has_them(world: World) -> None:
     papers = world.listing(scope()).papers
     assert list(papers) == sorted(OLD, key=lambda p: (p.submitted, p.id), reverse=True)
@@ -253,6 +254,7 @@ def test_a_bad_record_costs_that_record_and_the_others_are_listed(
     assert NEW.id in new_in(healed)
 
 
+@pytest.mark.slow
 def test_a_record_that_is_spoilt_in_the_cache_only_costs_nothing(world: World) -> None:
     world.replica.records = listed(*OLD, FRESH, NEW)
     world.breaks(faults.cached(SPOILT[0]))
@@ -299,6 +301,7 @@ def test_a_page_that_breaks_off_at_a_record_is_asked_for_in_smaller_ones(
     assert NEW.id in {each.id for each in world.listing(scope(known={}, last_good=None)).papers}
 
 
+@pytest.mark.slow
 def test_pages_had_in_smaller_ones_keep_their_order(world: World) -> None:
     more = [submitted(1.5 + number / 200, 1000 + number) for number in range(60)]
     world.replica.records = listed(*OLD, FRESH, *more)
@@ -371,6 +374,7 @@ def test_silence_is_believed_when_a_fresh_paper_came_back(world: World) -> None:
     assert found.requests == 1
 
 
+@pytest.mark.slow
 def test_silence_without_a_fresh_paper_is_checked(world: World) -> None:
     found = world.fetch(scope())
     assert found.listings[0].current
@@ -378,6 +382,7 @@ def test_silence_without_a_fresh_paper_is_checked(world: World) -> None:
     assert asked == [False, True, False]
 
 
+@pytest.mark.slow
 def test_a_paper_indexed_while_we_asked_is_not_called_silence(world: World) -> None:
     new = submitted(1.2, 1)
     world.replica.records = listed(*OLD, FRESH, new)
@@ -385,6 +390,7 @@ def test_a_paper_indexed_while_we_asked_is_not_called_silence(world: World) -> N
     assert new_in(world.listing(scope())) == {new.id}
 
 
+@pytest.mark.slow
 def test_a_stale_index_is_not_silence(world: World) -> None:
     world.replica.records = listed(*OLD, replace(FRESH, submitted=NOW - 2 * DAY))
     found = world.fetch(scope())
@@ -460,6 +466,7 @@ def test_no_pair_of_faults_passes_for_a_quiet_day(world: World, size: int) -> No
             assert listing.reason, names
 
 
+@pytest.mark.slow
 def test_papers_from_outside_the_window_spoil_the_answer(world: World) -> None:
     world.replica.records = listed(*OLD, FRESH, submitted(400, 50))
     world.breaks(faults.FILTER_IGNORED)
@@ -484,6 +491,7 @@ def test_papers_that_hold_no_keyword_are_not_believed_in_bulk(world: World) -> N
     assert "papers hold none of the keywords" in world.listing(scope()).reason
 
 
+@pytest.mark.slow
 def test_a_paper_that_no_keyword_claims_is_asked_back_and_not_dropped(world: World) -> None:
     odd = submitted(1.2, 1)
     world.replica.records = listed(*OLD, FRESH, odd)
@@ -499,6 +507,7 @@ def test_a_paper_that_no_keyword_claims_is_asked_back_and_not_dropped(world: Wor
     assert sum("id_list=2611.00001" in path for path in world.paths) == 2
 
 
+@pytest.mark.slow
 def test_known_papers_that_stay_away_make_the_answer_doubtful(world: World) -> None:
     hidden = sorted(each.local_id for each in OLD)[:3]
     world.breaks(faults.missing(hidden[0], hidden[-1]))
@@ -531,6 +540,7 @@ def test_a_surge_is_held_until_the_next_day_confirms_it(world: World) -> None:
     assert world.listing(scope(last_good=NOW - 10 * DAY)).complete
 
 
+@pytest.mark.slow
 def test_a_query_that_arxiv_refuses_stops_only_its_keyword(world: World) -> None:
     bad = Keyword(name="bad", query="ti:(")
     good, refused = world.fetch(scope(), scope(bad, known={})).listings
@@ -563,6 +573,7 @@ def test_new_versions_of_old_papers_are_found_when_wanted(world: World) -> None:
     assert sum("lastUpdatedDate" in path for path in world.paths) == 1
 
 
+@pytest.mark.slow
 def test_a_lost_sort_order_is_told_and_costs_no_new_paper(world: World) -> None:
     new = submitted(1.2, 1)
     world.replica.records = listed(*OLD, FRESH, new)
@@ -574,6 +585,7 @@ def test_a_lost_sort_order_is_told_and_costs_no_new_paper(world: World) -> None:
     assert "new versions could not be looked for: arXiv ignored the sort order" in listing.reason
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", [faults.NOTHING, faults.missing("2611.00100", "2611.00110")])
 def test_papers_listed_just_before_must_be_among_the_new_versions(
     world: World, fault: Fault
@@ -630,6 +642,7 @@ def test_an_impossible_retry_after_is_no_obstacle(world: World, header: str) -> 
     assert "429 Too Many Requests" in world.listing(scope()).reason
 
 
+@pytest.mark.slow
 def test_a_cool_down_outlives_the_run(world: World) -> None:
     world.breaks(faults.rate_exceeded(retry_after="3000"))
     assert world.fetch(scope()).requests == 1
@@ -640,6 +653,7 @@ def test_a_cool_down_outlives_the_run(world: World) -> None:
     assert world.fetch(scope(), now=NOW + timedelta(minutes=60)).listings[0].complete
 
 
+@pytest.mark.slow
 def test_a_cool_down_from_another_time_is_ignored(world: World) -> None:
     world.breaks(faults.DENIED)
     world.fetch(scope(), now=NOW + 400 * DAY)
@@ -662,6 +676,7 @@ def test_an_outage_is_tried_five_times_then_once_for_each_other_question(world: 
     assert found.listings[0].reason == "arXiv answered 200 but with an empty body (5 tries)"
 
 
+@pytest.mark.slow
 def test_arxivs_own_hosts_are_never_asked_faster_than_every_3_seconds(world: World) -> None:
     world.manners = {"interval_seconds": 0.0}
     world.fetch(scope(), scope(RAW, known={}))

@@ -259,6 +259,7 @@ def test_a_path_or_a_url_is_never_opened() -> None:
             parse(body)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.binary(max_size=300), st.integers(0, 2000), st.integers(0, 2000))
 def test_damage_is_an_error_or_a_feed_but_no_crash(noise: bytes, start: int, end: int) -> None:

@@ -118,6 +118,7 @@ def test_a_role_whose_commits_can_be_forgotten_is_refused(
     assert f"synchronous_commit is {commit}" in str(error)
 
 
+@pytest.mark.slow
 def test_a_server_that_does_not_sync_is_refused(place: Place) -> None:
     with postgres(fsync="off") as server:
         error = refusal(replace(place, url=server.url()))

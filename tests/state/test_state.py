@@ -366,6 +366,7 @@ def test_what_is_too_old_expires_and_is_counted(path: Path) -> None:
         assert state.deliveries.tally().expired == 1
 
 
+@pytest.mark.slow
 def test_outstanding_deliveries_can_be_worked_on_while_they_are_read(path: Path) -> None:
     with State.open(path) as state:
         publish(state, 1, "2611.00001", to=tuple(f"r{n}@example.org" for n in range(1203)))
@@ -478,6 +479,7 @@ def test_the_file_is_strict_and_write_ahead_logged(path: Path) -> None:
     db.close()
 
 
+@pytest.mark.slow
 def test_a_second_run_is_kept_out_and_told_who_holds_the_state(path: Path) -> None:
     holder = subprocess.Popen(
         [

@@ -111,6 +111,7 @@ def test_the_short_way_agrees_with_the_library(text: str) -> None:
         assert folded(address(text)) == folded(f"{valid.local_part}@{valid.ascii_domain}")
 
 
+@pytest.mark.slow
 @given(st.text())
 def test_any_text_is_an_address_or_a_value_error(text: str) -> None:
     try:

@@ -48,6 +48,7 @@ def test_a_token_with_one_other_character_is_refused(position: int, character: s
             tokens().reads(forged)
 
 
+@pytest.mark.slow
 @given(st.text() | st.text(alphabet="abcdefgh234567", min_size=40, max_size=40))
 def test_whatever_else_arrives_is_refused(text: str) -> None:
     with pytest.raises(BadToken):

@@ -3,8 +3,6 @@
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,27 +19,22 @@ from newsletter.subscribers.token_keys import key_file
 from newsletter.subscribers.tokens import Tokens
 from newsletter.web.serving import serve
 from tests.making.doors import CONFIG, LIST, Clock
+from tests.making.warm import Forked, fork
 from tests.peers.ports import free_port
 
 CLICK = {"List-Unsubscribe": "One-Click"}
-CHECKOUT = Path(__file__).parents[2]
+PATH = {"PATH": os.environ["PATH"]}
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[tuple[int, subprocess.Popen[str]]]:
+def serving(folder: Path) -> Iterator[tuple[int, Forked]]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     (folder / "newsletter.toml").write_text(CONFIG)
     if not (folder / "subscribers.csv").exists():
         (folder / "subscribers.csv").write_text(LIST)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "newsletter", "serve", "--port", str(port)],
-        cwd=folder,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(CHECKOUT)},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = fork("serve", "--port", str(port), folder=folder, environ=PATH)
     try:
         for _ in range(600):
             with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
@@ -70,16 +63,10 @@ def test_sigterm_ends_it_with_0(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_without_web_it_says_what_is_missing(tmp_path: Path) -> None:
     (tmp_path / "newsletter.toml").write_text(CONFIG.partition("[web]")[0])
-    done = subprocess.run(
-        [sys.executable, "-m", "newsletter", "serve"],
-        cwd=tmp_path,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(CHECKOUT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = fork("serve", folder=tmp_path, environ=PATH)
+    _, told = done.communicate()
     assert done.returncode == 78
-    assert "write [web] with base_url" in done.stderr
+    assert "write [web] with base_url" in told
 
 
 def test_without_what_asks_the_ledger_nobody_is_let_in(
@@ -102,16 +89,10 @@ def test_without_what_asks_the_ledger_nobody_is_let_in(
 @pytest.mark.slow
 def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
     with serving(tmp_path) as (port, _):
-        done = subprocess.run(
-            [sys.executable, "-m", "newsletter", "serve", "--port", str(port)],
-            cwd=tmp_path,
-            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(CHECKOUT)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = fork("serve", "--port", str(port), folder=tmp_path, environ=PATH)
+        _, told = done.communicate()
     assert done.returncode == 74
-    assert f"127.0.0.1:{port} cannot be listened on" in done.stderr
+    assert f"127.0.0.1:{port} cannot be listened on" in told
 
 
 @pytest.mark.slow

@@ -63,6 +63,7 @@ def test_every_address_gets_the_same_answer(at: House) -> None:
     }
 
 
+@pytest.mark.slow
 def test_the_same_is_done_for_every_address_before_the_answer(at: House) -> None:
     """Whether somebody is on the list is not told by time either: letters are made afterwards."""
     (at.folder / "suppressions.csv").write_text("eve@example.org,bounced\n")
@@ -159,6 +160,7 @@ def test_a_form_that_we_did_not_hand_out_is_refused(at: House) -> None:
     assert at.letters() == []
 
 
+@pytest.mark.slow
 def test_letters_are_few_for_an_address_and_for_all(at: House) -> None:
     for _ in range(5):
         assert at.ask_to_join("gil@example.org").status_code == 200

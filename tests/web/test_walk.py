@@ -4,8 +4,6 @@ import email
 import os
 import re
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -19,8 +17,8 @@ import pytest
 import requests
 
 from tests.making.browsing import person
+from tests.making.warm import fork
 
-CHECKOUT = Path(__file__).parents[2]
 READER = "gil@example.org"
 
 
@@ -33,7 +31,6 @@ class Newsroom:
         self.base = f"http://127.0.0.1:{port}"
         self.environ = {
             "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(CHECKOUT),
             "XDG_STATE_HOME": str(folder / "home"),
         }
         for each in (files("newsletter.preview") / "sample").iterdir():
@@ -43,24 +40,21 @@ class Newsroom:
             config.write(f'[archive]\ndirectory = "archive"\nbase_url = "{self.base}/archive"\n')
 
     def run(self, now: str, feed: str) -> None:
-        command = [sys.executable, "-m", "newsletter", "run", "--now", now]
         environ = self.environ | {"NEWSLETTER_SOURCE__FILE": str(self.folder / feed)}
-        subprocess.run(command, cwd=self.folder, env=environ, check=True, capture_output=True)
+        assert fork("run", "--now", now, folder=self.folder, environ=environ).wait() == 0
 
     @contextmanager
     def open(self) -> Iterator[None]:
-        command = [sys.executable, "-m", "newsletter", "serve", "--port", str(self.port)]
-        with subprocess.Popen(
-            command, cwd=self.folder, env=self.environ, stderr=subprocess.DEVNULL
-        ) as process:
-            try:
-                for _ in range(600):
-                    with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
-                        break
-                    time.sleep(0.1)
-                yield
-            finally:
-                process.terminate()
+        door = fork("serve", "--port", str(self.port), folder=self.folder, environ=self.environ)
+        try:
+            for _ in range(600):
+                with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+                    break
+                time.sleep(0.1)
+            yield
+        finally:
+            door.terminate()
+            door.wait()
 
     def rows(self) -> list[str]:
         return (self.folder / "subscribers.csv").read_text().splitlines()
