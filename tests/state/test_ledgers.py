@@ -38,11 +38,14 @@ DAY = timedelta(days=1)
 _numbers = count(1)
 
 
+SERVED = (pytest.mark.postgres, pytest.mark.slow)
+
+
 @pytest.fixture(
     params=[
         "file",
-        pytest.param("postgres", marks=pytest.mark.postgres),
-        pytest.param("bouncer", marks=[pytest.mark.postgres, pytest.mark.pgbouncer]),
+        pytest.param("postgres", marks=SERVED),
+        pytest.param("bouncer", marks=[*SERVED, pytest.mark.pgbouncer]),
     ]
 )
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:

@@ -27,7 +27,7 @@ from newsletter.subscribers.suppressions import Suppressions
 from tests.making.papers import NOW, paper
 from tests.peers.postgres import PASSWORD, Postgres, pgbouncer, postgres
 
-pytestmark = pytest.mark.postgres
+pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 
 _numbers = count(1)
 
@@ -118,7 +118,6 @@ def test_a_role_whose_commits_can_be_forgotten_is_refused(
     assert f"synchronous_commit is {commit}" in str(error)
 
 
-@pytest.mark.slow
 def test_a_server_that_does_not_sync_is_refused(place: Place) -> None:
     with postgres(fsync="off") as server:
         error = refusal(replace(place, url=server.url()))
@@ -150,7 +149,6 @@ def test_a_dump_restored_on_another_server_is_noticed(server: Postgres, place: P
     assert (error.exit_code, "newsletter state restored" in str(error)) == (74, True)
 
 
-@pytest.mark.slow
 def test_of_two_runs_at_once_one_opens_the_issue(place: Place) -> None:
     def run(name: str) -> None:
         start.wait()

@@ -30,7 +30,7 @@ from tests.making.tools import POSTGRES
 from tests.peers.postgres import PASSWORD, Postgres
 from tests.peers.smtp_server import SmtpServer
 
-pytestmark = pytest.mark.postgres
+pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 
 DAY = datetime(2026, 11, 19, 10, tzinfo=UTC)
 OWN = "Knots in protein chains: kinetic traps and the untying of topology in folding.\n"

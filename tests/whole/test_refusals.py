@@ -196,6 +196,7 @@ def test_the_matrix_of_refusals(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert totals["suppressed"] == totals["lost"] == 0
 
 
+@pytest.mark.slow
 def test_leftovers_alone_never_end_a_run_before_its_news_leaves(tmp_path: Path) -> None:
     ada, *others = [Subscriber(email=f"{name}@{name}.example") for name in ("ada", "bob", "cy")]
     room = Newsroom(tmp_path, subscribers=[ada], judging=True)
@@ -214,6 +215,7 @@ def test_leftovers_alone_never_end_a_run_before_its_news_leaves(tmp_path: Path) 
     assert (report.exit_code, report.troubles) == (0, ())
 
 
+@pytest.mark.slow
 def test_who_was_judged_is_asked_last_the_next_day(tmp_path: Path) -> None:
     readers = [Subscriber(email=f"r{number}@host{number}.example") for number in range(5)]
     room = Newsroom(tmp_path, subscribers=readers, judging=True)

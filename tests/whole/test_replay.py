@@ -115,6 +115,7 @@ def judged(bot: Callable[[Replica], Bot], *, wrong: Sequence[Fault] = ()) -> Ver
         )
 
 
+@pytest.mark.slow
 def test_a_bot_that_looks_back_far_enough_is_found_without_fault() -> None:
     verdict = judged(lambda replica: Bot(replica, 30))
     assert (verdict.recall, verdict.twice, verdict.strays, verdict.false) == (1, (), (), ())
@@ -123,18 +124,21 @@ def test_a_bot_that_looks_back_far_enough_is_found_without_fault() -> None:
     assert verdict.violations == ()
 
 
+@pytest.mark.slow
 def test_a_bot_that_looks_back_two_days_is_found_to_miss_papers() -> None:
     verdict = judged(lambda replica: Bot(replica, 2))
     assert verdict.recall < 1
     assert f"knots: {about(45).arxiv_id}" in verdict.missed
 
 
+@pytest.mark.slow
 def test_a_bot_that_believes_an_empty_answer_is_found_to_say_what_is_false() -> None:
     assert judged(lambda replica: Bot(replica, 30), wrong=[faults.NOTHING]).false == (
         "2025-06-11 knots: 1 were there to be found",
     )
 
 
+@pytest.mark.slow
 def test_a_bot_that_forgets_is_found_to_announce_twice() -> None:
     class Forgetful(Bot):
         def __call__(self, now: datetime) -> Sequence[Said]:

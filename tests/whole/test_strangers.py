@@ -122,7 +122,6 @@ IMAP: dict[str, tuple[str, bytes, str, int]] = {
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 @pytest.mark.parametrize("name", IMAP)
 def test_whatever_an_imap_server_says_the_mails_leave(
     folder: Path, ordinary: Ran, name: str
@@ -191,7 +190,6 @@ def test_what_is_said_in_a_mail_of_any_size_is_still_heard() -> None:
     assert clerk.meaning(dsn("exim") + 900_000 * b"x").kind == "bounce"
 
 
-@pytest.mark.slow
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MAILS)
 def test_mails_leave_whatever_came_back(folder: Path, ordinary: Ran, name: str) -> None:
@@ -364,6 +362,7 @@ def test_a_row_of_the_list_costs_itself(folder: Path, ordinary: Ran, name: str) 
     assert shown(run.err) == run.err
 
 
+@pytest.mark.slow
 def test_a_mail_that_ended_a_run_is_put_aside_by_the_next(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
