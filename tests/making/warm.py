@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import IO, Any
 
 CHECKOUT = Path(__file__).parents[2]
+_ENVIRON = dict(os.environ)  # before a test changes it: the time zone is read once
 PROGRAM = "newsletter.commands.main:main"
 # What the commands import when they are needed.
 _NEEDED = (
@@ -161,6 +162,7 @@ def _server() -> Path:
     server = subprocess.Popen(
         [sys.executable, "-c", f"from {__name__} import main; main({str(path)!r})"],
         cwd=CHECKOUT,
+        env=_ENVIRON,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )

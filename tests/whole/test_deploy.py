@@ -7,7 +7,6 @@ import shlex
 import shutil
 import socket
 import subprocess
-import sys
 import time
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -30,6 +29,7 @@ from newsletter.operating import status
 from newsletter.subscribers.token_keys import key_file
 from newsletter.subscribers.tokens import Tokens
 from tests.making.commandline import parse, variables
+from tests.making.warm import fork
 from tests.whole.container import instructions
 
 CHECKOUT = Path(__file__).parents[2]
@@ -279,8 +279,9 @@ def test_on_kubernetes_nothing_is_written_beside_the_settings(tmp_path: Path) ->
         environ[variable["name"]] = variable["value"].replace(folder, moved[folder])
     before = sorted(settings.iterdir())
 
-    command = [sys.executable, "-m", "newsletter", *container["args"]]
-    subprocess.run([*command, "--now", "2026-11-19T10:00:00Z"], env=environ, check=True)
+    words = [*container["args"], "--now", "2026-11-19T10:00:00Z"]
+    run = fork(*words, folder=tmp_path, environ=environ)
+    assert run.wait() == 0, run.communicate()
 
     assert sorted(settings.iterdir()) == before
     assert {"state.sqlite3", "outbox"} < {path.name for path in data.iterdir()}
@@ -315,18 +316,17 @@ def test_the_door_on_kubernetes_answers_and_changes_the_list_on_the_volume(tmp_p
     host = args[args.index("--host") + 1]
     assert host == "0.0.0.0"
     args[args.index("--host") + 1] = "127.0.0.1"
-    command = [sys.executable, "-m", "newsletter", *args]
-    with subprocess.Popen(command, env=environ) as process:
-        try:
-            probe = by_name["web"]["readinessProbe"]["httpGet"]
-            assert answer_of(f"http://127.0.0.1:{port}{probe['path']}") == "ok\n"
-            token = Tokens(key_file(data), "sample-papers").token("ada@example.org")
-            click = {"List-Unsubscribe": "One-Click"}
-            url = f"http://127.0.0.1:{port}/unsubscribe/{token}"
-            assert requests.post(url, data=click, timeout=60).status_code == 200
-        finally:
-            process.terminate()
-    assert process.returncode == 0
+    process = fork(*args, folder=tmp_path, environ=environ)
+    try:
+        probe = by_name["web"]["readinessProbe"]["httpGet"]
+        assert answer_of(f"http://127.0.0.1:{port}{probe['path']}") == "ok\n"
+        token = Tokens(key_file(data), "sample-papers").token("ada@example.org")
+        click = {"List-Unsubscribe": "One-Click"}
+        url = f"http://127.0.0.1:{port}/unsubscribe/{token}"
+        assert requests.post(url, data=click, timeout=60).status_code == 200
+    finally:
+        process.terminate()
+    assert process.wait() == 0
     assert "ada@example.org,unsubscribed" in (data / "suppressions.csv").read_text()
     assert sorted(settings.iterdir()) == before
 
