@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from newsletter.commands.main import main
+from newsletter.__main__ import main
 from tests.making.warm import fork
 
 _MOST_CPU = 100  # seconds, after which it is killed

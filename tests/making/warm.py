@@ -24,12 +24,13 @@ from typing import IO, Any
 
 CHECKOUT = Path(__file__).parents[2]
 _ENVIRON = dict(os.environ)  # before a test changes it: the time zone is read once
-PROGRAM = "newsletter.commands.main:main"
+PROGRAM = "newsletter.__main__:main"
 # What the commands import when they are needed.
 _NEEDED = (
     "feedparser",
     "itsdangerous",
     "jinja2.sandbox",
+    "newsletter.__main__",
     "newsletter.commands.main",
     "newsletter.commands.working.progress",
     "newsletter.config.scaffold",
