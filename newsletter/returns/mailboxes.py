@@ -248,9 +248,16 @@ class _Mbox:
     def move(self, keys: Sequence[str], folder: str) -> None:
         if self._box is None:
             return
-        numbers = [number for key in keys for number in self._numbers.pop(key, ())]
-        with _filing(self._path), self._path.with_name(folder).open("ab") as target:
-            fcntl.lockf(target, fcntl.LOCK_EX)
+        numbers = [number for key in keys for number in self._numbers.get(key, ())]
+        path = self._path.with_name(folder)
+        with _filing(self._path), open(path, "ab", opener=_at_once) as target:
+            try:
+                fcntl.lockf(target, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise InboxError(
+                    f"{path}: another program holds it; what was read is moved there next time",
+                    exit_code=UNAVAILABLE,
+                ) from error
             for number in numbers:
                 shutil.copyfileobj(self._box.get_file(number, from_=True), target, _PIECE)
                 target.write(b"\n")
@@ -258,6 +265,8 @@ class _Mbox:
             os.fsync(target.fileno())
         for number in numbers:
             self._box.discard(number)
+        for key in keys:
+            self._numbers.pop(key, None)
 
     def _key(self, number: str) -> str:
         head = self._beginning(number, _HEAD)
@@ -282,6 +291,11 @@ def _beginning(path: Path) -> bytes | None:
             return file.read(MAX_BYTES)
     except FileNotFoundError:
         return None
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Be an opener for open(): it waits for nobody, and a file it makes is its owner's alone."""
+    return os.open(path, flags | os.O_NONBLOCK, 0o600)
 
 
 def _message_id(content: bytes) -> re.Match[bytes] | None:

@@ -41,6 +41,7 @@ def digest(outcome: str, *announcements: Announcement, **fields: object) -> Dige
         (digest("new", *TWO_NEW, since=at(19)), ""),
         (digest("new", *TWO_NEW, since=at(17)), "Covers the days since Tuesday"),
         (digest("none", since=at(16)), "Covers the days since Monday"),
+        (digest("new", *TWO_NEW, since=at(13)), "Covers the days since Friday"),
         (digest("new", *TWO_NEW, since=at(12)), "Covers the days since 12 Nov"),
         (digest("new", *TWO_NEW, since=at(31, 12, 2025)), "Covers the days since 31 Dec 2025"),
         (digest("new", *TWO_NEW, reason="the index is a day old"), "The index is a day old"),

@@ -1,7 +1,10 @@
 """Where mails begin and end in an mbox, whatever strangers wrote into it."""
 
 import mailbox
+import os
+import sys
 from pathlib import Path
+from subprocess import PIPE, Popen
 
 import pytest
 from hypothesis import given
@@ -100,3 +103,41 @@ def test_an_mbox_that_takes_more_than_a_moment_waits_until_the_mails_have_left(
     ):
         pass
     assert e.value.exit_code == UNAVAILABLE
+
+
+def test_a_folder_that_another_program_holds_is_not_waited_for(tmp_path: Path) -> None:
+    inbox, done = tmp_path / "inbox", tmp_path / "newsletter-done"
+    inbox.write_bytes(ADA + b"\n")
+    holding = (
+        "import fcntl, sys; file = open(sys.argv[1], 'ab'); fcntl.lockf(file, fcntl.LOCK_EX);"
+        " print('held', flush=True); sys.stdin.read()"
+    )
+    with Popen([sys.executable, "-c", holding, done], stdin=PIPE, stdout=PIPE) as holder:
+        assert holder.stdout
+        assert holder.stdout.readline() == b"held\n"
+        with mbox(inbox) as opened, pytest.raises(InboxError, match="another program holds it"):
+            opened.move(opened.keys(), "newsletter-done")
+        holder.communicate()
+    assert inbox.read_bytes() == ADA + b"\n"
+    assert done.read_bytes() == b""
+    with mbox(inbox) as opened:
+        opened.move(opened.keys(), "newsletter-done")
+    assert done.read_bytes() == ADA + b"\n"
+
+
+def test_a_pipe_in_place_of_a_folder_is_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "inbox").write_bytes(ADA + b"\n")
+    os.mkfifo(tmp_path / "newsletter-done")
+    with mbox(tmp_path / "inbox") as opened, pytest.raises(InboxError):
+        opened.move(opened.keys(), "newsletter-done")
+
+
+def test_mails_that_are_moved_are_their_owners_alone(tmp_path: Path) -> None:
+    (tmp_path / "inbox").write_bytes(ADA + b"\n")
+    before = os.umask(0)
+    try:
+        with mbox(tmp_path / "inbox") as opened:
+            opened.move(opened.keys(), "newsletter-done")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "newsletter-done").stat().st_mode & 0o777 == 0o600
