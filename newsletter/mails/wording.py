@@ -309,7 +309,4 @@ def short_day(day: date, *, beside: date | None = None) -> str:
 
 
 def _past(then: date, day: date) -> str:
-    days = (day - then).days
-    if days > 6:
-        return short_day(then, beside=day)
-    return f"{then:%A}" if days > 1 else "yesterday" if days == 1 else "earlier today"
+    return short_day(then, beside=day) if (day - then).days > 6 else f"{then:%A}"

@@ -98,6 +98,16 @@ def test_what_exclusions_took_is_counted() -> None:
     assert wording.quiet(edition(none)) == "Nothing new for mri (1 left out by survey)."
 
 
+def test_of_a_week_the_days_are_said_elsewhere_and_the_reason_here() -> None:
+    week = replace(
+        edition(digest("new", since=at(12), reason="a day late")), first=date(2026, 11, 13)
+    )
+    assert wording.notes(week) == ["A day late"]
+    long = digest("unknown", reason="x" * 201)
+    assert f"{'x' * 199}…;" in wording.notes(edition(long))[0]
+    assert f"{'x' * 200};" in wording.notes(edition(replace(long, reason="x" * 200)))[0]
+
+
 def test_quiet_keywords_share_a_line() -> None:
     quiet = [replace(digest("none"), keyword=Keyword(name=n)) for n in ("mri", "pet", "ct")]
     unknown = replace(digest("unknown"), keyword=Keyword(name="eeg"))
@@ -143,6 +153,8 @@ def test_a_heading_counts_what_a_digest_announces(shown: Digest, words: str) -> 
         (wording.also(["a", "b", "c", "d"]), "also in a, b, c and 1 more"),
         (wording.also([]), ""),
         (wording.why("Ada Quill"), "here for Ada Quill"),
+        (wording.authors(["x" * 80]), "x" * 80),
+        (wording.authors(["x" * 81]), "x" * 79 + "…"),
         (wording.here_too(1), "Also here: 1 paper of other keywords."),
         (
             wording.more(3, ["mri", "pet"]),
