@@ -41,6 +41,8 @@ def said(text: str, *, longest: int = 300) -> str:
     Servers' replies, bounces, status lines and cells pass here before they are logged, printed,
     reported or written to a file: none of them clears a screen, turns a line round or forges one.
     """
+    if len(text) <= longest and text.isascii() and text.isprintable() and "  " not in text:
+        return text.strip(" ")  # as most are
     line = " ".join(plain(beginning(text, 4 * longest)).split())
     shown = line
     if not line.isprintable():

@@ -73,7 +73,7 @@ class Line:
 
     def peek(self, now: float) -> Item | None:
         """Return what could go next, without taking it; None where there is nothing yet."""
-        if self.next_retry <= now:
+        if self._retries and self.next_retry <= now:
             return self._retries[0][-1]
         if not self._fresh and len(self._retries) < _MAX_RETRIES:
             self._look_ahead()
@@ -82,15 +82,17 @@ class Line:
     def take(self, now: float, *, last: Collection[str] = ()) -> Item | None:
         """Return what goes next; it is in line no more."""
         item = self.peek(now)
-        if item and item is not self._first_retry:
-            place = self._elsewhere(last) if last else None
-            if place:
-                item = self._fresh[place]
-                del self._fresh[place]
-            else:
-                self._fresh.popleft()
-        elif item:
+        if item is None:
+            return None
+        if self._retries and item is self._retries[0][-1]:
             heapq.heappop(self._retries)
+            return item
+        place = self._elsewhere(last) if last else None
+        if place:
+            item = self._fresh[place]
+            del self._fresh[place]
+        else:
+            self._fresh.popleft()
         return item
 
     def others(self, domains: Collection[str]) -> bool:
@@ -104,10 +106,6 @@ class Line:
     def put_off(self, item: Item, due: float) -> None:
         """Let a message go again, from `due` on."""
         heapq.heappush(self._retries, (due, next(self._order), item))
-
-    @property
-    def _first_retry(self) -> Item | None:
-        return self._retries[0][-1] if self._retries else None
 
     def _look_ahead(self) -> bool:
         """Take one more of those to come; return whether there was one."""

@@ -23,7 +23,7 @@ class Events:
     In place of a session there is the exception that kept it from being set up.
     """
 
-    telling: tuple[Session, ...]
+    telling: frozenset[Session]
     opened: tuple[Session | Exception, ...]
 
 
@@ -37,8 +37,9 @@ class Pool:
         self._messages = messages
         self._doors = doors
         self._sessions: list[Session] = []
+        self._writing: set[Session] = set()  # those that wait for room in the socket
         self._selector = selectors.DefaultSelector()
-        self._selector.register(doors, selectors.EVENT_READ)
+        self._selector.register(doors, selectors.EVENT_READ, doors)
 
     def __iter__(self) -> Iterator[Session]:
         return iter(tuple(self._sessions))
@@ -60,33 +61,39 @@ class Pool:
 
     def worn(self, session: Session, limit: int) -> bool:
         """Return whether a session should be left: it has done its share, or is one too many."""
-        return (
+        return bool(
             session.taken >= self._messages
-            or session.errors + session.at_stake > _MAX_ERRORS
-            or self._sessions.index(session) >= limit
+            or (session.errors and session.errors + session.at_stake > _MAX_ERRORS)
+            or (len(self._sessions) > limit and self._sessions.index(session) >= limit)
         )
 
     def wait(self, seconds: float) -> Events:
         """Wait until something happens, at most `seconds`; sessions that opened are in the pool."""
-        ready = {key.fileobj for key, _ in self._selector.select(seconds)}
-        telling = tuple(each for each in self._sessions if each.sock in ready)
-        opened = tuple(self._doors.results()) if self._doors in ready else ()
+        ready = [key.data for key, _ in self._selector.select(seconds)]
+        opened: tuple[Session | Exception, ...] = ()
+        if self._doors in ready:
+            ready.remove(self._doors)
+            opened = tuple(self._doors.results())
         for result in opened:
             if isinstance(result, Session):
                 self._sessions.append(result)
-                self._selector.register(result.sock, selectors.EVENT_READ)
-        return Events(telling, opened)
+                self._selector.register(result.sock, selectors.EVENT_READ, result)
+        return Events(frozenset(ready), opened)
 
     def watch(self, session: Session) -> None:
         """Wait for replies, and for room in the socket where there are bytes left to write."""
-        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if session.writing else 0)
-        if self._selector.get_key(session.sock).events != events:
-            self._selector.modify(session.sock, events)
+        writing = session.writing
+        if writing is (session in self._writing):
+            return
+        self._writing ^= {session}
+        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if writing else 0)
+        self._selector.modify(session.sock, events, session)
 
     def drop(self, session: Session) -> None:
         """Forget a session that is lost."""
         self._selector.unregister(session.sock)
         self._sessions.remove(session)
+        self._writing.discard(session)
 
 
 class Together:

@@ -98,12 +98,16 @@ class ReplyReader:
         *lines, self._rest = (self._rest + data).split(b"\n")
         if len(self._rest) >= _MAX_LINE:
             raise ProtocolError(f"a reply line of more than {_MAX_LINE} bytes")
-        return [reply for line in lines if (reply := self._reply(line.removesuffix(b"\r")))]
+        replies: list[Reply] = []
+        for line in lines:
+            reply, more = _parsed(line.removesuffix(b"\r"))
+            whole = self._whole(reply, more=more) if more or self._lines else reply
+            if whole:
+                replies.append(whole)
+        return replies
 
-    def _reply(self, line: bytes) -> Reply | None:
-        reply, more = _parsed(line)
-        if not (more or self._lines):
-            return reply
+    def _whole(self, reply: Reply, *, more: bool) -> Reply | None:
+        """Return a reply of several lines once its last one has come."""
         self._lines.append(reply.raw)
         if more:
             if len(self._lines) >= _MAX_LINES:

@@ -7,7 +7,7 @@ import re
 import socket
 import ssl
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,9 +21,12 @@ _CHUNK = 65536
 _NOT_XTEXT = re.compile(r"[^!-*,-<>-~]")
 _NOT_YET = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _QUICKACK = getattr(socket, "TCP_QUICKACK", socket.TCP_NODELAY)  # Linux has it
-_RESET = b"RSET\r\n"
+_DATA = (b"DATA\r\n",)
+_RESET = (b"RSET\r\n",)
 _ROOM = 200_000  # the largest digest leaves in one write
 _UNWRITABLE = re.compile(r"[\x00-\x20\x7f<>]")
+_YES = {"MAIL": 250, "RCPT": 250, "DATA": 354, "dot": 250}  # what nearly every reply is
+_NOTHING = memoryview(b"")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +96,8 @@ class Session:
         self._awaited: deque[_Step] = deque()
         self._amends: list[_Step] = []
         self._settled: set[int] = set()
-        self._out = memoryview(b"")
+        self._out = _NOTHING
+        self._dot: _Step | None = None  # the step of the last final dot that was to be written
         self._queued = self._written = 0
         self._heard = 0  # replies to what was written last
         self._answers: list[Answer] = []
@@ -150,26 +154,30 @@ class Session:
         self._amends.clear()
         self._settled.clear()
         if self.loaded:
-            self._unsent.append(_Step(_text(self.loaded), "dot", self.loaded))
+            self._dot = _Step(_text(self.loaded), "dot", self.loaded)
+            self._unsent.append(self._dot)
             self.loaded = None
         if following:
             self.taken += 1
             mail, rcpt = self._envelope(following)
-            self._unsent.append(_Step(mail, "MAIL", following))
-            self._unsent.append(_Step(rcpt, "RCPT", following))
-            self._unsent.append(_Step(b"DATA\r\n", "DATA", following))
+            self._unsent += (
+                _Step((mail,), "MAIL", following),
+                _Step((rcpt,), "RCPT", following),
+                _Step(_DATA, "DATA", following),
+            )
         self._send_steps(now)
 
     def quit(self, *, now: float) -> None:
         """Take leave; whatever comes of it, what was accepted stays accepted."""
         self.leaving = True
-        self._unsent.append(_Step(b"QUIT\r\n"))
+        self._unsent.append(_Step((b"QUIT\r\n",)))
         self._send_steps(now)
 
     def pump(self, now: float) -> list[Answer]:
         """Move what can move without waiting, and return what became known by it."""
         if not self.lost:
-            self._flush(now)
+            if self._out:
+                self._flush(now)
             self._read(now)
         if not self.lost and now >= self.deadline:
             if self.pipelining and self._heard and self._awaited[0].phase != "dot":
@@ -194,22 +202,22 @@ class Session:
 
     def _send_steps(self, now: float) -> None:
         """Write all steps under PIPELINING, else the first: the others wait for its reply."""
-        pieces = []
+        pieces: list[bytes] = []
         while self._unsent and (self.pipelining or not self._awaited):
             step = self._unsent.popleft()
-            pieces.append(step.data)
-            self._queued += len(step.data)
+            pieces += step.parts
+            self._queued += sum(map(len, step.parts))
             step.end = self._queued
             self._awaited.append(step)
         if pieces:
             self._heard = 0
-            self._out = memoryview(b"".join(pieces))
+            self._out = memoryview(b"".join(pieces))  # the one time that a text is copied
             self.deadline = now + self._patience.body
             self._flush(now)
 
     def _flush(self, now: float) -> None:
         while self._out:
-            if not all(map(self.holds, self._dots())):
+            if not self._may_leave():
                 self.abandon("too late to be sure that nobody else sends it")
                 return
             try:
@@ -217,7 +225,7 @@ class Session:
             except _NOT_YET:
                 return
             except OSError as error:
-                self._out = memoryview(b"")
+                self._out = _NOTHING
                 self._read(now)  # the server may have said why
                 if not self.lost:
                     self.abandon(f"{error}, where we awaited {self._awaited_now()}")
@@ -227,11 +235,12 @@ class Session:
             if not self._out:
                 self._set_deadline(now)
 
-    def _dots(self) -> Iterator[int]:
-        """Yield the deliveries whose final dot is yet to be written."""
-        for step in self._awaited:
-            if step.outgoing and step.phase == "dot" and step.end > self._written:
-                yield step.outgoing.delivery
+    def _may_leave(self) -> bool:
+        """Return whether the message whose final dot is yet to be written still may leave."""
+        step = self._dot
+        if step is None or step.outgoing is None or step.end <= self._written:
+            return True
+        return self.holds(step.outgoing.delivery)
 
     def _read(self, now: float) -> None:
         more = True
@@ -258,7 +267,8 @@ class Session:
             self.abandon(str(error))
             return
         if replies and not self.lost:
-            self._send_steps(now)
+            if self._unsent:
+                self._send_steps(now)
             if not self._out:
                 self._set_deadline(now)
         if self._awaited and not self.lost:
@@ -272,11 +282,28 @@ class Session:
         if not self._awaited:
             self.abandon(f"the server said {reply}", busy=reply.code == 421)
             return
-        self.errors += reply.code >= 400
         self._heard += 1
         step = self._awaited[0]
+        outgoing = step.outgoing
+        if (
+            outgoing
+            and reply.code == _YES[step.phase]
+            and step.end <= self._written
+            and outgoing.delivery not in self._settled
+        ):
+            self._go_on(step.phase, outgoing, reply)
+        else:
+            self._consider(step, reply)
+        if not self.lost:
+            self._awaited.popleft()
+            if self.leaving and not self._awaited:
+                self.abandon("we took our leave")
+
+    def _consider(self, step: "_Step", reply: Reply) -> None:
+        """Take a reply that is not simply what was hoped for."""
+        self.errors += reply.code >= 400
         if step.outgoing is None:
-            if step.data == _RESET and reply.code not in {250, 421}:
+            if step.parts is _RESET and reply.code not in {250, 421}:
                 raise ProtocolError(f"{reply} in answer to RSET")
         elif step.outgoing.delivery in self._settled:
             self._hear_out(step, reply)
@@ -284,10 +311,14 @@ class Session:
             self._judge(step, step.outgoing, reply)
         if reply.code == 421:
             self.abandon(f"the server said {reply}", busy=True)
-        if not self.lost:
-            self._awaited.popleft()
-        if self.leaving and not self._awaited:
-            self.abandon("we took our leave")
+
+    def _go_on(self, phase: Phase, outgoing: Outgoing, reply: Reply) -> None:
+        """Take a yes."""
+        if phase == "DATA":
+            self.loaded = outgoing
+        elif phase == "dot":
+            self.served += 1
+            self._settle(outgoing, phase, "done", reply)
 
     def _judge(self, step: "_Step", outgoing: Outgoing, reply: Reply) -> None:
         ours = outgoing.envelope.ours if reply.code >= 500 else ()
@@ -297,12 +328,9 @@ class Session:
         too_early = self._written < step.end
         if what == "done" and too_early:
             raise ProtocolError(f"{reply} before the end of {step.phase}")
-        if what == "done" and step.phase == "DATA":
-            self.loaded = outgoing
-        elif what == "done" and step.phase == "dot":
-            self.served += 1
-            self._settle(outgoing, step.phase, what, reply)
-        elif what != "done":
+        if what == "done":
+            self._go_on(step.phase, outgoing, reply)
+        else:
             self.served += what in {"refused", "suspect"}
             self._settle(outgoing, step.phase, what, reply)
             self._unsent = deque(each for each in self._unsent if each.outgoing is not outgoing)
@@ -339,7 +367,7 @@ class Session:
             raise ProtocolError("a recipient accepted after the sender was refused")
         if step.phase == "DATA" and reply.code == 354:
             # A text is wanted although nobody is to get it: RFC 2920 3.1 says to send the dot.
-            self._amends.insert(0, _Step(b".\r\n"))
+            self._amends.insert(0, _Step((b".\r\n",)))
 
     def _settle(
         self,
@@ -393,7 +421,7 @@ class Session:
 class _Step:
     """What is written at once and gets one reply; `end` is where in the stream it ends."""
 
-    data: bytes
+    parts: tuple[bytes, ...]
     phase: Phase = "MAIL"
     outgoing: Outgoing | None = None
     end: int = 0
@@ -401,7 +429,7 @@ class _Step:
 
 def _asks_for_notification(step: _Step) -> bool:
     return step.phase in {"MAIL", "RCPT"} and any(
-        word in step.data for word in (b" RET=", b" ENVID=", b" NOTIFY=", b" ORCPT=")
+        word in step.parts[0] for word in (b" RET=", b" ENVID=", b" NOTIFY=", b" ORCPT=")
     )
 
 
@@ -413,10 +441,10 @@ def _international(outgoing: Outgoing) -> bool:
     return not (outgoing.envelope.sender.isascii() and outgoing.envelope.recipient.isascii())
 
 
-def _text(outgoing: Outgoing) -> bytes:
+def _text(outgoing: Outgoing) -> tuple[bytes, ...]:
     """Return the message as it goes over the wire, final dot included (RFC 5321 4.5.2)."""
     parts = outgoing.message
-    return b"".join((*(parts if outgoing.dotless else map(_dot_stuffed, parts)), b".\r\n"))
+    return (*(parts if outgoing.dotless else map(_dot_stuffed, parts)), b".\r\n")
 
 
 # Parts that messages share are the same object, whose hash is kept: finding them costs nothing.

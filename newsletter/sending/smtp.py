@@ -6,7 +6,7 @@ decides nothing about who is owed what.
 
 import logging
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from math import inf
 from threading import Event
@@ -201,7 +201,7 @@ class _Run:
         return None
 
     def _fetch(self, now: float) -> Item | None:
-        if not self._next(now):
+        if self._stopping:
             return None
         try:
             return self._line.take(now, last=self._circuit.asked)
@@ -280,9 +280,9 @@ class _Run:
         if session.busy or not (session.served or session.leaving or self._stopping):
             self._let_rest(session.lost, now, busy=session.busy)
 
-    def _do_without(self, extensions: Collection[str]) -> None:
+    def _do_without(self, extensions: set[str]) -> None:
         """Leave out on all connections what the server refused on one, and say so once."""
-        for extension in set(extensions) - self._without:
+        for extension in extensions - self._without:
             log.warning(
                 "%s offers %s and does not want it: doing without for the rest of the run;"
                 ' smtp.%s = "off" does so from the start',
