@@ -107,10 +107,12 @@ class DyingDeliveries(Deliveries):
         *,
         now: datetime,
         never_left: Collection[int] = (),
-    ) -> None:
+        coming: Collection[int] = (),
+    ) -> int:
         self._fuse.reach("before-commit")
-        super().commit(outcomes, intents, now=now, never_left=never_left)
+        commit = super().commit(outcomes, intents, now=now, never_left=never_left, coming=coming)
         self._fuse.reach("after-commit")
+        return commit
 
 
 class DyingHistory(History):

@@ -38,8 +38,13 @@ class Noting(Protocol):
         *,
         now: datetime,
         never_left: Collection[int],
-    ) -> None:
-        """Note outcomes and intents."""
+        coming: Collection[int],
+    ) -> int:
+        """Note outcomes and intents; return what to wait for before one that is coming leaves."""
+        ...
+
+    def wait_for_sync(self, commit: int) -> None:
+        """Wait until no power cut can undo a commit."""
         ...
 
     def take_back(self, intents: Mapping[int, DeliveryStatus]) -> None:
@@ -57,7 +62,8 @@ class Ahead:
     """A claim on what was taken up, of one issue or of all, given back when the context ends.
 
     Where intents follow each other in a hurry, one commit notes the intents of the next deliveries
-    in line as well, and the outcomes until then are left for the next sync.
+    in line as well, while half of those before are still to leave; so the disk has them, most of
+    the time, when their turn comes. The outcomes until then are left for the next sync.
     """
 
     def __init__(
@@ -70,7 +76,8 @@ class Ahead:
         # What is noted and never leaves would be held back after a kill, for nothing.
         self._reach = 0 if hold_unknown else _REACH
         self._line: dict[int, DeliveryStatus] = {}  # what was not tried yet, with its status
-        self._noted: dict[int, DeliveryStatus] = {}  # noted ahead, with the status before
+        # Noted ahead: with the status before, and the commit that must be on the disk.
+        self._noted: dict[int, tuple[DeliveryStatus, int]] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -80,7 +87,7 @@ class Ahead:
 
     def release(self) -> None:
         """Take back the intents of what was noted ahead and did not leave; sync all outcomes."""
-        self._book.take_back(self._noted)
+        self._book.take_back({id_: status for id_, (status, _) in self._noted.items()})
         self._noted.clear()
 
     def __iter__(self) -> Iterator[Delivery]:
@@ -101,18 +108,24 @@ class Ahead:
 
         Returns those of `intents` that are granted: here all of them.
         """
-        fresh = [delivery for delivery in intents if delivery not in self._noted]
-        touched = (*outcomes, *intents)
-        for delivery in touched:
-            self._line.pop(delivery, None)
+        noted, line = self._noted, self._line
+        fresh = [delivery for delivery in intents if delivery not in noted]
+        for delivery in (*outcomes, *intents):
+            line.pop(delivery, None)
         ahead: dict[int, DeliveryStatus] = {}
-        if fresh and self._book.hurried:
-            coming = islice(self._line.items(), self._reach)
-            ahead = {id_: status for id_, status in coming if id_ not in self._noted}
-        self._book.commit(outcomes, (*fresh, *ahead), now=now, never_left=self._noted.keys())
-        self._noted |= ahead
-        for delivery in touched:
-            self._noted.pop(delivery, None)
+        if intents and len(noted) <= self._reach / 2 and self._book.hurried:
+            coming = islice(line.items(), self._reach)
+            ahead = {id_: status for id_, status in coming if id_ not in noted}
+        commit = self._book.commit(
+            outcomes, fresh, now=now, never_left=noted.keys(), coming=ahead.keys()
+        )
+        for delivery in outcomes:
+            noted.pop(delivery, None)
+        leaving = [noted.pop(delivery)[1] for delivery in intents if delivery in noted]
+        if leaving:
+            self._book.wait_for_sync(max(leaving))
+        for delivery, status in ahead.items():
+            noted[delivery] = status, commit
         return frozenset(intents)
 
     def holds(self, _delivery: int) -> bool:

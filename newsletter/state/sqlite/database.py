@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from itertools import chain, count
-from math import inf
 from pathlib import Path
 from threading import RLock
 from typing import Any, ClassVar, Self
@@ -17,6 +16,7 @@ from newsletter.files import sync_folder
 from newsletter.moments import stamp
 from newsletter.state.doubts import unreadable
 from newsletter.state.sqlite import verify
+from newsletter.state.sqlite.syncing import SyncError, Syncing
 
 CHECK_EVERY = 7 * 86400  # seconds
 
@@ -36,7 +36,8 @@ class Database:
 
     Each script of `migrations` brings the schema one version on, the first from 1 to 2; schema.sql
     is the newest. A file with an older schema is copied beside itself before it is changed.
-    `hurry` is for how many seconds after a sync a lazy commit does without one.
+    `hurry` is for how many seconds after a sync a lazy commit does without one; from half of them
+    on, one is begun beside the work.
     """
 
     migrations: ClassVar[Sequence[str]] = (_script("1-to-2.sql"),)
@@ -46,8 +47,8 @@ class Database:
         self.path = path
         self._connection = connection
         self._lock = RLock()
-        self._synced_at = -inf
-        self._syncing = True
+        self._syncing = Syncing(_log_of(path))
+        self._full = True  # whether commits wait for the disk
         self._checked: float | None = None  # when the whole file was looked at; None: no file
 
     @classmethod
@@ -90,6 +91,7 @@ class Database:
 
     def close(self) -> None:
         """Close the file; whatever was committed stays."""
+        self._syncing.close()
         self._connection.close()
         if self._checked is not None:
             _note_sound(self.path, self._checked)
@@ -108,20 +110,24 @@ class Database:
     @property
     def hurried(self) -> bool:
         """Whether the last sync is so recent that the next can wait."""
-        return time.monotonic() - self._synced_at < self.hurry
+        with self.guarded():
+            return self._syncing.age() < self.hurry
 
     @contextmanager
     def transaction(self, *, lazy: bool = False) -> Iterator[sqlite3.Connection]:
         """Commit, durably, what is done in the context; after an error nothing was done.
 
         Where it is lazy and `hurried` it is not synced, which is what takes a commit its time: a
-        kill cannot undo it, but a power cut can, until the next commit that is synced.
+        kill cannot undo it, but a power cut can, until the next sync.
         """
         with self.guarded() as db:
-            sync = not (lazy and self.hurried)
-            if sync is not self._syncing:
+            age = self._syncing.age() if lazy else self.hurry
+            sync = age >= self.hurry
+            if sync:
+                self._syncing.rest()  # two at a time are slower
+            if sync is not self._full:
                 db.execute(f"pragma synchronous = {'full' if sync else 'normal'}")
-                self._syncing = sync
+                self._full = sync
             db.execute("begin immediate")
             try:
                 yield db
@@ -129,8 +135,20 @@ class Database:
                 db.rollback()
                 raise
             db.execute("commit")
-            if sync:
-                self._synced_at = time.monotonic()
+            self._syncing.note(synced=sync)
+            if age >= self.hurry / 2:
+                self._syncing.begin()
+
+    def begin_sync(self) -> int:
+        """Have the disk take what is committed, without waiting; return what to wait for."""
+        with self.guarded():
+            self._syncing.begin()
+            return self._syncing.committed
+
+    def wait_for_sync(self, commit: int) -> None:
+        """Wait until no power cut can undo what was committed when `begin_sync` returned this."""
+        with self.guarded():
+            self._syncing.wait(commit)
 
     def standbys(self) -> None:
         """Return that nothing follows a file."""
@@ -147,7 +165,7 @@ class Database:
         with self._lock:
             try:
                 yield self._connection
-            except sqlite3.Error as error:
+            except (sqlite3.Error, SyncError) as error:
                 raise cannot(self.path, "cannot be read or written", error) from error
 
     @property

@@ -131,29 +131,38 @@ class Deliveries(Account):
         *,
         now: datetime,
         never_left: Collection[int] = (),
-    ) -> None:
-        """Note outcomes, and what is about to leave, in one transaction.
+        coming: Collection[int] = (),
+    ) -> int:
+        """Note outcomes, and what is about to leave now and next, in one transaction.
 
         `never_left` has what was noted as an intent before and was not tried: its outcome is that
         of no attempt. When this returns no kill can undo it. A power cut cannot undo an intent
-        either, but where there is none it may undo the outcomes that came within `Database.hurry`
-        of the last sync, until the next one.
+        either; one that is only `coming` it can until `wait_for_sync` of what this returns. Where
+        there is none to leave now, it may undo the outcomes that came within `Database.hurry` of
+        the last sync, until the next one.
         """
         changed = iso(now)
         with self._database.transaction(lazy=not intents) as db:
-            db.executemany(
-                "update deliveries set status = ?, attempts = attempts - ?, code = ?, reply = ?,"
-                " changed = ? where id = ?",
-                [
-                    (each.status, delivery in never_left, each.code, each.text, changed, delivery)
-                    for delivery, each in outcomes.items()
-                ],
-            )
-            db.executemany(
-                "update deliveries set status = 'sending', attempts = attempts + 1, changed = ?"
-                " where id = ?",
-                [(changed, delivery) for delivery in intents],
-            )
+            if outcomes:
+                db.executemany(
+                    "update deliveries set status = ?, attempts = attempts - ?, code = ?,"
+                    " reply = ?, changed = ? where id = ?",
+                    [
+                        (one.status, delivery in never_left, one.code, one.text, changed, delivery)
+                        for delivery, one in outcomes.items()
+                    ],
+                )
+            if intents or coming:
+                db.executemany(
+                    "update deliveries set status = 'sending', attempts = attempts + 1, changed = ?"
+                    " where id = ?",
+                    [(changed, delivery) for delivery in (*intents, *coming)],
+                )
+        return self._database.begin_sync() if coming else 0
+
+    def wait_for_sync(self, commit: int) -> None:
+        """Wait until no power cut can undo what came with a commit."""
+        self._database.wait_for_sync(commit)
 
     def take_back(self, intents: Mapping[int, DeliveryStatus]) -> None:
         """Give those that never left the status they had before; sync what was committed lazily."""
