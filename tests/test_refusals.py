@@ -31,6 +31,7 @@ OURS = ("papers@example.org", "bounces@example.org")
         ("554 Requested action not taken: mailbox unavailable", "nobody"),
         ("554 5.5.0 mailbox unavailable", "nobody"),
         ("554 5.3.0 mailbox unavailable", "unclear"),  # a status that says something else
+        ("554 mailbox unavailable (5.3.0)", "unclear"),
         ("554 30 Sorry, it cannot be delivered. This mailbox is disabled (554.30).", "nobody"),
         ("554 5.0.0 this account has been disabled", "nobody"),
         ("550 The account ada does not exist", "nobody"),

@@ -208,6 +208,15 @@ def test_a_weekly_subject_says_the_week() -> None:
     assert subject == "Week of 13–19 November 2026, 2 new: On MRI"
 
 
+def test_beside_a_long_keyword_forty_letters_of_a_title_are_left() -> None:
+    shown = edition(news("k" * 60, TWO_NEW))
+    subject = wording.subject("", shown, newsletter="Daily", best="y" * 99)
+    assert subject == f"{'k' * 60}, 2 new: {'y' * 39}…"
+    assert wording.subject("{title}" * 3, shown, newsletter="Daily", best="y" * 99) == (
+        f"{'y' * 189}…"
+    )
+
+
 def test_a_subject_can_have_a_template() -> None:
     shown = edition(news("mri", TWO_NEW))
     template = "[{newsletter}] {keyword}: {news}, {when}, No. {issue}: {title}"
@@ -327,6 +336,8 @@ def test_a_line_has_the_first_author() -> None:
         ("some words", 9, "some…"),
         ("some, words", 9, "some…"),
         ("a " + "w" * 20, 10, "a " + "w" * 7 + "…"),
+        ("wwww " + "w" * 20, 10, "wwww " + "w" * 4 + "…"),
+        ("wwwww " + "w" * 20, 10, "wwwww…"),
     ],
 )
 def test_text_is_cut_between_words_where_there_are_some(text: str, limit: int, left: str) -> None:
