@@ -5,7 +5,7 @@
 
 Readers have files of abstracts, from which their own papers are counted once; a thousand files
 serve all in turn, each read anew for each reader. First a hundredth of the readers are ordered in
-plain Python, then all with numpy and scipy, a few hundred at a time, the first few of each with
+plain Python, then all with numpy and scipy, a few hundred at a time, the first five of each with
 reasons. Then mails are made to the last byte, from an edition that all share and in an order for
 each. Time is that of the processor, so that a busy machine does not blur it. Needs the real papers
 beside the checkout.
@@ -16,17 +16,19 @@ import random
 import resource
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from newsletter.exchange import Session
 from newsletter.issues.bulk import Bulk
 from newsletter.issues.issue import edition_for
 from newsletter.issues.ranking import BACKGROUND, Ranking, terms_of
+from newsletter.job.mailroom import Press
 from newsletter.job.profiles import Profiles
 from newsletter.keywords.terms import Commonness
 from newsletter.mails.message import Composer
@@ -34,14 +36,17 @@ from newsletter.mails.render import Renderer
 from newsletter.mails.template import Layout
 from newsletter.models import (
     Announcement,
+    Day,
     Delivery,
     Digest,
     Edition,
     Issue,
     Keyword,
     Masthead,
+    News,
     Order,
     Outgoing,
+    Owed,
     Paper,
     Profile,
     Recalled,
@@ -139,38 +144,50 @@ def all_of(orders: Iterable[Order]) -> None:
 class Everybody:
     """The mails of a day of so many papers, to people who share an edition or have a profile each.
 
-    Own papers are kept as counted words in a folder already; they are read, ranked, and the mail
-    joined, for each reader anew.
+    As in a run, own papers are counted in a folder already, and ranked and frozen in the ledger
+    when the issue is opened: `opened` says how many milliseconds of a processor that took each.
+    Then each mail is made from what the ledger has.
     """
 
-    def __init__(self, folder: Path, state: State, session: Session, papers: int) -> None:
+    def __init__(
+        self, folder: Path, state: State, session: Session, *, papers: int, most: int
+    ) -> None:
         seen = june_papers()
-        common = Commonness.among(terms_of(each) for each in seen)
-        self._ranking = Ranking(seen[-papers:], common, seen[-BACKGROUND:])
-        self._bulk = Bulk(self._ranking)
-        self._cells = files(folder, [each.abstract for each in seen], own=10)
-        self._readers = reading(folder, state, session)
-        for cell in self._cells:
-            self._readers.profile(cell)
-        self._renderer = Renderer(MASTHEAD, templates=None)
-        self._composer = Composer(MASTHEAD, now=NOW, token=lambda address: address[:40])
-        self._layout = self._renderer.laid_out(edition(seen[-papers:]))
+        ranking = Ranking(seen[-papers:], Commonness.among(map(terms_of, seen)), seen[-BACKGROUND:])
+        readers = reading(folder, state, session)
+        cells = files(folder, [each.abstract for each in seen], own=10)
+        for cell in cells:
+            readers.profile(cell)
+        profiles = map(readers.profile, islice(cycle(cells), most))
+        digests = digests_of(seen[-papers:])
+        owed = [
+            Owed(recipient=recipient(each), keywords=KEYWORDS, format="html", after=0)
+            for each in range(1, most + 1)
+        ]
+        day = Day(
+            now=NOW,
+            news=[News(**dict(vars_of(each))) for each in digests],
+            windows=dict.fromkeys((each.keyword.name for each in digests), NOW),
+        )
+        issue = Issue(number=1, date=NOW.date(), digests=digests)
+        began = time.process_time()
+        orders = zip(owed, at_once(ranking, Bulk(ranking), profiles), strict=True)
+        state.publish(issue, day, owed, [], weekly=False, orders=orders)
+        self.opened = 1e3 * (time.process_time() - began) / most
+        composer = Composer(MASTHEAD, now=NOW, token=lambda address: address[:40])
+        renderer = Renderer(MASTHEAD, templates=None)
+        self._shared, self._own = (
+            Press(state.issues, lambda: renderer, lambda: composer, orders=orders)
+            for orders in (None, state.orders)
+        )
 
     def alike(self, numbers: Iterable[int]) -> Iterator[Outgoing]:
         """Yield mails to people who share an edition."""
-        rendered = self._renderer.render(self._layout)
-        return (self._composer.outgoing(delivery(each), rendered) for each in numbers)
+        return map(self._shared.outgoing, map(delivery, numbers))
 
     def each(self, numbers: Iterable[int]) -> Iterator[Outgoing]:
         """Yield mails to people of whom each has a profile."""
-        rest, cells = iter(numbers), cycle(self._cells)
-        profiles = map(self._readers.profile, cells)
-        while batch := list(islice(rest, AT_A_TIME)):
-            some = list(islice(profiles, len(batch)))
-            for number, profile, places in zip(batch, some, self._bulk.places(some), strict=True):
-                order = self._ranking.order(profile, among=self._layout.where, places=places)
-                rendered = self._renderer.render(self._layout, order=order)
-                yield self._composer.outgoing(delivery(number), rendered)
+        return map(self._own.outgoing, self._own.ahead(map(delivery, numbers)))
 
 
 def mails(papers: Sequence[Paper], orders: Callable[[int], Iterator[Order]], count: int) -> None:
@@ -204,24 +221,28 @@ def one_for_each(
 
 def within(order: Order, ids: Collection[str]) -> Order:
     """Return an order of those papers alone."""
-    closest = [each for each in (*order.closest, *order.further) if each.id in ids]
     return replace(
         order,
         ids=tuple(each for each in order.ids if each in ids),
-        closest=tuple(closest[:5]),
-        further=tuple(closest[5:]),
+        closest=tuple(each for each in order.closest if each.id in ids),
         yours=order.yours & set(ids),
     )
 
 
 def edition(papers: Sequence[Paper]) -> Edition:
-    """Return an edition that has each paper under the first keyword that is in it."""
+    """Return the edition that has all keywords."""
+    issue = Issue(number=1, date=NOW.date(), digests=digests_of(papers))
+    return edition_for([issue], KEYWORDS)
+
+
+def digests_of(papers: Sequence[Paper]) -> tuple[Digest, ...]:
+    """Return digests that have each paper under the first keyword that is in it."""
     under: dict[str, list[Announcement]] = {name: [] for name in KEYWORDS}
     for paper in papers:
         said = f"{paper.title} {paper.abstract}".lower()
         name = next((each for each in KEYWORDS if each in said), KEYWORDS[-1])
         under[name].append(Announcement(paper=paper))
-    digests = tuple(
+    return tuple(
         Digest(
             keyword=Keyword(name=name),
             source=papers[0].source,
@@ -232,7 +253,14 @@ def edition(papers: Sequence[Paper]) -> Edition:
         for name, found in under.items()
         if found
     )
-    return edition_for([Issue(number=1, date=NOW.date(), digests=digests)], KEYWORDS)
+
+
+def vars_of(digest: Digest) -> Iterator[tuple[str, Any]]:
+    return ((each.name, getattr(digest, each.name)) for each in fields(digest))
+
+
+def recipient(number: int) -> str:
+    return f"reader{number}@example.org"
 
 
 def delivery(number: int) -> Delivery:
@@ -240,7 +268,7 @@ def delivery(number: int) -> Delivery:
         id=number,
         issue=1,
         after=0,
-        recipient=f"reader{number}@example.org",
+        recipient=recipient(number),
         keywords=KEYWORDS,
         format="html",
     )

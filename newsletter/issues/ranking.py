@@ -18,7 +18,6 @@ from newsletter.models import Closeness, Order, OwnPaper, Paper, Profile
 
 BACKGROUND = 500  # papers
 CLOSEST = 5  # papers that stand first
-FURTHER = 10  # papers of which it is said why they are close, where they stand
 SAME = 0.9  # the cosine from which on two papers are one
 
 _REASONS = 3  # words
@@ -115,7 +114,6 @@ class Ranking:
         *,
         among: Collection[str] | None = None,
         closest: int = CLOSEST,
-        further: int = FURTHER,
         places: Places | None = None,
     ) -> Order | None:
         """Order all papers, or those with the ids `among`, and say why the first few are close.
@@ -132,14 +130,13 @@ class Ranking:
         ranked = [index for index in places.ranked if index in some and index not in yours]
         reasons: list[Closeness] = []
         for index in ranked:
-            if len(reasons) == closest + further or scores[index] <= 0:
+            if len(reasons) == closest or scores[index] <= 0:
                 break
             if reason := self._reason(index, profile.papers[places.nearest[index]]):
                 reasons.append(reason)
         return Order(
             ids=tuple([ids[index] for index in [*ranked, *sorted(yours & some)]]),
-            closest=tuple(reasons[:closest]),
-            further=tuple(reasons[closest:]),
+            closest=tuple(reasons),
             yours=frozenset(ids[index] for index in yours),
         )
 

@@ -327,7 +327,7 @@ class Renderer:
 
 def _reasons(order: Order) -> dict[str, Both]:
     """Return what is said of papers to one reader alone, by id."""
-    said = {each.id: wording.close_to(each) for each in (*order.closest, *order.further)}
+    said = {each.id: wording.close_to(each) for each in order.closest}
     said |= dict.fromkeys(order.yours, wording.YOURS)
     return {id_: Both(escaped(each), wrapped(each)) for id_, each in said.items()}
 

@@ -20,6 +20,7 @@ _PIECES = 4096  # that are kept to be used again
 _MOULDS = 64
 # Texts by which a template shows whether it does more than show them.
 _PROBES = ("", "x", "<&'\">", "A title of many words. " * 20)
+_SPECIAL = re.compile(r"[&<>'\"]")
 _DOCTYPE = "<!DOCTYPE html>"
 _EXPRESSION = r"\{\{.*?\}\}"
 _STATEMENT = r"\{%.*?%\}"
@@ -206,6 +207,8 @@ class Layout:
 
 def escaped(text: str) -> str:
     """Return a text as it stands in HTML."""
+    if not _SPECIAL.search(text):
+        return text
     import markupsafe
 
     return str(markupsafe.escape(text))

@@ -43,11 +43,9 @@ class Closeness:
 class Order:
     """Papers by closeness to a profile, by id, closest first; `yours` are in the profile itself.
 
-    `closest` are the few that stand first in an edition, each with its reason; `further` have a
-    reason where they stand.
+    `closest` are the few that stand first in an edition, each with its reason.
     """
 
     ids: tuple[str, ...]
     closest: tuple[Closeness, ...] = ()
-    further: tuple[Closeness, ...] = ()
     yours: frozenset[str] = frozenset()

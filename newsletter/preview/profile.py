@@ -65,7 +65,7 @@ def _understood(reader: Subscriber, profile: Profile) -> Iterator[str]:
 
 def _ordered(ranking: Ranking, profile: Profile, number: int) -> Iterator[str]:
     """Yield the papers of an issue as they are ordered, each with its reason."""
-    order = ranking.order(profile, closest=len(ranking.papers), further=0)
+    order = ranking.order(profile, closest=len(ranking.papers))
     if order is None:
         yield f"Issue {number} has no word in common with these: its order is the usual one."
         return

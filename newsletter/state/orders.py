@@ -107,22 +107,20 @@ def _packed(order: Order, numbers: Mapping[str, int]) -> str:
     """Return an order as a short text: papers by their number among those announced."""
     own: dict[str, int] = {}
     close = [
-        (numbers[each.id], own.setdefault(each.own, len(own)), each.words)
-        for each in (*order.closest, *order.further)
+        (numbers[each.id], own.setdefault(each.own, len(own)), each.words) for each in order.closest
     ]
     yours = sorted(numbers[each] for each in order.yours)
     ids = [numbers[each] for each in order.ids]
-    return json_text([ids, len(order.closest), close, [*own], yours])
+    return json_text([ids, close, [*own], yours])
 
 
 def _unpacked(text: str, ids: Sequence[str]) -> Order:
-    order, closest, close, own, yours = json.loads(text)
+    order, close, own, yours = json.loads(text)
     reasons = [
         Closeness(id=ids[number], own=own[of], words=tuple(words)) for number, of, words in close
     ]
     return Order(
-        ids=tuple([ids[each] for each in order]),
-        closest=tuple(reasons[:closest]),
-        further=tuple(reasons[closest:]),
+        ids=tuple(map(ids.__getitem__, order)),
+        closest=tuple(reasons),
         yours=frozenset(ids[each] for each in yours),
     )

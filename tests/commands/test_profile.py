@@ -141,6 +141,11 @@ def test_the_profile_command_shows_what_was_understood_and_the_order_with_reason
     assert "Strongest words: " in ended.out
     assert len([line for line in lines if line[:6].strip().rstrip(".").isdigit()]) == 14
     assert newsletter("profile", "ada@example.org").out == ended.out
+    # Another language may share a name or a loan word with the papers, and orders by that, or not.
+    (sample / "folding.txt").write_text("蛋白质链中的结:折叠动力学陷阱与拓扑解开。\n", "utf-8")
+    chinese = newsletter("profile", "ada@example.org")
+    assert chinese.code == 0
+    assert "has no word in common with these: its order is the usual one." in chinese.out
 
 
 @pytest.mark.slow

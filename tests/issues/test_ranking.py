@@ -123,6 +123,22 @@ def test_a_profile_without_a_word_in_common_orders_nothing(words: str) -> None:
     assert ranking(*ALL).order(profile(own(words, ""))) is None
 
 
+@pytest.mark.parametrize(
+    "abstract",
+    [
+        "Wir entrauschen Aufnahmen der PET mit wenig Dosis: die Positron-Emission ist schwach.",
+        "Nous débruitons des images TEP (PET) à faible dose, où l'émission du positron est rare.",
+        "本文研究低剂量 PET 图像的去噪, 即 positron emission 断层成像。",
+    ],
+)
+def test_a_profile_in_another_language_orders_by_the_words_it_has_in_common(abstract: str) -> None:
+    order = ranking(*ALL).order(profile(own("", abstract)))
+    assert order
+    assert order.ids[0] == PET.id
+    assert {each.id for each in order.closest} == {PET.id}
+    assert {"PET", "positron"} & set(order.closest[0].words)
+
+
 def test_a_profile_without_papers_orders_nothing() -> None:
     assert ranking(*ALL).order(profile()) is None
 

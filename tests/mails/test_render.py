@@ -738,7 +738,7 @@ def closeness(number: int, id_: str) -> Closeness:
 
 
 def personal(
-    renderer: Renderer, papers: int, *, closest: int, further: int = 0, yours: int = 0
+    renderer: Renderer, papers: int, *, closest: int, yours: int = 0
 ) -> tuple[Rendered, list[str]]:
     """Return an edition in reversed order: its last papers are closest, its first the reader's.
 
@@ -750,7 +750,6 @@ def personal(
     order = Order(
         ids=tuple(ids),
         closest=tuple(reasons[:closest]),
-        further=tuple(reasons[closest : closest + further]),
         yours=frozenset(ids[len(ids) - yours :]),
     )
     return renderer.render(found, order=order), [each.partition(":")[2] for each in ids]
@@ -769,16 +768,6 @@ def test_what_is_closest_stands_first_once_and_says_why(renderer: Renderer) -> N
     assert all(reason in " ".join(text.split()) for reason in reasons)
 
 
-def test_what_is_close_says_why_where_it_stands(renderer: Renderer) -> None:
-    rendered, ids = personal(renderer, 8, closest=3, further=2)
-    text = filled(rendered.text, LINK, PREFERENCES_LINK)
-    for number, id_ in enumerate(ids[:5]):
-        [entry] = page(rendered).xpath(f"//li[h3/a[contains(@href, '{id_}')]]")
-        assert f"Close to your “Own <paper> {number}”: PET, graph" in entry.text_content()
-        assert f"“Own <paper> {number}”" in text
-    assert said(rendered).count("Close to your “") == 5
-
-
 def test_own_papers_are_labelled(renderer: Renderer) -> None:
     rendered, _ = personal(renderer, 8, closest=0, yours=2)
     assert said(rendered).count("Your paper") == 2
@@ -788,7 +777,7 @@ def test_own_papers_are_labelled(renderer: Renderer) -> None:
 
 @pytest.mark.parametrize("papers", [1, 5, 30, 500])
 def test_what_is_personal_is_within_the_limit_too(renderer: Renderer, papers: int) -> None:
-    rendered, _ = personal(renderer, papers, closest=5, further=10, yours=1)
+    rendered, _ = personal(renderer, papers, closest=5, yours=1)
     assert len(filled(rendered.html, LINK, PREFERENCES_LINK).encode()) <= LIMIT
     assert not page(rendered).xpath("//ul[not(li)]")
 
