@@ -42,11 +42,11 @@ class Watched:
 
     def send(self, outgoing: Iterator[Outgoing], ledger: Ledger) -> None:
         """Hand the mails on, as far as they are to leave."""
-        self.published = self.published or process_time()
         self.inner.send(self._some(outgoing), ledger)
 
     def _some(self, outgoing: Iterator[Outgoing]) -> Iterator[Outgoing]:
         for number, each in enumerate(outgoing, 1):
+            self.published = self.published or process_time()
             yield each
             if number == self.mails:
                 self.stop.set()

@@ -60,15 +60,12 @@ def edition_for(
     covers the days after `before`, which is when the issue before these was opened; where there is
     none, all since the first of these.
     """
-    digests = tuple(
-        _merged(found)
-        for name in keywords
-        if (
-            found := [
-                each for issue in issues for each in issue.digests if each.keyword.name == name
-            ]
-        )
-    )
+    # Looked through once: some follow all of ten thousand keywords.
+    found: dict[str, list[Digest]] = {name: [] for name in keywords}
+    for each in chain.from_iterable(issue.digests for issue in issues):
+        if each.keyword.name in found:
+            found[each.keyword.name].append(each)
+    digests = tuple(_merged(found[name]) for name in keywords if found[name])
     places = _places(digests, place)
     shown_in: dict[str, str] = {}
     for digest in digests:
