@@ -1,6 +1,6 @@
 """Who is owed an issue, and how the list has changed. Pure."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 
 from newsletter.addresses import folded
@@ -30,13 +30,13 @@ def readers_after(
     before: Mapping[str, Reader],
     *,
     served: Collection[Frequency],
-) -> list[Reader]:
-    """Return the readers once those of the `served` frequencies have had issue `number`.
+) -> Iterator[Reader]:
+    """Yield the readers once those of the `served` frequencies have had issue `number`.
 
     Who joins or comes back from a pause has had everything before it.
     """
-    return [
-        Reader(
+    for each in subscribers:
+        yield Reader(
             address=each.email,
             fingerprint=fingerprint(each),
             covered=None
@@ -45,8 +45,6 @@ def readers_after(
             if each.frequency in served
             else _covered(each, before, number),
         )
-        for each in subscribers
-    ]
 
 
 def owed(
@@ -65,11 +63,12 @@ def owed(
     the readers of the issue before. Nobody is owed a mail without news.
     """
     plan = []
+    everything = tuple(keywords)
     for each in subscribers:
         if each.paused or each.frequency not in served:
             continue
         after = _covered(each, before, number)
-        wanted = tuple(keywords) if each.keywords is None else each.keywords
+        wanted = everything if each.keywords is None else each.keywords
         groups = [(name,) for name in wanted] if per_keyword else [wanted]
         plan += [
             Owed(

@@ -8,6 +8,7 @@ import json
 from collections.abc import Collection, Iterable
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Self
 
@@ -31,7 +32,7 @@ from newsletter.moments import iso, moment_of
 from newsletter.state.bounces import BounceBook
 from newsletter.state.engines import Book, Claim, Connection, Database, json_text
 from newsletter.state.orders import OrderBook
-from newsletter.state.papers.book import PaperBook, note_announced, paper_from
+from newsletter.state.papers import book
 from newsletter.state.papers.shelf import Shelf
 from newsletter.state.runs import History
 from newsletter.state.sqlite.ahead import Ahead
@@ -54,7 +55,7 @@ class State:
         self.bounces = BounceBook(database)
         self.orders = OrderBook(database)
         self.history = History(database)
-        self.papers = PaperBook(database)
+        self.papers = book.PaperBook(database)
         self.shelf = Shelf(database)
 
     @staticmethod
@@ -87,7 +88,7 @@ class State:
         for definition, since, last_good in self.database.rows(
             "select definition, since, last_good from keywords where name = ?", keyword.name
         ):
-            former = _keyword(definition)
+            former = book.keyword_from(definition)
             return Memory(
                 announced=announced,
                 since=moment_of(since),
@@ -241,17 +242,18 @@ class State:
 
     def _digests(self, issue: int) -> tuple[Digest, ...]:
         announcements: dict[str, list[Announcement]] = {}
+        read = cache(book.paper_from)  # what many keywords announced is one paper, and is read once
         for keyword, kind, replaces, data in self.database.rows(
             "select keyword, kind, replaces, data from announced join papers"
             " on id = paper and papers.version = announced.version where issue = ?"
             " order by keyword, position",
             issue,
         ):
-            found = Announcement(paper=paper_from(data), kind=kind, replaces=replaces)
+            found = Announcement(paper=read(data), kind=kind, replaces=replaces)
             announcements.setdefault(keyword, []).append(found)
         return tuple(
             Digest(
-                keyword=_keyword(definition),
+                keyword=book.keyword_from(definition),
                 source=source,
                 outcome=outcome,
                 announcements=tuple(announcements.get(name, ())),
@@ -324,7 +326,7 @@ class State:
 
     def problems(self) -> list[str]:
         """Return whatever in the state does not fit together; empty if it is sound."""
-        return self.database.problems(keyword=_keyword, paper=paper_from)
+        return self.database.problems(keyword=book.keyword_from, paper=book.paper_from)
 
     def prune(self, *, now: datetime) -> None:
         """Turn the ended deliveries of issues older than 90 days into totals; drop runs of a year.
@@ -356,9 +358,10 @@ class FileState(State):
 
 
 def _note_day(db: Connection, day: Day, readers: Iterable[Reader], *, issue: int | None) -> None:
-    for each in day.news:
-        if each.outcome != "unknown":
-            _note_answer(db, each, day, issue=issue)
+    known = [each for each in day.news if each.outcome != "unknown"]
+    book.keep_known(db, known)
+    for each in known:
+        _note_answer(db, each, day, issue=issue)
     db.executemany(
         "insert into held values (?, ?)"
         " on conflict (keyword) do update set since = excluded.since"
@@ -391,10 +394,4 @@ def _note_answer(db: Connection, news: News, day: Day, *, issue: int | None) -> 
         },
     )
     db.execute("delete from held where keyword = ?", (name,))
-    note_announced(db, news, day, issue=issue)
-
-
-def _keyword(text: str) -> Keyword:
-    fields = json.loads(text)
-    lists = {name: tuple(each) for name, each in fields.items() if isinstance(each, list)}
-    return Keyword(**fields | lists)
+    book.note_announced(db, news, day, issue=issue)

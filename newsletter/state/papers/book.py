@@ -4,6 +4,7 @@ import json
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
+from itertools import chain
 
 from newsletter.models import Day, Keyword, Kind, Link, News, Paper
 from newsletter.moments import iso, moment_of
@@ -192,17 +193,37 @@ def paper_from(text: str) -> Paper:
     return Paper(**fields | lists | times | {"links": links})
 
 
+def keyword_from(text: str) -> Keyword:
+    """Return the keyword that stands in a column."""
+    fields = json.loads(text)
+    lists = {name: tuple(each) for name, each in fields.items() if isinstance(each, list)}
+    return Keyword(**fields | lists)
+
+
 def _text(paper: Paper) -> str:
     return json_text(
         asdict(paper) | {"submitted": iso(paper.submitted), "updated": iso(paper.updated)}
     )
 
 
+def keep_known(db: Connection, news: Iterable[News]) -> None:
+    """Write down the papers that some answers made known: each once, however many list it."""
+    papers: dict[tuple[str, int], Paper] = {}
+    for each in news:
+        excluded = (paper.paper for paper in each.excluded)
+        announced = (paper.paper for paper in each.announcements)
+        for paper in chain(each.recorded, excluded, announced):
+            papers.setdefault((paper.id, paper.version), paper)
+    keep(db, papers.values())
+
+
 def note_announced(db: Connection, news: News, day: Day, *, issue: int | None) -> None:
-    """Note what a keyword's answer made known: recorded, left out, announced by `issue`."""
+    """Note what a keyword's answer made known: recorded, left out, announced by `issue`.
+
+    The papers themselves are kept before, see `keep_known`.
+    """
     name = news.keyword.name
     excluded = [each.paper for each in news.excluded]
-    keep(db, [*news.recorded, *excluded, *(each.paper for each in news.announcements)])
     db.executemany(
         "insert into announced (keyword, paper, version, submitted, kind, recorded)"
         " values (?, ?, ?, ?, 'baseline', ?) on conflict do nothing",
