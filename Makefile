@@ -1,5 +1,5 @@
 # make demo: see it work · make test: prove it · make quick: in a minute · make test-all: in full
-# make bench: measure it
+# make bench: measure it · make hosts: cut networks
 VENV := .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
@@ -7,19 +7,23 @@ WORKERS ?= auto
 # Without it every worker, and every program that a test starts, compiles everything again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo docs fuzz test test-all test-full quick lint screenshots lock clean
+.PHONY: demo docs fuzz hosts test test-all test-full quick lint screenshots lock clean
 
 demo: $(VENV)/.ready
 	@$(BIN)/newsletter demo demo
 
 test: $(VENV)/.ready-dev
-	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "not full"
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "not full and not hosts"
 
 # What `make test` leaves out: the long simulations in full size.
 test-full: $(VENV)/.ready-dev
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m full
 
 test-all: test test-full
+
+# Senders in network namespaces that are cut off, slow and lossy: as root, a minute or two.
+hosts: $(VENV)/.ready-dev
+	$(BIN)/pytest -s -m hosts tests/whole/test_hosts.py
 
 quick: $(VENV)/.ready-dev
 	$(BIN)/pytest -m "not slow"

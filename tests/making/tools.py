@@ -55,6 +55,7 @@ TOOLS: Mapping[str, Tool] = {
     "compiler": Tool(name="C compiler", programs=("cc",), get="apt-get install gcc libc6-dev"),
     "dovecot": Tool(name="Dovecot", programs=("dovecot",), get="apt-get install dovecot-imapd"),
     "git": Tool(name="git", programs=("git", "bash"), get="apt-get install git"),
+    "ip": Tool(name="iproute2", programs=("ip", "tc"), get="apt-get install iproute2, as root"),
     "mount": Tool(name="mount", programs=("mount", "umount"), get="apt-get install mount, as root"),
     "site": Tool(name="MkDocs", files=(MKDOCS,), get="make docs"),
     "pgbouncer": Tool(name="PgBouncer", programs=("pgbouncer",), get="apt-get install pgbouncer"),

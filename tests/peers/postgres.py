@@ -48,7 +48,7 @@ class Postgres:
     def wait(self) -> None:
         for _ in range(600):
             ready = subprocess.run(
-                [POSTGRES / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)],
+                [POSTGRES / "pg_isready", "-q", "-h", self.folder, "-p", str(self.port)],
                 check=False,
             )
             if ready.returncode == 0:
@@ -93,9 +93,9 @@ class Postgres:
 
 
 @contextmanager
-def postgres(**settings: str) -> Iterator[Postgres]:
+def postgres(disk: Path | None = None, **settings: str) -> Iterator[Postgres]:
     """Run a server with a role and a database `newsletter`, whose password is `PASSWORD`."""
-    folder = Path(tempfile.mkdtemp(prefix="newsletter-pg-"))
+    folder = Path(tempfile.mkdtemp(prefix="newsletter-pg-", dir=disk))
     folder.chmod(0o755)
     try:
         if os.getuid() == 0:

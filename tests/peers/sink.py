@@ -1,7 +1,7 @@
 """An SMTP sink that writes down what it takes before it says so: the book of what arrived.
 
-`python -m tests.peers.sink PORT FILE [SECONDS]`: a line `recipient message-id` for each message,
-in the file before the reply; replies to the dot come after so many seconds.
+`python -m tests.peers.sink PORT FILE [SECONDS [HOST]]`: a line `recipient message-id` for each
+message, in the file before the reply; replies to the dot come after so many seconds.
 """
 
 import asyncio
@@ -73,12 +73,13 @@ class Sink(asyncio.Protocol):
         return b"250 fine\r\n"
 
 
-async def serve(port: int, book: Path, seconds: float) -> None:
+async def serve(port: int, book: Path, seconds: float, host: str) -> None:
     file = os.open(book, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Sink(file, seconds), "127.0.0.1", port, backlog=256)
+    server = await loop.create_server(lambda: Sink(file, seconds), host, port, backlog=256)
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(int(sys.argv[1]), Path(sys.argv[2]), float(*sys.argv[3:] or "0")))
+    port, book, seconds, host = [*sys.argv[1:], *["0", "127.0.0.1"][len(sys.argv) - 3 :]]
+    asyncio.run(serve(int(port), Path(book), float(seconds), host))

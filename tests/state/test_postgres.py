@@ -4,12 +4,13 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -24,6 +25,7 @@ from newsletter.state.postgres.parcels import Parcels
 from newsletter.state.postgres.suppressions import SharedSuppressions
 from newsletter.state.state import State
 from newsletter.subscribers.suppressions import Suppressions
+from tests.making.disks import fill, mounted
 from tests.making.papers import NOW, paper
 from tests.peers.postgres import PASSWORD, Postgres, pgbouncer, postgres
 
@@ -149,7 +151,10 @@ def test_a_dump_restored_on_another_server_is_noticed(server: Postgres, place: P
     assert (error.exit_code, "newsletter state restored" in str(error)) == (74, True)
 
 
-def test_of_two_runs_at_once_one_opens_the_issue(place: Place) -> None:
+@pytest.mark.parametrize(
+    "rounds", [20, pytest.param(100, marks=[pytest.mark.slow, pytest.mark.full])]
+)
+def test_of_two_runs_at_once_one_opens_the_issue(place: Place, rounds: int) -> None:
     def run(name: str) -> None:
         start.wait()
         with suppress(LockedError), opening.alone(place) as state:
@@ -159,7 +164,7 @@ def test_of_two_runs_at_once_one_opens_the_issue(place: Place) -> None:
                 state.publish(issue, today, [], [], weekly=False)
                 opened.append(name)
 
-    for number in range(1, 21):
+    for number in range(1, rounds + 1):
         opened: list[str] = []
         news = News(
             source="arXiv",
@@ -176,8 +181,8 @@ def test_of_two_runs_at_once_one_opens_the_issue(place: Place) -> None:
             each.join()
         assert len(opened) == 1
     with opening.opened(place) as state:
-        assert state.newest_issue() == 20
-        assert len(state.announced("mri")) == 20
+        assert state.newest_issue() == rounds
+        assert len(state.announced("mri")) == rounds
         assert state.problems() == []
 
 
@@ -429,3 +434,46 @@ def test_who_kept_its_connection_takes_nothing_over_from_a_server_that_was_away(
                 busy.database.rows("select 1")
                 claim.commit({delivery.id: Outcome(status="accepted", code=250)}, [], now=NOW)
             assert [each[1:3] for each in idle.deliveries.of_issue(1)] == [("accepted", 1)]
+
+
+@pytest.mark.mount
+@pytest.mark.slow
+def test_a_full_disk_under_the_database_is_said_and_costs_nobody_a_mail() -> None:
+    news = News(source="arXiv", keyword=Keyword(name="mri"), outcome="none", listed=1)
+    day = Day(now=NOW, news=[news], windows={"mri": NOW})
+
+    def publish(state: State, number: int, recipients: int) -> None:
+        owed = (
+            Owed(recipient=f"r{each}@example.org", keywords=("mri",), format="html", after=0)
+            for each in range(recipients)
+        )
+        issue = compile_issue(number, NOW.date() + timedelta(number), day.news)
+        state.publish(issue, day, owed, [], weekly=False)
+
+    with TemporaryDirectory(prefix="newsletter-disk-") as folder:
+        Path(folder).chmod(0o755)  # the server is not root, whom pytest's own folders are for
+        options = ("-t", "tmpfs", "-o", "size=96m,mode=777", "tmpfs")
+        for disk in mounted(Path(folder) / "disk", *options):
+            print(filled_up(disk, publish))
+
+
+def filled_up(disk: Path, publish: Callable[[State, int, int], None]) -> StateError:
+    """Fill the disk under a database while an issue is opened, and make room again."""
+    with postgres(disk, autovacuum="off", max_wal_size="32MB") as own:
+        place = Place(file=disk / "none", url=own.url(), password=PASSWORD, newsletter="full")
+        with opening.opened(place) as state:
+            publish(state, 1, 100)
+            fill(disk, but=1_000_000)
+            with pytest.raises(StateError) as raised:
+                publish(state, 2, 100_000)
+            assert raised.value.exit_code == 74
+            (disk / "filler").unlink()
+            if own.process and own.process.poll() is not None:
+                own.start()  # without room for its log it has ended itself
+            assert isinstance(state.database, Database)
+            state.database.patience = 60
+            assert state.newest_issue() == 1
+            publish(state, 2, 1000)
+            assert len(state.deliveries.awaiting()) == 1000
+            assert state.problems() == []
+    return raised.value

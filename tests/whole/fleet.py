@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from newsletter.issues.issue import compile_issue
@@ -22,6 +22,7 @@ from newsletter.state.postgres.database import Database
 from newsletter.state.postgres.deliveries import Deliveries
 from newsletter.state.state import State
 from tests.making.papers import paper
+from tests.peers.hosts import Host
 from tests.peers.ports import free_port
 from tests.peers.postgres import PASSWORD, Postgres
 
@@ -143,13 +144,26 @@ class Fleet:
             issue = compile_issue(number, now.date(), day.news)
             state.publish(issue, day, owed, [], weekly=False)
 
-    def sink(self, *, seconds: float = 0) -> None:
+    def sink(self, *, seconds: float = 0, host: str = "127.0.0.1") -> None:
         """Start one more sink."""
         port = free_port()
         book = self.folder / f"book-{len(self.sinks)}"
-        command = [sys.executable, "-m", "tests.peers.sink", str(port), str(book), str(seconds)]
+        command = [
+            sys.executable,
+            "-m",
+            "tests.peers.sink",
+            str(port),
+            str(book),
+            str(seconds),
+            host,
+        ]
         self.sinks.append(subprocess.Popen(command, cwd=CHECKOUT))
         self.ports.append(port)
+
+    def arrived(self, sink: int) -> int:
+        """Return how many mails a sink has taken."""
+        book = self.folder / f"book-{sink}"
+        return book.read_bytes().count(b"\n") if book.exists() else 0
 
     def config(self, number: int, *, through: int = 0) -> Path:
         """Write what a sender needs to know; its database may be reached `through` a port."""
@@ -165,11 +179,20 @@ class Fleet:
         )
         return path
 
-    def send(self, *, follow: bool = True) -> "subprocess.Popen[bytes]":
-        """Start one more sender, the real command."""
+    def send(
+        self, *, follow: bool = True, host: Host | None = None, hours: int = 0
+    ) -> "subprocess.Popen[bytes]":
+        """Start one more sender, the real command; its clock may be some hours off."""
         number = len(self.senders)
-        command = [sys.executable, "-m", "newsletter", "--config", str(self.config(number))]
+        config = self.config(number)
+        command = [sys.executable, "-m", "newsletter", "--config", str(config)]
         command += ["-v", "--log-format", "json", "deliver", *(["--follow"] if follow else [])]
+        if hours:
+            command += ["--now", (datetime.now(UTC) + timedelta(hours=hours)).isoformat()]
+        if host:
+            text = config.read_text().replace("@127.0.0.1:", f"@{host.database}:")
+            config.write_text(text.replace('"127.0.0.1"', f'"{host.relay}"'))
+            command = ["ip", "netns", "exec", host.name, *command]
         with (self.folder / f"log-{number}").open("ab") as log:
             process = subprocess.Popen(
                 command,

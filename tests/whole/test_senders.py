@@ -1,12 +1,14 @@
 """Several senders on one ledger, killed, stopped, and left without their database."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.peers.postgres import Postgres, pgbouncer, postgres
-from tests.whole.fleet import chaos, fleet
+from tests.whole.blinding import confirm_too_early, forget_intents
+from tests.whole.fleet import Fleet, chaos, fleet
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 
@@ -44,6 +46,59 @@ def test_nobody_is_lost_and_no_copy_denied(
     assert (books.lost, books.denied, books.unlike, books.gainsaid) == (0, 0, 0, [])
     assert books.twice <= found.connections * (done["k"] + done["s"])
     assert set(codes) <= {0}
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(
+    ("seed", "kinds", "blinded"), [(21, "k", forget_intents), (31, "d", confirm_too_early)]
+)
+def test_the_same_chaos_finds_out_a_ledger_that_forgets(
+    tmp_path: Path, seed: int, kinds: str, blinded: Callable[[Fleet], None]
+) -> None:
+    with postgres(autovacuum="off") as own, fleet(tmp_path, own, "blind") as found:
+        found.publish(1, 6000)
+        blinded(found)
+        for _ in range(3):
+            found.sink(seconds=0.02)
+        done = chaos(found, seed, kinds=kinds, times=6)
+        found.wait()
+        found.end()
+        books = found.books()
+    print(f"seed {seed}: {dict(done)}, denied {books.denied}, gainsaid {len(books.gainsaid)}")
+    assert books.denied
+    assert books.gainsaid
+
+
+@pytest.mark.full
+def test_what_a_dead_sender_had_is_taken_over_after_its_lease_and_not_before(
+    tmp_path: Path, own: Postgres
+) -> None:
+    with fleet(tmp_path, own, "heirs") as found:
+        parcels = f'"newsletter {found.name}".parcels'
+        found.publish(1, 2000)
+        found.sink(seconds=0.1)
+        heir, victim = found.send(), found.send()
+        while own.sql(f"select count(distinct owner) from {parcels} where owner <> ''") != "2":
+            time.sleep(0.1)
+        time.sleep(found.lease + 1)  # so long the heir must have been there
+        victim.kill()
+        mine = f"from {parcels} where owner like '% {victim.pid}' and not done"
+        killed = f"select extract(epoch from clock_timestamp()), count(*), min(id) {mine}"
+        then, number, parcel = own.sql(killed).split("|")
+        assert int(number) > 0
+        ((until),) = own.sql(f"select extract(epoch from until) {mine}").splitlines()
+        taken = (
+            f"select extract(epoch from clock_timestamp()) from {parcels} where id = {parcel}"
+            f" and owner like '% {heir.pid}'"
+        )
+        while not (when := own.sql(taken)):
+            time.sleep(0.05)
+        found.wait()
+        found.end()
+        books = found.books()
+    print(f"taken over {float(when) - float(then):.1f} s after the kill, lease {found.lease} s")
+    assert float(when) >= float(until)
+    assert (books.lost, books.denied, books.unlike, books.gainsaid) == (0, 0, 0, [])
 
 
 @pytest.mark.pgbouncer
