@@ -13,8 +13,10 @@ def mounted(folder: Path, *options: str) -> Iterator[Path]:
     command = ["mount", *options, str(folder)]
     if subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode:
         pytest.skip("nothing may be mounted here (be root, outside of a container)")
-    yield folder
-    subprocess.run(["umount", folder], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", folder], check=True)
 
 
 def fill(disk: Path, *, but: int = 0) -> None:

@@ -38,18 +38,19 @@ class Host:
 
     def cut(self) -> None:
         """Let nothing come through to the database or back, without a word."""
-        self._rule("replace", "netem", "loss", "100%")
-
-    def slow(self, *, milliseconds: int, loss: int) -> None:
-        """Let every packet to and from the database take its time, and some get lost."""
-        self._rule("replace", "netem", "delay", f"{milliseconds // 2}ms", "loss", f"{loss}%")
+        ip("link", "set", self._cable, "down")
 
     def heal(self) -> None:
         """Let everything through again."""
-        self._rule("delete")
+        ip("link", "set", self._cable, "up")
 
-    def _rule(self, verb: str, *words: str) -> None:
+    def slow(self, *, milliseconds: int, loss: int) -> None:
+        """Let every packet to and from the database take its time, and some get lost.
+
+        Raises CalledProcessError where the kernel has no netem.
+        """
         there = ["ip", "netns", "exec", self.name]
         for command, device in (([], self._cable), (there, "db0")):
-            rule = [*command, "tc", "qdisc", verb, "dev", device, "root", *words]
-            subprocess.run(rule, check=True)
+            rule = [*command, "tc", "qdisc", "replace", "dev", device, "root", "netem"]
+            rule += ["delay", f"{milliseconds // 2}ms", "loss", f"{loss}%"]
+            subprocess.run(rule, check=True, capture_output=True)

@@ -453,7 +453,7 @@ def test_a_full_disk_under_the_database_is_said_and_costs_nobody_a_mail() -> Non
     with TemporaryDirectory(prefix="newsletter-disk-") as folder:
         Path(folder).chmod(0o755)  # the server is not root, whom pytest's own folders are for
         options = ("-t", "tmpfs", "-o", "size=96m,mode=777", "tmpfs")
-        for disk in mounted(Path(folder) / "disk", *options):
+        with contextmanager(mounted)(Path(folder) / "disk", *options) as disk:
             print(filled_up(disk, publish))
 
 

@@ -191,7 +191,8 @@ class Fleet:
             command += ["--now", (datetime.now(UTC) + timedelta(hours=hours)).isoformat()]
         if host:
             text = config.read_text().replace("@127.0.0.1:", f"@{host.database}:")
-            config.write_text(text.replace('"127.0.0.1"', f'"{host.relay}"'))
+            relay = f'"{host.relay}"\nallow_plaintext = true'
+            config.write_text(text.replace('"127.0.0.1"', relay))
             command = ["ip", "netns", "exec", host.name, *command]
         with (self.folder / f"log-{number}").open("ab") as log:
             process = subprocess.Popen(

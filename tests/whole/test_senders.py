@@ -24,7 +24,7 @@ def own() -> Iterator[Postgres]:
     [
         (11, "k", 1200, 3),
         (12, "s", 600, 1),
-        (13, "d", 600, 1),
+        pytest.param(13, "d", 600, 1, marks=pytest.mark.full),
         pytest.param(14, "ksd", 30_000, 14, marks=pytest.mark.full),
         pytest.param(15, "kd", 30_000, 14, marks=pytest.mark.full),
     ],
