@@ -91,15 +91,18 @@ def file_texts(path: Path, folder: Path) -> Texts:
 def file_in(path: Path, folder: Path) -> tuple[Path, os.stat_result]:
     """Return where a file really is that lies in `folder`, or below it. Raises ProfileError."""
     shown = shown_as(path)
+    out = f"{shown} leads out of the folder of the list; keep it there"
     try:
         found = (folder / path).resolve(strict=True)
         status = found.stat()
     except FileNotFoundError as error:
+        if not (folder / path).resolve().is_relative_to(folder.resolve()):
+            raise ProfileError(out) from error  # it is nobody's to know what exists there
         raise ProfileError(f"there is no file {shown}") from error
     except (OSError, ValueError, RuntimeError) as error:  # a loop of links, a name too long
         raise ProfileError(f"{shown} cannot be read: {_reason(error)}") from error
     if not found.is_relative_to(folder.resolve()):
-        raise ProfileError(f"{shown} leads out of the folder of the list; keep it there")
+        raise ProfileError(out)
     if not stat.S_ISREG(status.st_mode):
         raise ProfileError(f"{shown} is no file")
     return found, status

@@ -146,6 +146,7 @@ def test_a_file_must_lie_in_the_folder_of_the_list(tmp_path: Path) -> None:
     reasons = {
         "link.txt": "leads out of the folder",
         "../secret.txt": "leads out of the folder",
+        "../nothing.txt": "leads out of the folder",
         str(tmp_path / "secret.txt"): "leads out of the folder",
         "sub": "is no file",
         "missing.txt": "there is no file missing.txt",
