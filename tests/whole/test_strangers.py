@@ -24,7 +24,7 @@ from tests.making.children import Ran, ran
 from tests.making.inboxes import ADA, KEYS, MASTHEAD, MaildirBox, dsn, mail, token
 from tests.making.second_day import DAY_ONE, DAY_TWO, prepare, run
 from tests.peers.imap_server import PASSWORD, ImapServer, imap_server
-from tests.peers.talker import Talk, flooding, saying, talker
+from tests.peers.talker import Say, Talk, flooding, saying, talker
 
 
 @pytest.fixture
@@ -262,17 +262,24 @@ FEED = (
 )
 MANY = 1_500_000
 OK = b"HTTP/1.1 200 OK\r\n"
+
+
+def attributes(say: Say, over: Event) -> None:
+    many = b" ".join(b"a%d=''" % n for n in range(MANY))
+    saying(OK + b"\r\n", FEED, b"<x ", many, b"/></feed>")(say, over)
+
+
+def redirect(say: Say, over: Event) -> None:
+    head = b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:9/\r\nContent-Encoding: gzip\r\n\r\n"
+    saying(head, gzip.compress(bytes(200_000_000), 1))(say, over)
+
+
 # What stands where arXiv should, and what is told of it.
 ANSWERS: dict[str, tuple[Talk, str]] = {
     "line ends before a feed": (saying(OK + b"\r\n", b"\n" * MANY, FEED), "before its feed"),
     "elements": (saying(OK + b"\r\n", FEED, b"<x/>" * MANY, b"</feed>"), "elements"),
     "records in each other": (saying(OK + b"\r\n", FEED, b"<entry>" * MANY), "in each other"),
-    "attributes": (
-        saying(
-            OK + b"\r\n", FEED, b"<x ", b" ".join(b"a%d=''" % n for n in range(MANY)), b"/></feed>"
-        ),
-        "in a tag",
-    ),
+    "attributes": (attributes, "in a tag"),
     "categories": (
         saying(
             OK + b"\r\n", FEED, 9 * (b"<entry>" + b"<category term='c'/>" * 90_000 + b"</entry>"),
@@ -287,14 +294,7 @@ ANSWERS: dict[str, tuple[Talk, str]] = {
         ),
         "bytes in a record",
     ),
-    "a redirect that unpacks without end": (
-        saying(
-            b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:9/\r\n",
-            b"Content-Encoding: gzip\r\n\r\n",
-            gzip.compress(bytes(200_000_000), 1),
-        ),
-        "more than 20 MB",
-    ),
+    "a redirect that unpacks without end": (redirect, "more than 20 MB"),
     "headers without end": (flooding(OK, b"X: y\r\n"), "arXiv"),
     "continue without end": (flooding(b"", b"HTTP/1.1 100 Continue\r\n\r\n"), "arXiv"),
     "a body without end": (flooding(OK + b"\r\n", 1000 * b"x"), "more than 20 MB"),
