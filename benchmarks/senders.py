@@ -74,7 +74,7 @@ def main() -> None:
             if options.freeze:
                 freeze(server, Path(folder), options.freeze)
             if options.kills:
-                killed(server, Path(folder), options.kills)
+                killed(server, Path(folder), options.kills, options.delayed)
         return
     queue = None if options.alone else with_peers("queue", [PROCRASTINATE])
     print(f"{options.connections} connections each; processor of a mail in senders + database")
@@ -156,16 +156,15 @@ def together(folder: Path, mails: int, senders: int, *, queue: str | None = None
         )
 
 
-def killed(server: Postgres, folder: Path, kills: int) -> None:
+def killed(server: Postgres, folder: Path, kills: int, recipients: int) -> None:
     """Kill senders, then workers, at the same pace, and print what became of the mails."""
-    recipients, seconds = 6000, 0.02
-    print(f"{recipients} mails, 4 at work with 4 connections each, {kills} kills")
+    print(f"{recipients} mails, 4 at work with 4 connections each, {kills} kills", flush=True)
     for name, queue in (("ours", None), ("Procrastinate", with_peers("queue", [PROCRASTINATE]))):
         with fleet(folder / name, server, name.lower()) as found:
             found.folder.mkdir()
-            found.connections, found.parcel = 4, 1000
+            found.connections, found.parcel = 4, recipients // 6
             found.publish(1, recipients)
-            found.sink(seconds=seconds)
+            found.sink(seconds=0.02)
             shutil.copy(found.config(0), found.folder / "newsletter.toml")
             environment = environ(server)
             words = [sys.executable, "-m", "newsletter", "deliver"]

@@ -1,5 +1,7 @@
 """A server that is not as it should be, and others that it is shared with."""
 
+import os
+import shutil
 import socket
 import struct
 import threading
@@ -134,6 +136,46 @@ def test_too_many_connections_are_waited_for_and_then_said(server: Postgres, pla
         finally:
             server.sql("alter role newsletter connection limit -1")
     assert (error.exit_code, "run fewer senders" in str(error)) == (75, True)
+
+
+@pytest.fixture
+def small_disk(server: Postgres) -> Iterator[Path]:
+    yield from mounted(server.folder / "small", "-t", "tmpfs", "-o", "size=24m", "tmpfs")
+
+
+@pytest.mark.mount
+def test_an_issue_that_does_not_fit_on_the_disk_is_not_there_until_it_does(
+    server: Postgres, place: Place, small_disk: Path
+) -> None:
+    folder = small_disk / "tablespace"
+    folder.mkdir()
+    if os.getuid() == 0:
+        shutil.chown(folder, "postgres", "postgres")
+    server.sql(f"create tablespace small location '{folder}'")
+    server.sql("create database tight owner newsletter tablespace small")
+    try:
+        with opening.opened(replace(place, url=server.url(database="tight"))) as state:
+            fill(small_disk)
+            with pytest.raises(StateError, match="make room") as full:
+                publish(state, 20_000)
+            assert full.value.exit_code == 74
+            assert state.newest_issue() == 0
+            (small_disk / "filler").unlink()
+            publish(state, 1000)
+            assert state.totals().outstanding == 1000
+    finally:
+        server.sql("drop database tight with (force)")
+        server.sql("drop tablespace small")
+
+
+def publish(state: State, recipients: int) -> None:
+    """Open the first issue, which so many are owed."""
+    owed = (
+        Owed(recipient=f"r{number}@example.org", keywords=("mri",), format="html", after=0)
+        for number in range(recipients)
+    )
+    day = Day(now=NOW, news=[], windows={})
+    state.publish(compile_issue(1, NOW.date(), []), day, owed, [], weekly=False)
 
 
 def test_an_old_server_is_refused(place: Place) -> None:
