@@ -32,6 +32,7 @@ from newsletter.state.postgres.database import Asked, Database
 RETRY_SECONDS = 300.0  # until what a server deferred is due again for those who follow
 PAUSE_SECONDS = 5.0  # until the rest is: it failed here, or nobody knows
 
+LOOK_SECONDS = 2.0  # between looks for what others have left
 SEEN_SECONDS = 5.0  # between two times that a sender says how far it is
 
 _log = logging.getLogger(__name__)
@@ -177,13 +178,15 @@ class Parcels:
 
     @property
     def pause(self) -> float | None:
-        """In how many seconds a parcel that somebody else has left may be taken over."""
+        """In how many seconds to look whether a parcel that somebody has left may be taken over."""
         wanted = {**self._condition(), "horizon": self._horizon()}
         ((seconds,),) = self._database.asked(lambda db: db.execute(_LEFT, wanted).fetchall())
         if seconds is None:
             return None
-        # Who asks nothing for too long is a newcomer again, see `Database.connected_at`.
-        return max(0.1, min(max(float(seconds), self._strange_for()), self._lease / 3))
+        # Who asks nothing for too long is a newcomer again, see `Database.connected_at`; and there
+        # may be another issue by then, or a parcel that was given back.
+        soon = min(self._lease / 3, LOOK_SECONDS)
+        return max(0.1, min(max(float(seconds), self._strange_for()), soon))
 
     def fall_silent(self) -> None:
         """Renew no lease any more: they end by themselves, as after a kill."""
