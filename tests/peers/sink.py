@@ -21,6 +21,7 @@ class Sink(asyncio.Protocol):
         self._seconds = seconds
         self._data = bytearray()
         self._in_text = False
+        self._taking = False  # and will say so in a moment
         self._recipient = ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -30,8 +31,13 @@ class Sink(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._data += data
-        while self._step():
+        while not self._taking and self._step():
             pass
+
+    def _take(self) -> None:
+        self._taking = False
+        self._transport.write(b"250 taken\r\n")
+        self.data_received(b"")
 
     def _step(self) -> bool:
         if self._in_text:
@@ -44,10 +50,11 @@ class Sink(asyncio.Protocol):
             name = found[1].decode() if found else "none"
             os.write(self._book, f"{self._recipient} {name}\n".encode())
             if self._seconds:
-                loop = asyncio.get_running_loop()
-                loop.call_later(self._seconds, self._transport.write, b"250 taken\r\n")
-            else:
-                self._transport.write(b"250 taken\r\n")
+                # What came along with the text is answered after it.
+                self._taking = True
+                asyncio.get_running_loop().call_later(self._seconds, self._take)
+                return False
+            self._transport.write(b"250 taken\r\n")
             return True
         end = self._data.find(b"\r\n")
         if end < 0:
