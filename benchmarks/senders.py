@@ -177,7 +177,8 @@ def killed(server: Postgres, folder: Path, kills: int, recipients: int) -> None:
 
             at_work = [start() for _ in range(4)]
             for number in range(kills):
-                time.sleep(4)
+                while len(found.books().arrived) < recipients * (number + 1) / (kills + 2):
+                    time.sleep(0.2)
                 at_work[number % 4].kill()
                 at_work[number % 4].wait()
                 at_work[number % 4] = start()
@@ -191,9 +192,10 @@ def killed(server: Postgres, folder: Path, kills: int, recipients: int) -> None:
             start().wait()
             books = found.books()
             print(
-                f"{name}: {once.lost} lost and {once.twice} twice before what was left was tried"
-                f" again, {books.lost} and {books.twice} after it; twice and not on record:"
-                f" {books.twice if queue else books.denied}"
+                f"{name}: {once.lost} never arrived and {once.twice} came twice before what was"
+                f" left was tried again, {books.lost} and {books.twice} after it; twice and not on"
+                f" record: {books.twice if queue else books.denied}",
+                flush=True,
             )
 
 

@@ -178,6 +178,21 @@ def publish(state: State, recipients: int) -> None:
     state.publish(compile_issue(1, NOW.date(), []), day, owed, [], weekly=False)
 
 
+def test_who_waits_for_the_lease_of_another_looks_for_the_next_issue_meanwhile(
+    place: Place,
+) -> None:
+    long = replace(place, lease_seconds=60)
+    with opening.opened(long) as one, opening.opened(long) as two:
+        publish(one, 3)
+        for each in (one, two):
+            each.deliveries.take_up(now=NOW, max_age=timedelta(days=2))
+        with one.claim() as first, two.claim() as second:
+            assert next(iter(first)).issue == 1
+            assert list(second) == []
+            assert second.pause
+            assert second.pause <= 2
+
+
 def test_an_old_server_is_refused(place: Place) -> None:
     with old_server() as port:
         error = refusal(replace(place, url=f"postgresql://newsletter@127.0.0.1:{port}/newsletter"))
