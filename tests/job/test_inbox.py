@@ -434,6 +434,12 @@ def test_the_marks_of_automatic_mail_are_known(simple: Office, field: dict[str, 
     assert simple.reading().kinds == {"automatic": 1}
 
 
+def test_a_header_in_an_impossible_charset_keeps_nobody_from_leaving(simple: Office) -> None:
+    wish = mail(to=f"leave+{token()}@example.org", subject="charset")
+    simple.box.put(wish.replace(b"charset", b"=?\x80?q?x?="))
+    assert simple.reading().kinds == {"unsubscribed": 1}
+
+
 @pytest.mark.parametrize(
     "content",
     [
