@@ -13,6 +13,7 @@ from newsletter.sending.doors import Doors
 from newsletter.sending.session import Session
 
 _LONGEST = 0.02  # seconds that others are waited for
+_SHORTEST = 0.001  # a selector waits for whole milliseconds
 _MAX_ERRORS = 18  # on a connection: Postfix hangs up at 20, and EHLO may have been one
 
 
@@ -120,7 +121,7 @@ class Together:
         if self._until is None:
             self._until = time.monotonic() + self._took
         left = self._until - time.monotonic()
-        if left > 0 and not all(each.resting for each in pool):
+        if left >= _SHORTEST and not all(each.resting for each in pool):
             return left
         self._until = None
         return 0.0
