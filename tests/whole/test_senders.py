@@ -1,14 +1,13 @@
 """Several senders on one ledger, killed, stopped, and left without their database."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.peers.postgres import Postgres, pgbouncer, postgres
-from tests.whole.blinding import confirm_too_early, forget_intents
-from tests.whole.fleet import Fleet, chaos, fleet
+from tests.whole.fleet import chaos, fleet
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 
@@ -46,27 +45,6 @@ def test_nobody_is_lost_and_no_copy_denied(
     assert (books.lost, books.denied, books.unlike, books.gainsaid) == (0, 0, 0, [])
     assert books.twice <= found.connections * (done["k"] + done["s"])
     assert set(codes) <= {0}
-
-
-@pytest.mark.full
-@pytest.mark.parametrize(
-    ("seed", "kinds", "blinded"), [(21, "k", forget_intents), (31, "d", confirm_too_early)]
-)
-def test_the_same_chaos_finds_out_a_ledger_that_forgets(
-    tmp_path: Path, seed: int, kinds: str, blinded: Callable[[Fleet], None]
-) -> None:
-    with postgres(autovacuum="off") as own, fleet(tmp_path, own, "blind") as found:
-        found.publish(1, 6000)
-        blinded(found)
-        for _ in range(3):
-            found.sink(seconds=0.02)
-        done = chaos(found, seed, kinds=kinds, times=6)
-        found.wait()
-        found.end()
-        books = found.books()
-    print(f"seed {seed}: {dict(done)}, denied {books.denied}, gainsaid {len(books.gainsaid)}")
-    assert books.denied
-    assert books.gainsaid
 
 
 @pytest.mark.full
