@@ -1,9 +1,9 @@
 # syntax=docker/dockerfile:1
 # Proven without an engine by tests/whole/container.py, which runs these steps in a fresh Debian root.
 
-# The base is named by its tag: pin it to a digest, as SECURITY.md says, and dependabot renews both.
+# The base is pinned to the digest of all its platforms; dependabot renews tag and digest (SECURITY.md).
 
-FROM python:3.13.9-slim-trixie AS wheel
+FROM python:3.13.15-slim-trixie@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b AS wheel
 WORKDIR /src
 RUN python -m venv /opt/build
 COPY requirements.lock requirements-build.lock ./
@@ -14,7 +14,7 @@ COPY newsletter newsletter
 COPY templates templates
 RUN /opt/build/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels .
 
-FROM python:3.13.9-slim-trixie AS build
+FROM python:3.13.15-slim-trixie@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b AS build
 WORKDIR /src
 RUN python -m venv /opt/newsletter
 COPY requirements.lock ./
@@ -23,7 +23,7 @@ COPY --from=wheel /wheels /wheels
 RUN /opt/newsletter/bin/pip install --no-cache-dir --no-deps --no-index /wheels/*.whl \
  && /opt/newsletter/bin/pip uninstall --yes pip
 
-FROM python:3.13.9-slim-trixie
+FROM python:3.13.15-slim-trixie@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b
 ARG VERSION=0.2.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="arxiv-newsletter" \
