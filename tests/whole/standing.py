@@ -25,7 +25,7 @@ CONNECTIONS = 2
 
 _LEASE = b"for update skip locked"
 _SWEEP = b"the sender ended before"
-_TURN = b"with recorded as"
+_TURN = b".turn("
 _RENEWAL = b"and not done and until"
 _RELEASE = b"done = not found.owed"
 

@@ -101,7 +101,7 @@ def test_a_ledger_without_intents_is_found_out(tmp_path: Path, own: Postgres) ->
         senders_killed(found)
         books = [stand.books() for stand in found.values()]
     for each in books:
-        assert "1 denied" in judged(each)
+        assert each.denied
         assert each.gainsaid  # by the senders: the same attempt was granted to two
 
 
@@ -113,4 +113,4 @@ def test_a_ledger_that_forgets_what_it_confirmed_is_found_out(tmp_path: Path) ->
     ):
         database_killed(own, found)
         (books,) = [stand.books() for stand in found.values()]
-    assert "1 denied" in judged(books)
+    assert books.denied
