@@ -251,13 +251,19 @@ class Fleet:
                     yield from ast.literal_eval(message[message.index("{") :]).items()
 
     def end(self) -> list[int]:
-        """Ask all senders to end; return how they ended."""
-        alive = [each for each in self.senders if each.poll() is None]
-        for each in alive:
+        """Ask all senders to end, once each can hear it; return how they ended."""
+        alive = [(n, each) for n, each in enumerate(self.senders) if each.poll() is None]
+        until = time.monotonic() + 60
+        for number, each in alive:
             with suppress(ProcessLookupError):
                 each.send_signal(signal.SIGCONT)
+                while not self._is_ready(number) and time.monotonic() < until:
+                    time.sleep(0.05)
                 each.terminate()
-        return [each.wait(60) for each in alive]
+        return [each.wait(60) for _, each in alive]
+
+    def _is_ready(self, number: int) -> bool:
+        return (self.folder / f"log-{number}").stat().st_size > 0
 
 
 @contextmanager

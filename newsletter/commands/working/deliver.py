@@ -19,6 +19,8 @@ def deliver(
     as_json: Json = False,
 ) -> None:
     """Only send what is owed; any number of these may work on a PostgreSQL ledger."""
+    stop = stop_on_signals()  # before what takes long to import
+
     from newsletter.commands.working import progress
     from newsletter.job import report
     from newsletter.job import run as job
@@ -29,7 +31,7 @@ def deliver(
     began = moment(now)
     given = chosen(context)
     configure(given.log_format, verbose=given.verbose, run=iso(began))
-    stop = stop_on_signals()
+    log.debug("ready to send")
     config = loaded_config(context)
     metrics_file = config.monitoring.metrics_file
     with progress.shown() as shown, sending(metrics_file, config.place):
