@@ -3,8 +3,9 @@
     python -m benchmarks.everything [--quick] [--only NAME ...] [--output benchmarks/RESULTS.md]
 
 `make bench` does it. A benchmark is a program of this folder that prints a table; where a tool or
-data that it needs is missing, it is left out, and the page says so. What it is compared with is
-installed from the package index into a folder of its own, build/peers, never into the project.
+data that it needs is missing, it is left out, and the page says so. The page is written after each,
+and names those that were not run. What they are compared with is installed from the package index
+into a folder of its own, build/peers, never into the project.
 `--quick` is small, to see that all of them work; its figures mean nothing, and go nowhere but to
 the terminal.
 """
@@ -132,6 +133,7 @@ def main() -> None:
     options = parser.parse_args()
     python = sys.executable if options.quick else with_peers()
     parts, failed = [], []
+    missing = [case.title for case in CASES]
     for case in CASES:
         if options.only and case.name not in options.only:
             continue
@@ -143,9 +145,9 @@ def main() -> None:
         if not sound:
             failed.append(case.name)
         parts.append(section(case, " ".join(arguments), printed, time.monotonic() - began))
-    if not options.quick:
-        options.output.write_text("\n".join(page(parts)), "utf-8")
-        print(f"wrote {options.output}")
+        missing.remove(case.title)
+        if not options.quick:
+            options.output.write_text("\n".join(page(parts, missing)), "utf-8")
     if failed:
         sys.exit(f"failed: {', '.join(failed)}")
 
@@ -199,8 +201,8 @@ def section(case: Case, command: str, printed: str, seconds: float) -> str:
     )
 
 
-def page(parts: Iterable[str]) -> Iterator[str]:
-    """Yield the page: the machine, the figures, and what people noted."""
+def page(parts: Iterable[str], missing: Sequence[str]) -> Iterator[str]:
+    """Yield the page: the machine, the figures, what is missing, and what people noted."""
     load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
     yield "# What was measured\n"
     yield (
@@ -211,6 +213,8 @@ def page(parts: Iterable[str]) -> Iterator[str]:
         " in turns, so ratios mean something on a busy machine too; seconds do not.\n"
     )
     yield from parts
+    if missing:
+        yield f"Not run for this page: {', '.join(missing).lower()}.\n"
     yield (HERE / "NOTES.md").read_text("utf-8").rstrip()
     yield ""
 
