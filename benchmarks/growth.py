@@ -63,7 +63,7 @@ def main() -> None:
 
 def mailed(recipients: int, port: int) -> float:
     step = ["benchmarks.scale", "--port", str(port), "--recipients", str(recipients)]
-    return float(printed(*step).split()[1])
+    return float(printed(*step).split()[2])
 
 
 def matched(keywords: int, papers: int) -> float:

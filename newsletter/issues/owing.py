@@ -1,41 +1,64 @@
 """Who is owed an issue, and how the list has changed. Pure."""
 
+from array import array
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 
-from newsletter.addresses import folded
 from newsletter.models import Changes, Frequency, Owed, Reader, Subscriber
+from newsletter.subscribers.people import People
+
+_NEW, _PAUSED = -2, -1
+_CHOICES = 10_000  # that are remembered: people choose alike
 
 
-def changes(subscribers: Iterable[Subscriber], before: Mapping[str, Reader]) -> Changes:
-    """Count who joined, who left, and whose row says something else.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """What the readers of before say of who is on the list now.
 
-    `before` has the readers by folded address, here and below.
+    `covered` has, by place, the last issue whose news somebody has had, below 0 who was not there,
+    or paused: a list of a million must not be held a second time to look that up. `changes` tells
+    how the list differs from theirs.
     """
-    now = {folded(each.email): fingerprint(each) for each in subscribers}
-    return Changes(
-        added=len(now.keys() - before.keys()),
-        removed=len(before.keys() - now.keys()),
-        changed=sum(
-            before[address].fingerprint != fingerprint_
-            for address, fingerprint_ in now.items()
-            if address in before
-        ),
-    )
+
+    covered: Sequence[int]
+    changes: Changes
+
+    def after(self, place: int, number: int) -> int:
+        """Return after which issue the news begin that somebody has not had, as of issue `number`.
+
+        Who joins or comes back from a pause has had everything before it.
+        """
+        covered = self.covered[place]
+        return number - 1 if covered < 0 else covered
+
+    def behind(self, number: int) -> int:
+        """Return the least that `after` has for anybody."""
+        return min((each for each in self.covered if each >= 0), default=number - 1)
+
+
+def past_of(people: People, before: Iterable[Reader]) -> Past:
+    """Return what the readers of before, one after the other, say of these people."""
+    covered = array("q", [_NEW]) * people.places
+    there = removed = changed = 0
+    for each in before:
+        place = people.place_of(each.address)
+        if place is None:
+            removed += 1
+            continue
+        there += covered[place] == _NEW
+        covered[place] = _PAUSED if each.covered is None else each.covered
+        changed += fingerprint(people[place]) != each.fingerprint
+    added = len(people) - there
+    return Past(covered=covered, changes=Changes(added=added, removed=removed, changed=changed))
 
 
 def readers_after(
-    number: int,
-    subscribers: Iterable[Subscriber],
-    before: Mapping[str, Reader],
-    *,
-    served: Collection[Frequency],
+    number: int, people: People, past: Past, *, served: Collection[Frequency]
 ) -> Iterator[Reader]:
-    """Yield the readers once those of the `served` frequencies have had issue `number`.
-
-    Who joins or comes back from a pause has had everything before it.
-    """
-    for each in subscribers:
+    """Yield the readers once those of the `served` frequencies have had issue `number`."""
+    for place, each in people.items():
         yield Reader(
             address=each.email,
             fingerprint=fingerprint(each),
@@ -43,35 +66,39 @@ def readers_after(
             if each.paused
             else number
             if each.frequency in served
-            else _covered(each, before, number),
+            else past.after(place, number),
         )
 
 
 def owed(
     number: int,
-    subscribers: Iterable[Subscriber],
+    people: People,
     *,
     keywords: Sequence[str],
     news_in: Mapping[str, int],
-    before: Mapping[str, Reader],
+    past: Past,
     served: Collection[Frequency],
     per_keyword: bool,
-) -> list[Owed]:
-    """Decide who is owed issue `number`, and from which issue on.
+) -> Iterator[Owed]:
+    """Decide who is owed issue `number`, and from which issue on, one after the other.
 
-    `news_in` maps each keyword to the last issue that announced something for it, `before` holds
-    the readers of the issue before. Nobody is owed a mail without news.
+    `news_in` maps each keyword to the last issue that announced something for it. Nobody is owed a
+    mail without news.
     """
-    plan = []
     everything = tuple(keywords)
-    for each in subscribers:
+
+    @lru_cache(maxsize=_CHOICES)
+    def mails(chosen: tuple[str, ...] | None, after: int) -> list[tuple[str, ...]]:
+        wanted = everything if chosen is None else chosen
+        groups = [(name,) for name in wanted] if per_keyword else [wanted]
+        return [each for each in groups if any(news_in.get(name, 0) > after for name in each)]
+
+    for place, each in people.items():
         if each.paused or each.frequency not in served:
             continue
-        after = _covered(each, before, number)
-        wanted = everything if each.keywords is None else each.keywords
-        groups = [(name,) for name in wanted] if per_keyword else [wanted]
-        plan += [
-            Owed(
+        after = past.after(place, number)
+        for group in mails(each.keywords, after):
+            yield Owed(
                 recipient=each.email,
                 keywords=group,
                 format=each.format,
@@ -79,17 +106,23 @@ def owed(
                 frequency=each.frequency,
                 abstracts=each.abstracts,
             )
-            for group in groups
-            if any(news_in.get(name, 0) > after for name in group)
-        ]
-    return plan
 
 
 def fingerprint(subscriber: Subscriber) -> str:
     """Return a short text that changes when anything about a subscriber does."""
-    return sha256(repr(subscriber).encode()).hexdigest()[:16]
+    choices = _as_text(
+        subscriber.keywords,
+        subscriber.frequency,
+        subscriber.paused,
+        subscriber.paused_until,
+        subscriber.format,
+        subscriber.abstracts,
+        subscriber.order,
+    )
+    own = f"{subscriber.email}\0{subscriber.name}\0{subscriber.profile}\0{choices}"
+    return sha256(own.encode()).hexdigest()[:16]
 
 
-def _covered(subscriber: Subscriber, before: Mapping[str, Reader], number: int) -> int:
-    known = before.get(folded(subscriber.email))
-    return number - 1 if known is None or known.covered is None else known.covered
+@lru_cache(maxsize=_CHOICES)
+def _as_text(*choices: object) -> str:
+    return repr(choices)

@@ -4,12 +4,11 @@ Above `publish` everything may be repeated freely; below it everything can be re
 """
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from itertools import chain
 from typing import TYPE_CHECKING, ParamSpec
 
-from newsletter.addresses import folded
 from newsletter.errors import (
     TEMPORARY,
     UNAVAILABLE,
@@ -21,7 +20,7 @@ from newsletter.errors import (
     TransportError,
 )
 from newsletter.issues.issue import compile_issue
-from newsletter.issues.owing import changes, owed, readers_after
+from newsletter.issues.owing import Past, owed, past_of, readers_after
 from newsletter.job.asking import Rules, ask
 from newsletter.job.inbox import (
     EARLY_SECONDS,
@@ -38,13 +37,14 @@ from newsletter.models import (
     Frequency,
     Issue,
     Keyword,
+    Owed,
     Reader,
     Source,
-    Subscriber,
 )
 from newsletter.moments import iso
 from newsletter.phrases import counted
 from newsletter.state.state import State
+from newsletter.subscribers.people import People
 
 if TYPE_CHECKING:
     from newsletter.job.profiles import Orders  # most lists have no profiles
@@ -58,9 +58,9 @@ _log = logging.getLogger(__name__)
 
 def run(
     keywords: Sequence[Keyword],
-    subscribers: Sequence[Subscriber],
+    people: People,
     *,
-    before: Mapping[str, Reader],
+    before: Iterable[Reader],
     source: Source,
     state: State,
     mailroom: Mailroom,
@@ -77,26 +77,29 @@ def run(
     Without `deliver` others send what it opens. `orders` makes those of readers with own papers.
     `page` writes the page of an issue, to which its mails lead, before they leave. `archive` writes
     the rest; it is called with the day when they have left, and makes up for what `page` could not.
-    `before` has the readers as the run before left them, by folded address. Only what makes the
+    `before` has the readers as the run before left them. Only what makes the
     whole run pointless is raised: a StateError, or a clock that was never set.
     """
     require_set_clock(now, state)
     phases = Phases(mailroom.clock)
     state.deliveries.take_up(now=now, max_age=rules.max_age)
-    gone = those_gone(state.deliveries.awaiting(), subscribers)
+    gone = those_gone(state.deliveries.awaiting(), people)
     state.deliveries.withdraw(gone, "no longer on the list, or paused", now=now)
     troubles = tried(mailroom.deliver, late=False) if deliver else ()
     phases.ended("sending what was owed")
     readings, unheard, more = heard(returns, now=now, seconds=EARLY_SECONDS)
     phases.ended("the inbox")
-    mailable = [each for each in subscribers if not mailroom.suppressions.reason_for(each.email)]
+    kept_off = mailroom.suppressions.reason_for
+    mailable = people.without([place for place, email in people.emails() if kept_off(email)])
+    past = past_of(mailable, before)
+    phases.ended("comparing the list")
 
     asked = ask(keywords, source=source, state=state, rules=rules, now=now)
     phases.ended("asking for papers")
     issue = publish(
         asked.day,
         mailable,
-        before,
+        past,
         state=state,
         rules=rules,
         ready=mailroom.press.require_templates,
@@ -130,7 +133,7 @@ def run(
         issue=issue,
         deliveries=state.deliveries.tally(),
         requests=asked.requests,
-        list_changes=changes(mailable, before),
+        list_changes=past.changes,
         handed_over=not deliver,
         inbox=told_of(readings),
         troubles=troubles + unheard + masses + asked.troubles + unwritten,
@@ -173,16 +176,20 @@ def require_set_clock(now: datetime, state: State) -> None:
             )
 
 
-def those_gone(awaiting: Sequence[str], subscribers: Sequence[Subscriber]) -> list[str]:
+def those_gone(awaiting: Iterable[str], people: People) -> list[str]:
     """Return who is owed something and has left the list since, or paused."""
-    reading = {folded(each.email) for each in subscribers if not each.paused}
-    return [each for each in awaiting if folded(each) not in reading]
+
+    def reads(address: str) -> bool:
+        place = people.place_of(address)
+        return place is not None and not people[place].paused
+
+    return [each for each in awaiting if not reads(each)]
 
 
 def publish(
     day: Day,
-    subscribers: Sequence[Subscriber],
-    before: Mapping[str, Reader],
+    people: People,
+    past: Past,
     *,
     state: State,
     rules: Rules,
@@ -198,29 +205,33 @@ def publish(
     served = frequencies_due(today, weekly_served(state.last_weekly(), state.first_day()))
     issue = compile_issue(number, today, day.news)
     fresh = {each.keyword.name: number for each in day.news if each.announcements}
+
+    def plan() -> Iterator[Owed]:
+        """Decide, whenever it is asked for: what a million are owed is not kept."""
+        return owed(
+            number,
+            people,
+            keywords=[each.keyword.name for each in day.news],
+            news_in=news_in,
+            past=past,
+            served=served,
+            per_keyword=rules.per_keyword,
+        )
+
     # Who reads weekly is a week behind; of what all have had, nobody is owed anything.
-    behind = [each.covered for each in before.values() if each.covered is not None]
-    plan = owed(
-        number,
-        subscribers,
-        keywords=[each.keyword.name for each in day.news],
-        news_in=state.news_in(after=min(behind, default=number - 1)) | fresh,
-        before=before,
-        served=served,
-        per_keyword=rules.per_keyword,
-    )
-    if not fresh and not plan:
-        state.note(day, readers_after(number, subscribers, before, served=()))
+    news_in = state.news_in(after=past.behind(number)) | fresh
+    if not fresh and not any(True for _ in plan()):
+        state.note(day, readers_after(number, people, past, served=()))
         return None
     ready()
-    readers = readers_after(number, subscribers, before, served=served)
+    readers = readers_after(number, people, past, served=served)
     if orders:
-        orders.prepare(plan)
-    frozen = orders.of_plan(plan, number, state.issues) if orders else ()
-    state.publish(issue, day, plan, readers, weekly="weekly" in served, orders=frozen)
+        orders.prepare(plan())
+    frozen = orders.of_plan(plan(), number, state.issues) if orders else ()
+    state.publish(issue, day, plan(), readers, weekly="weekly" in served, orders=frozen)
     covered = [issue]
     if not fresh:
-        covered = state.issues(after=min(each.after for each in plan), upto=number)
+        covered = state.issues(after=min(each.after for each in plan()), upto=number)
     return PublishedIssue(number=number, date=today, papers=papers_in(covered))
 
 

@@ -1,6 +1,6 @@
 """Put the parts of the daily job together as the configuration says."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from math import inf
@@ -111,7 +111,7 @@ def rules(config: "Config") -> "Rules":
 
 def subscribers(
     config: "Config",
-    before: Collection[str],
+    state: "State",
     suppressions: "KeptOff",
     *,
     accept_list: bool,
@@ -119,13 +119,12 @@ def subscribers(
 ) -> SubscriberList:
     """Read the list; raises SubscribersError when it cannot be trusted as a whole.
 
-    `before` has the folded addresses of the readers of the run before; a pause that ended before
-    `now` is none.
+    `state` has the readers of the run before; a pause that ended before `now` is none.
     """
     return read(
         config.subscribers.file,
         keywords=[each.name for each in config.keywords],
-        previous=before,
+        previous=(each.address for each in state.readers()),
         kept_off=suppressions.reason_for,
         accept=accept_list,
         today=now.astimezone(config.timezone).date(),

@@ -83,15 +83,14 @@ def run(
         file = kept_off(config, keys=keys)
         suppressions = shared_suppressions(state, keys=keys) or file
         reconciled(suppressions, file, now=now)
-        before = state.readers()
         phases = daily.Phases(clock := clock_from(now))
-        people = subscribers(config, before, suppressions, accept_list=accept_list, now=now)
+        people = subscribers(config, state, suppressions, accept_list=accept_list, now=now)
         phases.ended("reading the list")
         for problem in (*people.problems, *suppressions.problems):
             warn(problem)
         papers_from = source(config, stop=stop, patience_seconds=patience_seconds, told=waiting)
         # Most lists have no profiles, and it takes time to import what reads them.
-        profiled = any(each.profile for each in people.subscribers)
+        profiled = any(True for _ in people.subscribers.with_profiles())
         keep = not dry_run
         read = profiles(config, state, papers_from, now=now, keep=keep) if profiled else None
         mailroom = Mailroom(
@@ -111,18 +110,20 @@ def run(
             stop=stop,
             progress=progress,
         )
-        listed = (each.email for each in people.subscribers)
+        listed = (email for _, email in people.subscribers.emails())
         try:
             report = daily.run(
                 config.keywords,
                 people.subscribers,
-                before=before,
+                before=state.readers(),
                 source=papers_from,
                 state=state,
                 mailroom=mailroom,
                 rules=rules(config),
                 now=now,
-                orders=orders(config, state, people.subscribers, read) if read else None,
+                orders=orders(config, state, people.subscribers.with_profiles(), read)
+                if read
+                else None,
                 deliver=dry_run or config.smtp is None or config.smtp.deliver_in_run,
                 returns=None
                 if dry_run
@@ -170,7 +171,7 @@ def read_inbox(config: Config, *, now: datetime, stop: Event | None = None) -> R
         keys = token_keys(config, mailed=state.newest_issue() > 0)
         suppressions = shared_suppressions(state, keys=keys) or kept_off(config, keys=keys)
         there = not config.list_is_elsewhere
-        listed = [each.email for each in everybody(config).subscribers] if there else None
+        listed = [email for _, email in everybody(config).subscribers.emails()] if there else None
         office = returns(config, state, suppressions, listed, keys=keys, stop=stop)
         reading = office.read(now=now)
         post = partial(

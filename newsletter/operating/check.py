@@ -125,7 +125,7 @@ def _configuration(config: Config) -> Iterator[Finding]:
 def _list(config: Config, now: datetime) -> Iterator[Finding]:
     suppressions = Suppressions(config.subscribers.suppressions)
     with _remembered(config) as state:
-        found = parts.subscribers(config, state.readers(), suppressions, accept_list=False, now=now)
+        found = parts.subscribers(config, state, suppressions, accept_list=False, now=now)
     for problem in (*found.problems, *suppressions.problems):
         yield Finding(what="list", text=problem, mark="note")
     paused = sum(each.paused for each in found.subscribers)

@@ -4,7 +4,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Event
 
-from newsletter.addresses import folded
 from newsletter.config.loading import Config
 from newsletter.errors import ConfigError, StateError
 from newsletter.files import private
@@ -93,10 +92,11 @@ def _after(state: State, number: int, reader: Subscriber) -> int:
 def _reader(config: Config, email: str | None) -> Subscriber:
     if email is None:
         return Subscriber(email=ANYBODY)
-    for each in parts.everybody(config).subscribers:
-        if folded(each.email) == folded(email):
-            return each
-    raise ConfigError([f"{config.subscribers.file.name}: there is no subscriber {email!r}"])
+    people = parts.everybody(config).subscribers
+    place = people.place_of(email)
+    if place is None:
+        raise ConfigError([f"{config.subscribers.file.name}: there is no subscriber {email!r}"])
+    return people[place]
 
 
 def _keywords(config: Config, reader: Subscriber, keyword: str | None) -> tuple[str, ...]:

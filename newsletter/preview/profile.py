@@ -6,7 +6,6 @@ from datetime import datetime
 from itertools import islice
 from threading import Event
 
-from newsletter.addresses import folded
 from newsletter.config.loading import Config
 from newsletter.errors import ConfigError
 from newsletter.issues.ranking import Ranking
@@ -80,7 +79,8 @@ def _ordered(ranking: Ranking, profile: Profile, number: int) -> Iterator[str]:
 
 
 def _reader(config: Config, email: str) -> Subscriber:
-    for each in parts.everybody(config).subscribers:
-        if folded(each.email) == folded(email):
-            return each
-    raise ConfigError([f"{config.subscribers.file.name}: there is no subscriber {email!r}"])
+    people = parts.everybody(config).subscribers
+    place = people.place_of(email)
+    if place is None:
+        raise ConfigError([f"{config.subscribers.file.name}: there is no subscriber {email!r}"])
+    return people[place]

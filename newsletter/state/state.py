@@ -5,14 +5,13 @@ have a book each.
 """
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Self
 
-from newsletter.addresses import folded
 from newsletter.models import (
     FINAL,
     Announcement,
@@ -41,6 +40,7 @@ from newsletter.state.sqlite.deliveries import Deliveries
 
 KEPT_DELIVERIES = timedelta(days=90)
 KEPT_RUNS = timedelta(days=365)
+_PAGE = 5_000  # readers that are read at once
 
 
 class State:
@@ -297,12 +297,21 @@ class State:
 
     # People
 
-    def readers(self) -> dict[str, Reader]:
-        """Return the list as the last run saw it, by folded address."""
-        return {
-            folded(address): Reader(address=address, fingerprint=fingerprint, covered=covered)
-            for address, fingerprint, covered in self.database.rows("select * from readers")
-        }
+    def readers(self) -> Iterator[Reader]:
+        """Yield the list as the last run saw it, by address, some at a time: it may be long.
+
+        To be read to its end before a day is committed.
+        """
+        last = ""
+        while rows := self.database.rows(
+            "select address, fingerprint, covered from readers where address > ?"
+            " order by address limit ?",
+            last,
+            _PAGE,
+        ):
+            for address, fingerprint, covered in rows:
+                yield Reader(address=address, fingerprint=fingerprint, covered=covered)
+            last = rows[-1][0]
 
     def recipients(self) -> list[str]:
         """Return every address that is on the list or has ever been owed a mail."""

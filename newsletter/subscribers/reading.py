@@ -1,17 +1,18 @@
 """Turn the list file into subscribers, and say what is wrong with it. Never writes it."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from itertools import zip_longest
 from pathlib import Path
 
-from newsletter.addresses import address, folded
+from newsletter.addresses import address
 from newsletter.errors import SubscribersError
 from newsletter.models import Abstracts, Format, Frequency, OrderBy, Subscriber
 from newsletter.phrases import counted, did_you_mean
 from newsletter.prose import beginning, plain, printable
 from newsletter.subscribers.listfile import ListFile, Row, opened
+from newsletter.subscribers.people import People
 
 COLUMNS = (
     "email", "name", "keywords", "frequency", "status", "format", "profile", "paused_until",
@@ -61,7 +62,7 @@ class SubscriberList:
     `rows` counts the rows with something in them, `bad` those that gave no subscriber.
     """
 
-    subscribers: tuple[Subscriber, ...]
+    subscribers: People
     problems: tuple[str, ...] = ()
     rows: int = 0
     bad: int = 0
@@ -71,7 +72,7 @@ def read(
     path: Path,
     *,
     keywords: Sequence[str],
-    previous: Collection[str] = (),
+    previous: Iterable[str] = (),
     kept_off: Callable[[str], str | None] = lambda _address: None,
     accept: bool = False,
     today: date | None = None,
@@ -80,8 +81,8 @@ def read(
 
     `today` tells which pauses are over.
 
-    `keywords` are the names people can subscribe to. `previous` are the folded addresses that the
-    last good run had, without those that `kept_off` knows a reason against. Raises SubscribersError
+    `keywords` are the names people can subscribe to. `previous` are the addresses that the last
+    good run had, without those that `kept_off` knows a reason against. Raises SubscribersError
     when the file as a whole cannot be trusted: missing, not text, no email column, changed while it
     was read; and, unless `accept`: no valid row, too many bad ones, far fewer subscribers than
     before.
@@ -273,7 +274,7 @@ def _runs_on(row: Row, file: ListFile) -> bool:
 
 
 def _collected(file: ListFile, name: str, reader: RowReader) -> SubscriberList:
-    subscribers: dict[str, Subscriber] = {}  # by folded address, in the order of the list
+    people = People()
     problems = [
         f"{name}:{file.line}: unknown column {column[:40]!r} is ignored{hint}"
         for column in file.columns
@@ -286,12 +287,10 @@ def _collected(file: ListFile, name: str, reader: RowReader) -> SubscriberList:
         if subscriber is None:
             bad += 1
         else:
-            key = folded(subscriber.email)
-            # Of a million equal strings, half a million bytes matter: keep one of the two.
-            key = subscriber.email if subscriber.email == key else key
-            first = subscribers.setdefault(key, subscriber)
-            if first is not subscriber:
-                subscribers[key] = merged(first, subscriber)
+            there = people.take_in(subscriber)
+            if there is not None:
+                first = people[there]
+                people.change_choices(there, merged(first, subscriber))
                 found.append(f"email: {first.email!r} is here twice; the rows were merged")
         if found and len(problems) >= _MAX_PROBLEMS:
             beyond += 1
@@ -299,28 +298,31 @@ def _collected(file: ListFile, name: str, reader: RowReader) -> SubscriberList:
             problems += [f"{name}:{row.line}: {problem}" for problem in found]
     if beyond:
         problems.append(f"{name}: and problems in {counted(beyond, 'more row')}")
-    return SubscriberList(
-        subscribers=tuple(subscribers.values()), problems=tuple(problems), rows=rows, bad=bad
-    )
+    return SubscriberList(subscribers=people, problems=tuple(problems), rows=rows, bad=bad)
 
 
 def _distrust(
-    found: SubscriberList, previous: Collection[str], kept_off: Callable[[str], str | None]
+    found: SubscriberList, previous: Iterable[str], kept_off: Callable[[str], str | None]
 ) -> str:
-    if not found.subscribers:
+    people = found.subscribers
+    if not people:
         return "no row gives a subscriber; add one with `newsletter subscribers add`"
     if found.bad >= _BAD_ROWS and found.bad > found.rows * _BAD_SHARE:
         return (
             f"{found.bad} of {found.rows} rows are bad, too many to go on; "
             "repair them, or run once with --accept-list"
         )
+    before, known = 0, bytearray(people.places)
+    for each in previous:
+        before += 1
+        if (place := people.place_of(each)) is not None:
+            known[place] = 1
     # The last run did not count those who had left; who has left since is not lost.
-    listed = (each.email for each in found.subscribers)
-    there = sum(folded(each) in previous or not kept_off(each) for each in listed)
-    lost = len(previous) - there
-    if lost >= _LOST_ROWS and lost >= len(previous) * _LOST_SHARE:
+    there = sum(known[place] or not kept_off(email) for place, email in people.emails())
+    lost = before - there
+    if lost >= _LOST_ROWS and lost >= before * _LOST_SHARE:
         return (
-            f"{there} subscribers where the last good run had {len(previous)}; "
+            f"{there} subscribers where the last good run had {before}; "
             "if that is right, run once with --accept-list"
         )
     return ""

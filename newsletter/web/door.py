@@ -189,8 +189,8 @@ class Door:
                 yield from state.recipients()
         if self.has_no_list:
             return  # whoever has a token was mailed
-        for each in parts.everybody(self.config).subscribers:
-            yield each.email
+        for _, email in parts.everybody(self.config).subscribers.emails():
+            yield email
 
 
 class Owners:

@@ -289,7 +289,7 @@ def test_weekly_subscribers_get_the_week_on_the_next_run_after_monday(room: News
 
 def test_the_readers_of_before_and_each_memory_are_read_once(room: Newsroom) -> None:
     class Counting(FileState):
-        def readers(self) -> dict[str, Reader]:
+        def readers(self) -> Iterator[Reader]:
             read.append("readers")
             return super().readers()
 

@@ -1,6 +1,6 @@
 """The daily job on real parts, with a source that says what a test tells it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email import message_from_bytes, policy
@@ -31,6 +31,7 @@ from newsletter.models import (
 from newsletter.returns.meaning import Clerk
 from newsletter.sending.outbox import Outbox
 from newsletter.state.state import State
+from newsletter.subscribers.people import People
 from newsletter.subscribers.suppressions import Suppressions
 from tests.making.papers import NOW
 
@@ -84,7 +85,7 @@ class Newsroom:
 
     folder: Path
     keywords: Sequence[Keyword] = (Keyword(name="mri"), Keyword(name="pet"))
-    subscribers: Sequence[Subscriber] = (Subscriber(email="ada@example.org"),)
+    subscribers: Iterable[Subscriber] | People = (Subscriber(email="ada@example.org"),)
     told: ToldSource = field(default_factory=ToldSource)
     source: Source | None = None
     transport: Transport | None = None
@@ -114,7 +115,7 @@ class Newsroom:
             )
             return daily.run(
                 self.keywords,
-                self.subscribers,
+                self._people(),
                 before=state.readers(),
                 source=self.source or self.told,
                 state=state,
@@ -130,6 +131,10 @@ class Newsroom:
                 returns=self._returns(state, suppressions) if self.judging else None,
                 page=self.page,
             )
+
+    def _people(self) -> People:
+        given = self.subscribers
+        return given if isinstance(given, People) else People(given)
 
     def _returns(self, state: State, suppressions: Suppressions) -> Returns:
         return Returns(

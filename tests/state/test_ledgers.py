@@ -95,6 +95,15 @@ def taken_up(state: State) -> None:
 TO = tuple(f"r{number}@example.org" for number in range(5))
 
 
+def test_readers_are_read_to_the_last_some_at_a_time(
+    state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("newsletter.state.state._PAGE", 2)
+    for some in (TO, TO[:4], ()):
+        publish(state, state.newest_issue() + 1, to=some)
+        assert [each.address for each in state.readers()] == sorted(some)
+
+
 def test_what_was_published_is_announced_and_owed(state: State) -> None:
     publish(state, 1, "2611.00001", "2611.00002", to=TO)
     assert state.announced("mri") == {"arxiv:2611.00001": 1, "arxiv:2611.00002": 1}
@@ -106,7 +115,7 @@ def test_what_was_published_is_announced_and_owed(state: State) -> None:
         "arxiv:2611.00001",
         "arxiv:2611.00002",
     ]
-    assert set(state.readers()) == set(TO)
+    assert [each.address for each in state.readers()] == sorted(TO)
     assert state.problems() == []
 
 
