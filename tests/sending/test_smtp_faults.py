@@ -380,7 +380,7 @@ def test_replies_that_trickle_do_not_hold_up_the_run() -> None:
 
 @pytest.mark.slow
 def test_a_server_that_does_not_read_runs_into_the_time_out_of_the_text() -> None:
-    brisk = replace(HURRY, body=0.3)
+    brisk = replace(HURRY, body=2)
     with SmtpServer(script={"body": [HANG]}) as server:
         books = send(big_messages(2), server, patience=brisk)
     everybody_once(server, books, 2)
