@@ -1,6 +1,7 @@
 import sqlite3
 import subprocess
 import sys
+import time
 from contextlib import closing
 from datetime import timedelta
 from math import inf
@@ -340,6 +341,20 @@ def test_nothing_is_noted_ahead_without_hurry_or_where_it_would_be_held(
             claim.commit({}, [delivery.id], now=NOW)
             assert statuses(path).count(("sending", 1)) == 1
             claim.commit({delivery.id: ACCEPTED}, [], now=NOW)
+
+
+def test_fewer_are_noted_ahead_where_intents_follow_each_other_slowly(path: Path) -> None:
+    with State.open(path) as state:
+        publish(state, 1, "2611.00001", to=tuple(f"r{n}@example.org" for n in range(90)))
+        state.deliveries.take_up(now=NOW, max_age=DAY)
+        claim = state.claim()
+        first, second, *_ = claim
+        state.database.hurry = 0
+        claim.commit({}, [first.id], now=NOW)
+        state.database.hurry = 0.5
+        time.sleep(0.5)
+        claim.commit({first.id: ACCEPTED}, [second.id], now=NOW)
+        assert statuses(path).count(("sending", 1)) == 1 + 16
 
 
 def test_after_the_last_mail_the_disk_has_every_outcome(path: Path) -> None:

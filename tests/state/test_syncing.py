@@ -48,7 +48,7 @@ def test_what_the_disk_does_not_take_is_said() -> None:
 class Book:
     """A book that only notes in which order it was asked for what."""
 
-    hurried = True
+    reach = 64
 
     def __init__(self) -> None:
         self.asked: list[str] = []

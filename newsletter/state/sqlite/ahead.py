@@ -14,15 +14,13 @@ from typing import Protocol, Self
 
 from newsletter.models import Delivery, DeliveryStatus, Outcome
 
-_REACH = 64  # how many intents are noted ahead
-
 
 class Noting(Protocol):
     """What a claim asks of the book."""
 
     @property
-    def hurried(self) -> bool:
-        """Whether intents follow each other so fast that the disk holds them up."""
+    def reach(self) -> int:
+        """How many intents to note ahead: the more, the faster they follow each other."""
         ...
 
     def pages(
@@ -61,9 +59,9 @@ class Noting(Protocol):
 class Ahead:
     """A claim on what was taken up, of one issue or of all, given back when the context ends.
 
-    Where intents follow each other in a hurry, one commit notes the intents of the next deliveries
-    in line as well, while half of those before are still to leave; so the disk has them, most of
-    the time, when their turn comes. The outcomes until then are left for the next sync.
+    Where intents follow each other, one commit notes the intents of the next deliveries in line as
+    well, while half of those before are still to leave; so the disk has them, most of the time,
+    when their turn comes. The outcomes until then are left for the next sync.
     """
 
     def __init__(
@@ -73,8 +71,6 @@ class Ahead:
         self._issue = issue
         self._late = late
         self._hold_unknown = hold_unknown
-        # What is noted and never leaves would be held back after a kill, for nothing.
-        self._reach = 0 if hold_unknown else _REACH
         self._line: dict[int, DeliveryStatus] = {}  # what was not tried yet, with its status
         # Noted ahead: with the status before, and the commit that must be on the disk.
         self._noted: dict[int, tuple[DeliveryStatus, int]] = {}
@@ -113,8 +109,10 @@ class Ahead:
         for delivery in (*outcomes, *intents):
             line.pop(delivery, None)
         ahead: dict[int, DeliveryStatus] = {}
-        if intents and len(noted) <= self._reach / 2 and self._book.hurried:
-            coming = islice(line.items(), self._reach)
+        # What is noted and never leaves would be held back after a kill, for nothing.
+        reach = 0 if self._hold_unknown or not intents else self._book.reach
+        if len(noted) <= reach / 2:
+            coming = islice(line.items(), reach)
             ahead = {id_: status for id_, status in coming if id_ not in noted}
         commit = self._book.commit(
             outcomes, fresh, now=now, never_left=noted.keys(), coming=ahead.keys()

@@ -36,8 +36,8 @@ class Database:
 
     Each script of `migrations` brings the schema one version on, the first from 1 to 2; schema.sql
     is the newest. A file with an older schema is copied beside itself before it is changed.
-    `hurry` is for how many seconds after a sync a lazy commit does without one; from half of them
-    on, one is begun beside the work.
+    `hurry` is the age in seconds from which on a lazy commit waits for a sync that is still under
+    way; from half of it on, one is begun beside the work.
     """
 
     migrations: ClassVar[Sequence[str]] = (_script("1-to-2.sql"),)
@@ -108,26 +108,28 @@ class Database:
             return db.execute(sql, values).fetchall()
 
     @property
-    def hurried(self) -> bool:
-        """Whether the last sync is so recent that the next can wait."""
+    def reach(self) -> int:
+        """How many intents to note ahead, so that the disk has them before their turn comes."""
         with self.guarded():
-            return self._syncing.age() < self.hurry
+            age = self._syncing.age()
+        if age < self.hurry:
+            return 64
+        return 16 if age < 25 * self.hurry else 0
 
     @contextmanager
     def transaction(self, *, lazy: bool = False) -> Iterator[sqlite3.Connection]:
         """Commit, durably, what is done in the context; after an error nothing was done.
 
-        Where it is lazy and `hurried` it is not synced, which is what takes a commit its time: a
-        kill cannot undo it, but a power cut can, until the next sync.
+        Where it is lazy it is synced beside the work, for that is what takes a commit its time: a
+        kill cannot undo it, but a power cut can, until then.
         """
         with self.guarded() as db:
-            age = self._syncing.age() if lazy else self.hurry
-            sync = age >= self.hurry
-            if sync:
+            age = self._syncing.age()
+            if age >= self.hurry or not lazy:
                 self._syncing.rest()  # two at a time are slower
-            if sync is not self._full:
-                db.execute(f"pragma synchronous = {'full' if sync else 'normal'}")
-                self._full = sync
+            if lazy is self._full:
+                db.execute(f"pragma synchronous = {'normal' if lazy else 'full'}")
+                self._full = not lazy
             db.execute("begin immediate")
             try:
                 yield db
@@ -135,7 +137,7 @@ class Database:
                 db.rollback()
                 raise
             db.execute("commit")
-            self._syncing.note(synced=sync)
+            self._syncing.note(synced=not lazy)
             if age >= self.hurry / 2:
                 self._syncing.begin()
 

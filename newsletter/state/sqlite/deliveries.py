@@ -120,9 +120,9 @@ class Deliveries(Account):
             position = rows[-1][0]
 
     @property
-    def hurried(self) -> bool:
-        """Whether the last intent is so recent that waiting for the disk at each takes too long."""
-        return self._database.hurried
+    def reach(self) -> int:
+        """How many intents to note ahead at the pace of the last ones."""
+        return self._database.reach
 
     def commit(
         self,
@@ -138,8 +138,8 @@ class Deliveries(Account):
         `never_left` has what was noted as an intent before and was not tried: its outcome is that
         of no attempt. When this returns no kill can undo it. A power cut cannot undo an intent
         either; one that is only `coming` it can until `wait_for_sync` of what this returns. Where
-        there is none to leave now, it may undo the outcomes that came within `Database.hurry` of
-        the last sync, until the next one.
+        there is none to leave now, it may undo the outcomes until the next sync, which is under
+        way unless the last one is less than half of `Database.hurry` ago.
         """
         changed = iso(now)
         with self._database.transaction(lazy=not intents) as db:
