@@ -52,7 +52,6 @@ from newsletter.state.opening import (
 )
 from newsletter.state.state import State
 
-_GLANCE = 2.0  # seconds between looks for something new to send
 _REST = 30.0  # seconds after the mail server could not be used
 
 _log = logging.getLogger(__name__)
@@ -235,7 +234,7 @@ def deliver(
             return daily.tried(room.deliver)
 
         troubles = once()
-        while follow and not stop.wait(_REST if troubles else _GLANCE):
+        while follow and not stop.wait(_REST if troubles else config.place.look):
             for each in troubles:
                 _log.error("%s", each)
                 if each.exit_code == CONFIG:  # nobody but a person can help

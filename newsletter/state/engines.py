@@ -26,6 +26,11 @@ class Place:
 
     One database holds the ledgers of many newsletters, told apart by their ids. `status` shows the
     senders of one `pool` together.
+
+    What passes between the death of a sender and the takeover of what it had adds up to
+    `lease_seconds`, which its lease may still have, and one `look` of whoever has nothing to do.
+    Nothing is added on a busy machine: whoever looks may be late by three looks before its
+    `silence` makes it a newcomer, who has to wait for a lease of its own.
     """
 
     file: Path
@@ -39,6 +44,25 @@ class Place:
     def name(self) -> Path | str:
         """What people know it by; without the role, so that it does not look like an address."""
         return _ROLE.sub("//", self.url) or self.file
+
+    @property
+    def renewal(self) -> float:
+        """How many seconds are between two renewals of a lease, and two signs of a sender."""
+        return min(self.lease_seconds / 5, 5.0)
+
+    @property
+    def silence(self) -> float:
+        """After how many seconds without an answer one knows too little to take anything over.
+
+        A lease outlasts it, and the renewals before and after it: who was cut off along with us,
+        and is back, has renewed its own before we may see that it has ended.
+        """
+        return max(2.0, self.lease_seconds * 3 / 5)
+
+    @property
+    def look(self) -> float:
+        """How many seconds are between two looks for something to do."""
+        return min(2.0, self.silence / 4)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

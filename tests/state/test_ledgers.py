@@ -119,6 +119,16 @@ def test_what_was_published_is_announced_and_owed(state: State) -> None:
     assert state.problems() == []
 
 
+@pytest.mark.parametrize("lease", [5, 6.5, 10, 30, 60, 600])
+def test_a_takeover_takes_no_longer_than_a_lease_and_five_seconds(
+    tmp_path: Path, lease: float
+) -> None:
+    place = Place(file=tmp_path / "none", lease_seconds=lease)
+    assert lease + place.look <= lease + 5
+    assert 4 * place.look <= place.silence  # three may come late before one is a newcomer
+    assert 2 * place.renewal + place.silence <= lease  # who was cut off with us still has its own
+
+
 def test_an_issue_opens_once(place: Place) -> None:
     with opening.opened(place) as state:
         publish(state, 1, "2611.00001", to=TO)

@@ -81,7 +81,7 @@ class Database:
         self.path = place.name
         self.patience = patience
         self.connected_at = 0.0
-        self._heard = 0.0  # when it last answered
+        self.heard_at = 0.0  # when it last answered
         self._started: object = None  # since when the server runs, by its own clock
         self.leading: int | None = None
         self.doubts: list[str] = []
@@ -134,17 +134,12 @@ class Database:
             self._started = started
         return now, started
 
-    @property
-    def silence(self) -> float:
-        """After how many seconds without an answer one knows too little; leases outlast it."""
-        return max(2.0, self.place.lease_seconds / 2)
-
     def _hear(self) -> None:
         """Note that the server has answered; after too long a silence one is a newcomer again."""
         now = time.monotonic()
-        if now - self._heard > self.silence:
+        if now - self.heard_at > self.place.silence:
             self.connected_at = now
-        self._heard = now
+        self.heard_at = now
 
     @contextmanager
     def transaction(self, *, lazy: bool = False) -> Iterator[Asked]:  # noqa: ARG002
@@ -215,7 +210,7 @@ class Database:
         except BaseException:
             connection.close()
             raise
-        self.connected_at = self._heard = time.monotonic()
+        self.connected_at = self.heard_at = time.monotonic()
         return connection
 
     def lead(self, db: Asked) -> None:

@@ -32,9 +32,6 @@ from newsletter.state.postgres.database import Asked, Database
 RETRY_SECONDS = 300.0  # until what a server deferred is due again for those who follow
 PAUSE_SECONDS = 5.0  # until the rest is: it failed here, or nobody knows
 
-LOOK_SECONDS = 2.0  # between looks for what others have left
-SEEN_SECONDS = 5.0  # between two times that a sender says how far it is
-
 _log = logging.getLogger(__name__)
 
 _GRACE = 10.0  # seconds that a stopped sender waits for the database to take its outcomes
@@ -138,10 +135,13 @@ class Parcels:
             "intents": json_text([self._attempt(each) for each in intents]),
         }
         _log.debug("heard of %s", {each: outcomes[each].status for each in outcomes})
-        *rows, (_, newest) = sorted(
-            self._insist(lambda db: db.execute(_TURN, wanted).fetchall()),
-            key=lambda row: row[0] is None,
-        )
+
+        def turn(db: Asked) -> list[Any]:
+            if not all(map(self.holds, intents)):  # the database was gone, or this process stood
+                self._renew(db)
+            return db.execute(_TURN, wanted).fetchall()
+
+        *rows, (_, newest) = sorted(self._insist(turn), key=lambda row: row[0] is None)
         self._database.newest_suppression = newest
         granted = frozenset(delivery for delivery, _ in rows)
         for delivery in granted:
@@ -185,8 +185,7 @@ class Parcels:
             return None
         # Who asks nothing for too long is a newcomer again, see `Database.connected_at`; and there
         # may be another issue by then, or a parcel that was given back.
-        soon = min(self._lease / 3, LOOK_SECONDS)
-        return max(0.1, min(max(float(seconds), self._strange_for()), soon))
+        return max(0.1, min(max(float(seconds), self._strange_for()), self._database.place.look))
 
     def fall_silent(self) -> None:
         """Renew no lease any more: they end by themselves, as after a kill."""
@@ -217,7 +216,7 @@ class Parcels:
         def lease(db: Asked) -> Any:  # noqa: ANN401
             nonlocal began
             began = time.monotonic()
-            known = {"now": now, "started": started, "silence": self._database.silence}
+            known = {"now": now, "started": started, "silence": self._database.place.silence}
             known["may_take_over"] = self._strange_for() <= 0
             return db.execute(_LEASE, self._condition() | known).fetchone()
 
@@ -285,18 +284,18 @@ class Parcels:
 
     def _renew_on(self) -> None:
         """Be seen, and renew the leases while they are worked on, for as long as they are ours."""
-        while not self._ended.wait(min(self._lease / 3, SEEN_SECONDS)):
+        while not self._ended.wait(self._database.place.renewal):
             with suppress(StateError):
                 self._seen()
-                if not self._parcels:
-                    continue
-                began = time.monotonic()
-                kept = self._database.asked(
-                    lambda db: db.execute(_RENEW, self._condition()).fetchall(), patience=0
-                )
-                for (parcel,) in kept:
-                    if held := self._parcels.get(parcel):  # it may be given back meanwhile
-                        held.deadline = began + self._lease
+                if self._parcels:
+                    self._database.asked(self._renew, patience=0)
+
+    def _renew(self, db: Asked) -> None:
+        """Renew the leases, also one that has ended where nobody has taken the parcel since."""
+        began = time.monotonic()
+        for (parcel,) in db.execute(_RENEW, {"token": self._token, "lease": self._lease}):
+            if held := self._parcels.get(parcel):  # it may be given back meanwhile
+                held.deadline = began + self._lease
 
     def _insist(self, action: Callable[[Asked], Any]) -> Any:  # noqa: ANN401
         """Do what may be repeated until the database is back; after a stop, for a moment more."""
@@ -344,7 +343,7 @@ _LEFT = f"""
 
 _RENEW = """
     update parcels set until = clock_timestamp() + make_interval(secs => :lease)
-    where token = :token and not done and until > clock_timestamp() returning id
+    where token = :token and not done and until is not null returning id
 """
 
 _SWEEP = """

@@ -1,0 +1,120 @@
+"""What a dead sender had goes to another in time, and what a living one has does not."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from newsletter.issues.issue import compile_issue
+from newsletter.models import Day, Owed
+from newsletter.state import opening
+from newsletter.state.engines import Claim, Place
+from newsletter.state.postgres.database import Database
+from newsletter.state.postgres.parcels import Parcels
+from newsletter.state.state import State
+from tests.making.papers import NOW
+from tests.peers.postgres import PASSWORD, Postgres
+
+LEASE = 600  # seconds: none ends by itself, only where the test lets it
+
+pytestmark = [pytest.mark.postgres, pytest.mark.slow]
+
+_numbers = count(1)
+
+
+@pytest.fixture
+def place(server: Postgres, tmp_path: Path) -> Place:
+    return Place(
+        file=tmp_path / "none",
+        url=server.url(),
+        password=PASSWORD,
+        newsletter=f"heirs-{next(_numbers)}",
+        lease_seconds=LEASE,
+    )
+
+
+@pytest.fixture
+def victim(place: Place) -> Iterator[State]:
+    with opening.opened(place) as state:
+        owed = [
+            Owed(recipient=f"r{number}@example.org", keywords=("mri",), format="html", after=0)
+            for number in range(3)
+        ]
+        day = Day(now=NOW, news=[], windows={})
+        state.publish(compile_issue(1, NOW.date(), []), day, owed, [], weekly=False)
+        state.deliveries.take_up(now=NOW, max_age=timedelta(days=2))
+        yield state
+
+
+@pytest.fixture
+def heir(place: Place) -> Iterator[State]:
+    with opening.opened(place) as state:
+        of(state).present()
+        of(state).connected_at -= LEASE  # it has been there for long
+        yield state
+
+
+def of(state: State) -> Database:
+    assert isinstance(state.database, Database)
+    return state.database
+
+
+def let_leases_end(state: State) -> None:
+    with state.database.transaction() as db:
+        db.execute("update parcels set until = clock_timestamp() where until > 'now'")
+
+
+def looked(state: State) -> int:
+    """Return how much somebody finds who looks once."""
+    with state.claim() as claim:
+        return len(list(claim))
+
+
+def leased(claim: Claim) -> list[int]:
+    """Lease what there is, and never renew it again, as who was killed."""
+    assert isinstance(claim, Parcels)
+    found = [each.id for each in claim]
+    claim.fall_silent()
+    return found
+
+
+def test_the_first_look_after_the_end_of_a_lease_takes_over(victim: State, heir: State) -> None:
+    with victim.claim() as claim:
+        assert len(leased(claim)) == 3
+        with heir.claim() as nothing:
+            assert list(nothing) == []
+            assert nothing.pause == of(heir).place.look
+        let_leases_end(victim)
+        assert looked(heir) == 3
+
+
+@pytest.mark.parametrize(("late", "found"), [(0.9, 3), (1.1, 0)])
+def test_who_looks_late_takes_over_unless_a_lease_could_have_ended_meanwhile(
+    victim: State, heir: State, late: float, found: int
+) -> None:
+    with victim.claim() as claim:
+        assert len(leased(claim)) == 3
+        let_leases_end(victim)
+        of(heir).heard_at -= late * of(heir).place.silence
+        assert looked(heir) == found
+
+
+def test_whose_lease_has_ended_goes_on_unless_another_has_the_parcel(
+    place: Place, victim: State, heir: State
+) -> None:
+    brief = replace(place, lease_seconds=1)
+    with opening.opened(brief) as state, state.claim() as claim:
+        first, second, _ = leased(claim)
+        time.sleep(1.1)
+        assert not claim.holds(first)
+        assert claim.commit({}, [first], now=NOW) == {first}
+        assert claim.holds(first)
+        let_leases_end(victim)
+        assert looked(heir) == 3
+        time.sleep(1.1)
+        assert claim.commit({}, [second], now=NOW) == frozenset()
+        assert not claim.holds(second)
