@@ -16,7 +16,16 @@ from newsletter.files import locked, replacing
 from newsletter.models import Subscriber
 from newsletter.prose import shown
 from newsletter.subscribers.forms import columns_for, parted
-from newsletter.subscribers.listfile import ListFile, Row, lines_of, opened, split, value, written
+from newsletter.subscribers.listfile import (
+    PIECE,
+    ListFile,
+    Row,
+    lines_of,
+    opened,
+    split,
+    value,
+    written,
+)
 from newsletter.subscribers.reading import COLUMNS, RowReader, cleaned, filled, in_row, rows_in
 
 _AS_THEY_ARE: Mapping[str, str] = {}
@@ -201,7 +210,7 @@ class _Plan:
             for text in self._kept(file, path.name):
                 last = text or last
                 batch.append(text)
-                if len(batch) == _BATCH:
+                if len(batch) == _BATCH or len(text) >= PIECE:
                     out.write("".join(batch).encode(self.encoding))
                     batch.clear()
             out.write("".join(batch).encode(self.encoding))
@@ -215,16 +224,20 @@ class _Plan:
     def _kept(self, file: ListFile, name: str) -> Iterator[str]:
         """Yield the text after the header as it will be."""
         if not self.widens:  # then nobody need know where cells begin: a list may be long
-            inside = 0
-            for raw in file.lines():
+            inside, left = 0, len(self.edits)
+            for raw in file.lines() if left else ():
                 number = file.line
                 if inside:
                     inside -= 1
                 elif number in self.edits:
                     inside = self.lengths[number] - 1
+                    left -= 1
                     yield self.edits[number]
                 else:
                     yield raw
+                if not (left or inside):
+                    break
+            yield from file.rest()
             return
         for row in rows_in(file):
             if any((row.cells or [])[len(file.columns) :]):
@@ -285,7 +298,7 @@ def _checked(cells: Mapping[str, str], keywords: Sequence[str]) -> Subscriber:
 
 def _rows_of(email: str, file: ListFile) -> Iterator[Row]:
     wanted, place = folded(email), file.columns.index("email")
-    for row in rows_in(file):
+    for row in rows_in(file, having=wanted):
         cells = row.cells or ()
         if place < len(cells) and folded(cells[place]) == wanted:
             yield row

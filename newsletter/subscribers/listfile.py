@@ -21,6 +21,7 @@ from newsletter.errors import SubscribersError
 # A quote that is never closed would swallow the file; a row that runs on for longer has one.
 _MAX_LINES = 20
 _MAX_LINE = 1 << 22
+PIECE = 1 << 20
 _BOM = "\ufeff"
 _MARKS = ",;\t"
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z")
@@ -74,9 +75,21 @@ class ListFile:
         self.line_end = header[len(header.rstrip("\r\n")) :] or "\n"
         self._check_columns()
 
-    def rows(self) -> Iterator[Row]:
-        """Yield what follows the header, to the end. Raises SubscribersError if undecodable."""
+    def rows(self, *, having: str = "") -> Iterator[Row]:
+        """Yield what follows the header, to the end. Raises SubscribersError if undecodable.
+
+        With `having`, in lower case, rows may be left out none of whose cells can hold that text
+        in any spelling: of a million the one that is looked for need not be taken apart.
+        """
         while raw := self._next_line():
+            if (
+                having
+                and having not in raw.lower()
+                and raw.isascii()
+                and '"' not in raw  # its row may go on
+                and "'" not in raw  # what it says is not what stands there
+            ):
+                continue
             if raw.startswith("#") or not raw.strip():
                 yield Row(line=self.line, raw=raw)
             elif '"' not in raw and "'" not in raw:
@@ -89,6 +102,13 @@ class ListFile:
         """Yield the lines that follow the header as they stand, where nobody asks for rows."""
         while raw := self._next_line():
             yield raw
+
+    def rest(self) -> Iterator[str]:
+        """Yield what follows the line read last, in pieces, where nobody asks for lines."""
+        yield from self._handed_back
+        self._handed_back.clear()
+        while piece := self._decoded(self._text.read, PIECE):
+            yield piece
 
     def hand_back(self, row: Row) -> str:
         """Let the lines of `row` after its first, which is returned, be rows of their own."""
@@ -123,18 +143,21 @@ class ListFile:
         return line
 
     def _decoded_line(self) -> str:
+        line = self._decoded(self._text.readline, _MAX_LINE)
+        if len(line) == _MAX_LINE:
+            reason = f"a line of more than {_MAX_LINE:,} characters; this is no list"
+            raise SubscribersError([f"{self._path.name}:{self.line + 1}: {reason}"])
+        return line
+
+    def _decoded(self, read: Callable[[int], str], size: int) -> str:
         try:
-            line = self._text.readline(_MAX_LINE)
+            return read(size)
         except UnicodeDecodeError as e:
             # The lines before the chunk at fault have all been handed out.
             number = self.line + 1 + e.object[: e.start].count(b"\n")
             raise SubscribersError(
                 [f"{self._path.name}:{number}: not {e.encoding.upper()}; save the file as UTF-8"]
             ) from e
-        if len(line) == _MAX_LINE:
-            reason = f"a line of more than {_MAX_LINE:,} characters; this is no list"
-            raise SubscribersError([f"{self._path.name}:{self.line + 1}: {reason}"])
-        return line
 
     def _up_to_header(self) -> tuple[str, str]:
         preamble = ""

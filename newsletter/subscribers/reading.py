@@ -229,9 +229,12 @@ def _unreadable(cells: Mapping[str, str]) -> list[str]:
     return problems
 
 
-def rows_in(file: ListFile) -> Iterator[Row]:
-    """Yield the rows of a list; a row that an open quote runs on for is a problem of one line."""
-    for row in file.rows():
+def rows_in(file: ListFile, *, having: str = "") -> Iterator[Row]:
+    """Yield the rows of a list; a row that an open quote runs on for is a problem of one line.
+
+    With `having` those at least that may hold this text: see `ListFile.rows`.
+    """
+    for row in file.rows(having=having):
         if _runs_on(row, file):
             problem = "a line break inside quotes; is a quote missing?"
             yield Row(line=row.line, raw=file.hand_back(row), problem=problem)
