@@ -3,8 +3,10 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import lru_cache
 from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
 from newsletter.addresses import address
 from newsletter.errors import SubscribersError
@@ -45,6 +47,8 @@ _CHOICES: tuple[tuple[str, Mapping[str, object]], ...] = (
     ("abstracts", _ABSTRACTS),
     ("order", _ORDERS),
 )
+_CHOSEN = (*(name for name, _ in _CHOICES), "paused_until")
+_KEPT = 1_000  # ways to choose in these columns: the dates of pauses are many
 _UNSEEN = "control, invisible or line-breaking characters"
 # What is for people to read may be cleaned; an address may not, and the others are words of ours.
 _CLEANED = ("name", "keywords")
@@ -113,6 +117,7 @@ class RowReader:
         self._names = {name_key(name): name for name in keywords}
         self._seen: dict[str, tuple[tuple[str, ...] | None, tuple[str, ...]]] = {}
         self._hints = _HINTS
+        self._chosen = lru_cache(maxsize=_KEPT)(self._read_choices)
 
     def subscriber(self, cells: Mapping[str, str]) -> tuple[Subscriber | None, list[str]]:
         """Return the subscriber in a row, None if it is bad, and its problems as `column: ...`.
@@ -133,34 +138,48 @@ class RowReader:
         except ValueError as e:
             problems.append(f"email: {e}" if cells["email"] else "email: missing")
         keywords, unknown = self._keywords(cells.get("keywords", ""))
-        choices = {name: cells.get(name, "").lower() for name, _ in _CHOICES}
-        problems += [
-            f"{name}: {choices[name][:40]!r} is none of {', '.join(filter(None, known))}"
-            f"{did_you_mean(choices[name], known)}"
-            for name, known in _CHOICES
-            if choices[name] not in known
-        ]
-        until = None
-        if text := cells.get("paused_until", ""):
-            try:
-                until = date.fromisoformat(text)
-            except ValueError:
-                problems.append(f"paused_until: {text[:40]!r} is no date; write 2026-12-31")
+        choices, wrong = self._chosen(*[cells.get(name, "") for name in _CHOSEN])
+        problems += wrong
         if problems or keywords == ():
             return None, [*problems, *seen_to, *unknown]
-        over = until is not None and self._today is not None and until <= self._today
         return Subscriber(
             email=email,
             name=cells.get("name", ""),
             keywords=keywords,
-            frequency=_FREQUENCIES[choices["frequency"]],
-            paused=_STATUSES[choices["status"]] and not over,
-            paused_until=until,
-            format=_FORMATS[choices["format"]],
             profile=cells.get("profile", ""),
-            abstracts=_ABSTRACTS[choices["abstracts"]],
-            order=_ORDERS[choices["order"]],
+            **choices,
         ), [*seen_to, *unknown]
+
+    def _read_choices(self, *texts: str) -> tuple[dict[str, Any], list[str]]:
+        """Return what the cells of `_CHOSEN` choose, by field of a subscriber, and what is wrong.
+
+        Few choose otherwise than others, so that this is asked once for many.
+        """
+        said = dict(zip(_CHOSEN, texts, strict=True))
+        chosen = {name: said[name].lower() for name, _ in _CHOICES}
+        problems = [
+            f"{name}: {chosen[name][:40]!r} is none of {', '.join(filter(None, known))}"
+            f"{did_you_mean(chosen[name], known)}"
+            for name, known in _CHOICES
+            if chosen[name] not in known
+        ]
+        until = None
+        if text := said["paused_until"]:
+            try:
+                until = date.fromisoformat(text)
+            except ValueError:
+                problems.append(f"paused_until: {text[:40]!r} is no date; write 2026-12-31")
+        if problems:
+            return {}, problems
+        over = until is not None and self._today is not None and until <= self._today
+        return {
+            "frequency": _FREQUENCIES[chosen["frequency"]],
+            "paused": _STATUSES[chosen["status"]] and not over,
+            "paused_until": until,
+            "format": _FORMATS[chosen["format"]],
+            "abstracts": _ABSTRACTS[chosen["abstracts"]],
+            "order": _ORDERS[chosen["order"]],
+        }, []
 
     def _keywords(self, cell: str) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
         found = self._seen.get(cell)
@@ -235,7 +254,7 @@ def rows_in(file: ListFile, *, having: str = "") -> Iterator[Row]:
     With `having` those at least that may hold this text: see `ListFile.rows`.
     """
     for row in file.rows(having=having):
-        if _runs_on(row, file):
+        if '"' in row.raw and _runs_on(row, file):
             problem = "a line break inside quotes; is a quote missing?"
             yield Row(line=row.line, raw=file.hand_back(row), problem=problem)
         else:
@@ -251,10 +270,13 @@ def in_row(row: Row, file: ListFile, reader: RowReader) -> tuple[Subscriber | No
     """Return the subscriber in a row, None if it is bad, and its problems."""
     if row.cells is None:
         return None, [row.problem]
-    if any(row.cells[len(file.columns) :]):
-        count = f"{len(row.cells)} cells for {len(file.columns)} columns"
+    columns = file.columns
+    if len(row.cells) > len(columns) and any(row.cells[len(columns) :]):
+        count = f"{len(row.cells)} cells for {len(columns)} columns"
         return None, [f"{count}; quote a cell that has {file.delimiter!r} in it"]
-    return reader.subscriber({"email": "", **dict(zip(file.columns, row.cells, strict=False))})
+    cells = dict(zip(columns, row.cells, strict=False))
+    cells.setdefault("email", "")
+    return reader.subscriber(cells)
 
 
 def _runs_on(row: Row, file: ListFile) -> bool:
