@@ -9,7 +9,7 @@ from pathlib import Path
 from queue import Empty, Queue
 from threading import Event, Thread
 from time import monotonic
-from typing import Any, ParamSpec
+from typing import Any, NamedTuple, ParamSpec
 from urllib.parse import urlsplit, urlunsplit
 
 from newsletter.addresses import masked
@@ -20,8 +20,6 @@ from newsletter.operating.metrics import exposition, with_ledger
 from newsletter.prose import json_shown
 from newsletter.state.engines import Place
 
-TIMEOUT = 5  # seconds to connect, and then to answer
-PATIENCE = 10  # seconds for all of it: looking up the name, redirections, an answer that drips
 MAX_BODY = 50_000  # bytes; healthchecks.io keeps 100 kB
 TAIL = 100  # lines of the log
 _GLANCE = 0.1  # seconds between looks at `stop`
@@ -30,10 +28,21 @@ _P = ParamSpec("_P")
 _log = logging.getLogger(__name__)
 
 
+class Patience(NamedTuple):
+    """For how many seconds somebody who is told of a run may answer, and nothing may come."""
+
+    seconds: float = 10  # looking up the name, redirections, an answer that drips
+    silence: float = 5  # to connect, and then to answer
+
+
+PATIENCE = Patience()
+
+
 class Watch:
     """Watches one run from `begin` to `end`; what `begin` was not told of is not watched."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience: Patience = PATIENCE) -> None:
+        self._patience = patience
         self._told = Monitoring()
         self._place: Place | None = None
         self._tail = _Tail()
@@ -46,7 +55,7 @@ class Watch:
         self._told, self._place = told, place
         if told.ping_url:
             logging.getLogger("newsletter").addHandler(self._tail)
-            _unharmed("ping_url", _ping, told.ping_url, "start", stop)
+            _unharmed("ping_url", _ping, told.ping_url, "start", stop, self._patience)
 
     def end(self, report: Mapping[str, Any]) -> None:
         """Say how the run ended, by its exit status, its report as JSON and the end of its log."""
@@ -57,9 +66,9 @@ class Watch:
             logging.getLogger("newsletter").removeHandler(self._tail)
             text = "\n".join([json_shown(report), "", *self._tail.lines])
             # It is told of a run that was stopped, too.
-            _unharmed(
-                "ping_url", _ping, self._told.ping_url, str(report["exit"]), Event(), masked(text)
-            )
+            step, stop = str(report["exit"]), Event()
+            url, body = self._told.ping_url, masked(text)
+            _unharmed("ping_url", _ping, url, step, stop, self._patience, body)
 
 
 class _Tail(logging.Handler):
@@ -84,16 +93,16 @@ def _unharmed(key: str, action: Callable[_P, None], *args: _P.args, **kwargs: _P
         )
 
 
-def _ping(url: str, step: str, stop: Event, body: str = "") -> None:
+def _ping(url: str, step: str, stop: Event, patience: Patience, body: str = "") -> None:
     """Call the address of a step: https://healthchecks.io/docs/http_api."""
     parts = urlsplit(url)
     address = urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{step}"))
     content = body.encode(errors="replace")[:MAX_BODY]
     troubles: Queue[str] = Queue()
-    Thread(target=lambda: troubles.put(_trouble(address, content)), daemon=True).start()
+    Thread(target=lambda: troubles.put(_trouble(address, content, patience)), daemon=True).start()
     # Not the exchange alone: the name of the host is looked up for as long as that takes.
-    trouble = f"no answer in {PATIENCE} s"
-    until = monotonic() + PATIENCE
+    trouble = f"no answer in {patience.seconds:g} s"
+    until = monotonic() + patience.seconds
     while monotonic() < until:
         with suppress(Empty):
             trouble = troubles.get(timeout=_GLANCE)
@@ -110,7 +119,7 @@ def _ping(url: str, step: str, stop: Event, body: str = "") -> None:
         )
 
 
-def _trouble(address: str, content: bytes) -> str:
+def _trouble(address: str, content: bytes, patience: Patience) -> str:
     """Call an address, and return what went wrong, empty for nothing."""
     from newsletter.exchange import Bounds, EndlessError, Session, exchange
 
@@ -120,12 +129,12 @@ def _trouble(address: str, content: bytes) -> str:
                 session,
                 "POST",
                 address,
-                bounds=Bounds(seconds=PATIENCE, silence=TIMEOUT, size=0),
+                bounds=Bounds(seconds=patience.seconds, silence=patience.silence, size=0),
                 data=content,
                 read_body=lambda _status: False,
             ).status
     except EndlessError:
-        return f"no answer in {PATIENCE} s"
+        return f"no answer in {patience.seconds:g} s"
     except Exception as error:  # noqa: BLE001 - requests lets errors of its own parts through
         return type(error).__name__  # its words have the address in them, which is a secret
     return "" if 200 <= status < 300 else f"it answered {status}"
@@ -152,7 +161,7 @@ def sending(path: Path | None, place: Place, *, seconds: float = 15.0) -> Iterat
         yield
     finally:
         ended.set()
-        writing.join(PATIENCE)
+        writing.join(PATIENCE.seconds)
 
 
 def _of_run(path: Path, report: Mapping[str, Any], place: Place) -> None:
