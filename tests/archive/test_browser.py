@@ -1,7 +1,5 @@
 """What a browser, a screen reader and a validator find wrong with the archive's pages: nothing."""
 
-import json
-import subprocess
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -13,10 +11,9 @@ import pytest
 
 from newsletter.archive.folder import file_name
 from tests.making.archives import Library
-from tests.making.browsing import look
+from tests.making.browsing import look, remarks
 from tests.making.editions import HOSTILE
 from tests.making.papers import DAY, NOW, paper
-from tests.making.tools import VALIDATOR
 
 PAGES = [
     "index.html",
@@ -77,10 +74,7 @@ def test_nothing_is_wrong_with_the_page_that_asks_a_server(served: str) -> None:
 
 @pytest.mark.validator
 def test_the_html_is_valid(archive: Path) -> None:
-    options = ("--format", "json", "--stdout", "--exit-zero-always")
-    files = [archive / name for name in [*PAGES, "issues/2.html"]]
-    report = json.loads(_printed("java", "-jar", VALIDATOR, *options, *files))
-    assert report["messages"] == []
+    assert remarks(*(archive / name for name in [*PAGES, "issues/2.html"])) == []
 
 
 def require_nothing(seen: dict[str, Any]) -> None:
@@ -91,7 +85,3 @@ def require_nothing(seen: dict[str, Any]) -> None:
         asked = [each.rpartition("/")[2] for each in page["requests"]]
         assert set(asked) <= ({"2026-1-1.js"} if name.endswith("search.html") else set()), name
         assert page["mode"] == "CSS1Compat"
-
-
-def _printed(*command: str | Path) -> bytes:
-    return subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=280).stdout

@@ -3,26 +3,23 @@
 import json
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import html5lib
 import pytest
 
 from newsletter.preview import viewing
 from tests.making import samples
-from tests.making.browsing import look
-from tests.making.tools import VALIDATOR
+from tests.making.browsing import look, remarks
 
 HERE = Path(__file__).parent / "browser"
 
-# Kinds that differ to the eye; "text" has no HTML.
+# Kinds that differ to the eye; "text" has no HTML, and a flood is ordinary and long.
 LOOKED_AT = [
     "combined",
     "weekly",
     "everything",
     "outage",
     "one-paper",
-    "flood",
     "ordinary",
     "awkward",
     "hostile",
@@ -33,83 +30,35 @@ LOOKED_AT = [
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Return the HTML of the mails as files, by kind."""
     folder = tmp_path_factory.mktemp("mails")
-    files = {kind: folder / f"{kind}.html" for kind in LOOKED_AT}
+    files = {kind: folder / f"{kind}.html" for kind in [*LOOKED_AT, "flood"]}
     for kind, file in files.items():
         file.write_text(samples.kind(kind).html(), "utf-8")
     return files
 
 
-@pytest.fixture(scope="module")
-def seen(pages: dict[str, Path]) -> dict[str, Any]:
-    """Return what tests/mails/browser/look.mjs sees of each page."""
-    return Looked(pages)
-
-
-class Looked(dict[str, Any]):
-    """What is seen of each page, looked at when it is first asked for: a minute on a busy day."""
-
-    def __init__(self, pages: dict[str, Path]) -> None:
-        self._pages = pages
-
-    def __missing__(self, kind: str) -> Any:
-        page = self._pages[kind]
-        self[kind] = look(page)[str(page)]
-        return self[kind]
-
-
-@pytest.fixture(scope="module")
-def remarks(pages: dict[str, Path]) -> list[dict[str, Any]]:
-    """Return what the Nu Html Checker remarks on all pages."""
-    options = ("--format", "json", "--stdout", "--exit-zero-always")
-    report = json.loads(_printed("java", "-jar", VALIDATOR, *options, *pages.values()))
-    return list(report["messages"])
-
-
-def _printed(*command: str | Path) -> bytes:
-    return subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=200).stdout
-
-
 @pytest.mark.browser
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", LOOKED_AT)
-def test_nobody_is_shut_out_on_desktop_or_phone_by_day_or_night(
-    kind: str, seen: dict[str, Any]
+@pytest.mark.parametrize("kind", [*LOOKED_AT, pytest.param("flood", marks=pytest.mark.full)])
+def test_nothing_is_wrong_with_a_mail_on_desktop_or_phone_by_day_or_night(
+    kind: str, pages: dict[str, Path]
 ) -> None:
-    assert seen[kind]["violations"] == []
+    page = pages[kind]
+    seen = look(page)[str(page)]
+    assert seen["violations"] == []  # nobody is shut out
+    assert seen["overflowing"] == []  # of the narrowest phone
+    assert seen["requests"] == []  # it asks nobody for anything
+    assert seen["mode"] == "CSS1Compat"
 
 
 @pytest.mark.browser
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", LOOKED_AT)
-def test_nothing_sticks_out_of_the_narrowest_phone(kind: str, seen: dict[str, Any]) -> None:
-    assert seen[kind]["overflowing"] == []
-
-
-@pytest.mark.browser
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", LOOKED_AT)
-def test_a_mail_asks_nobody_for_anything(kind: str, seen: dict[str, Any]) -> None:
-    assert seen[kind]["requests"] == []
-
-
-@pytest.mark.browser
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", LOOKED_AT)
-def test_a_mail_is_laid_out_in_standards_mode(kind: str, seen: dict[str, Any]) -> None:
-    assert seen[kind]["mode"] == "CSS1Compat"
-
-
-@pytest.fixture(scope="module")
-def measured(pages: dict[str, Path], seen: dict[str, Any]) -> dict[str, Any]:
-    """Return where titles stand, as tests/mails/browser/measure.mjs reports it."""
-    del seen  # it skips where there is no browser
-    report = json.loads(_printed("node", HERE / "measure.mjs", *pages.values()))
-    return {kind: report[str(file)] for kind, file in pages.items()}
-
-
-@pytest.mark.browser
-@pytest.mark.slow
-def test_the_first_screen_names_the_papers(measured: dict[str, Any]) -> None:
+def test_the_first_screen_names_the_papers_and_a_finger_can_hit_every_link(
+    pages: dict[str, Path],
+) -> None:
+    command: list[str | Path] = ["node", HERE / "measure.mjs", *pages.values()]
+    printed = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=200).stdout
+    report = json.loads(printed)
+    measured = {kind: report[str(file)] for kind, file in pages.items()}
     phone, desktop = (measured["ordinary"][view] for view in ("phone", "desktop"))
     assert phone["first"] >= 4
     assert desktop["first"] >= 6
@@ -119,13 +68,8 @@ def test_the_first_screen_names_the_papers(measured: dict[str, Any]) -> None:
     assert measured["flood"]["phone"]["first"] >= 4
     assert measured["flood"]["phone"]["screens"][-1] <= 30
     assert len(measured["flood"]["phone"]["screens"]) == 229
-
-
-@pytest.mark.browser
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", LOOKED_AT)
-def test_a_finger_can_hit_every_link_on_a_phone(kind: str, measured: dict[str, Any]) -> None:
-    assert measured[kind]["phone"]["small"] == []
+    small = {kind: each["phone"]["small"] for kind, each in measured.items()}
+    assert {kind: links for kind, links in small.items() if links} == {}
 
 
 @pytest.mark.browser
@@ -147,12 +91,12 @@ def test_the_preview_page_shuts_nobody_out(tmp_path: Path) -> None:
 
 @pytest.mark.validator
 @pytest.mark.slow
-def test_the_html_is_valid(remarks: list[dict[str, Any]]) -> None:
-    assert remarks == []
+def test_the_html_is_valid(pages: dict[str, Path]) -> None:
+    assert remarks(*pages.values()) == []
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", LOOKED_AT)
+@pytest.mark.parametrize("kind", [*LOOKED_AT, "flood"])
 def test_a_parser_has_nothing_to_repair(kind: str) -> None:
     parser = html5lib.HTMLParser(strict=False)
     parser.parse(samples.kind(kind).html())

@@ -1,4 +1,4 @@
-"""A person at a browser: Chromium, told step by step what to do (tests/mails/browser/act.mjs)."""
+"""What looks at pages: a browser, a validator, and a person who is told step by step what to do."""
 
 import atexit
 import json
@@ -9,6 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from tests.making.tools import VALIDATOR
+
 _SCRIPTS = Path(__file__).parents[1] / "mails" / "browser"
 ACT = _SCRIPTS / "act.mjs"
 LOOK = _SCRIPTS / "look.mjs"
@@ -16,15 +18,30 @@ LOOK = _SCRIPTS / "look.mjs"
 
 def look(*pages: Path | str) -> dict[str, Any]:
     """Return what tests/mails/browser/look.mjs sees: phone and desktop, by day and by night."""
+    return {str(page): _seen(str(page)) for page in pages}
+
+
+def asked_for(page: Path | str) -> list[str]:
+    """Return what a page asks for, by day and by night; it is not looked at otherwise."""
+    return list(_seen(f"asks {page}")["requests"])
+
+
+def _seen(line: str) -> Any:
     browser = _browser()
     assert browser.stdin
     assert browser.stdout
-    seen = {}
-    for page in map(str, pages):
-        browser.stdin.write(f"{page}\n")
-        browser.stdin.flush()
-        seen[page] = json.loads(browser.stdout.readline())
-    return seen
+    browser.stdin.write(f"{line}\n")
+    browser.stdin.flush()
+    return json.loads(browser.stdout.readline())
+
+
+def remarks(*pages: Path) -> list[dict[str, Any]]:
+    """Return what the Nu Html Checker remarks on pages."""
+    # It lives too briefly for thorough compilation to pay.
+    command: list[str | Path] = ["java", "-Xss8m", "-XX:TieredStopAtLevel=1", "-jar", VALIDATOR]
+    command += ["--format", "json", "--stdout", "--exit-zero-always", *pages]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=280)
+    return list(json.loads(done.stdout)["messages"])
 
 
 @cache

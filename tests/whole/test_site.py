@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.making.browsing import look
+from tests.making.browsing import asked_for
 from tests.making.tools import MKDOCS
 
 CHECKOUT = Path(__file__).parents[2]
@@ -96,10 +96,7 @@ def test_what_lies_beside_the_docs_is_linked_in_the_repository(site: Path) -> No
 
 @pytest.mark.browser
 def test_in_a_browser_the_pages_ask_nobody_else(site: Path) -> None:
-    names = ["index.html", "reference.html", "architecture.html"]
-    seen = look(*(site / name for name in names))
-
-    assert len(seen) == len(names)
-    for name, page in seen.items():
-        assert page["requests"], name
-        assert [each for each in page["requests"] if not each.startswith("file:")] == [], name
+    for name in ("index.html", "reference.html", "architecture.html"):
+        requests = asked_for(site / name)
+        assert requests, name
+        assert [each for each in requests if not each.startswith("file:")] == [], name

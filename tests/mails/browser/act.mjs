@@ -34,7 +34,7 @@ for await (const line of readline.createInterface({ input: process.stdin })) {
     for (const [name, value] of Object.entries(wish)) {
       if (name === 'axe') {
         await page.evaluate(axe.source);
-        const { violations } = await page.evaluate(() => window.axe.run());
+        const { violations } = await page.evaluate(() => window.axe.run({ resultTypes: ['violations'] }));
         answer.violations = violations.map(({ id, nodes }) => `${id}: ${nodes[0].html}`);
       } else {
         await deeds[name](value);

@@ -1,5 +1,6 @@
 // Looks at pages as people with Chromium would: of each file or address (http://...) that is a
-// line of its input, it prints what is wrong with it as a line of JSON.
+// line of its input, it prints what is wrong with it as a line of JSON; of one that follows the
+// word `asks`, only what the page asks for.
 import readline from 'node:readline';
 import { pathToFileURL } from 'node:url';
 import axe from 'axe-core';
@@ -8,39 +9,61 @@ import { browser } from './browser.mjs';
 const WIDTHS = [700, 375];
 const SCHEMES = ['light', 'dark'];
 const NARROWEST = 320;
-// A mail is shown inside a page, which has the landmarks.
-const RULES = { region: { enabled: false }, 'landmark-one-main': { enabled: false } };
+// To describe what is right, too, takes longer than to look.
+const RESULTS = { resultTypes: ['violations'] };
+const BY_SCHEME = {
+  // A mail is shown inside a page, which has the landmarks.
+  light: { ...RESULTS, rules: { region: { enabled: false }, 'landmark-one-main': { enabled: false } } },
+  // Nothing but the colours is another by night.
+  dark: { ...RESULTS, runOnly: ['color-contrast', 'link-in-text-block'] },
+};
 
 const chromium = await browser();
-for await (const file of readline.createInterface({ input: process.stdin })) {
-  console.log(JSON.stringify(await look(file.startsWith('http:') ? file : pathToFileURL(file).href)));
+const page = await chromium.newPage();
+let requests = [];
+page.on('request', (request) => requests.push(request.url()));
+for await (const line of readline.createInterface({ input: process.stdin })) {
+  const [, asks, file] = line.match(/^(asks )?(.*)$/);
+  const url = file.startsWith('http:') ? file : pathToFileURL(file).href;
+  requests = [];
+  await page.emulateMedia({ colorScheme: SCHEMES[0] });
+  await page.goto(url);
+  const seen = asks ? await glance() : await look();
+  console.log(JSON.stringify({ ...seen, requests: requests.filter((each) => each !== url) }));
 }
 await chromium.close();
 
-async function look(url) {
-  const seen = { violations: [], requests: [], overflowing: [], mode: '' };
-  for (const colorScheme of SCHEMES) {
-    const page = await chromium.newPage({ colorScheme });
-    page.on('request', (request) => request.url() === url || seen.requests.push(request.url()));
-    await page.goto(url);
-    await page.evaluate(axe.source);
-    seen.mode = await page.evaluate(() => document.compatMode);
-    for (const width of WIDTHS) {
-      await page.setViewportSize({ width, height: 900 });
-      seen.violations.push(...(await violations(page, `${width} px, ${colorScheme}`)));
-    }
-    await page.setViewportSize({ width: NARROWEST, height: 900 });
-    seen.overflowing.push(...(await page.evaluate(overflowing)));
-    await page.evaluate(undress);
-    seen.violations.push(...(await violations(page, `no style sheets, ${colorScheme}`)));
-    await page.close();
-  }
-  return seen;
+async function glance() {
+  await page.emulateMedia({ colorScheme: SCHEMES[1] });
+  await page.evaluate(() => new Promise(requestAnimationFrame));
+  return {};
 }
 
-async function violations(page, view) {
-  const { violations } = await page.evaluate((rules) => window.axe.run({ rules }), RULES);
-  return violations.map(({ id, help, nodes }) => `${view}: ${id}: ${help}: ${nodes[0].html}`);
+async function look() {
+  await page.evaluate(axe.source);
+  const mode = await page.evaluate(() => document.compatMode);
+  const found = [];
+  const sticking = [];
+  for (const scheme of SCHEMES) {
+    await page.emulateMedia({ colorScheme: scheme });
+    for (const width of WIDTHS) {
+      await page.setViewportSize({ width, height: 900 });
+      found.push(...(await violations(scheme, `${width} px`)));
+    }
+    await page.setViewportSize({ width: NARROWEST, height: 900 });
+    sticking.push(...(await page.evaluate(overflowing)));
+  }
+  await page.evaluate(undress);
+  for (const scheme of SCHEMES) {
+    await page.emulateMedia({ colorScheme: scheme });
+    found.push(...(await violations(scheme, 'no style sheets')));
+  }
+  return { violations: found, overflowing: sticking, mode };
+}
+
+async function violations(scheme, view) {
+  const { violations } = await page.evaluate((options) => window.axe.run(options), BY_SCHEME[scheme]);
+  return violations.map(({ id, help, nodes }) => `${view}, ${scheme}: ${id}: ${help}: ${nodes[0].html}`);
 }
 
 function overflowing() {

@@ -7,11 +7,12 @@ import { browser } from './browser.mjs';
 const VIEWS = { phone: { width: 390, height: 844 }, desktop: { width: 1280, height: 900 } };
 
 const chromium = await browser();
+const page = await chromium.newPage();
 const report = {};
 for (const file of process.argv.slice(2)) {
   report[file] = {};
   for (const [name, viewport] of Object.entries(VIEWS)) {
-    const page = await chromium.newPage({ viewport });
+    await page.setViewportSize(viewport);
     await page.goto(pathToFileURL(file).href);
     const found = await page.evaluate(titles);
     const screens = found.ends.map((end) => end / viewport.height);
@@ -21,7 +22,6 @@ for (const file of process.argv.slice(2)) {
       whole: found.height / viewport.height,
       small: found.small,
     };
-    await page.close();
   }
 }
 await chromium.close();
