@@ -8,7 +8,7 @@ import imaplib
 import re
 import ssl
 from base64 import b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,6 +51,7 @@ def imap(
     patience: float = TIMEOUT_SECONDS,
     seconds: float = SESSION_SECONDS,
     stop: Event | None = None,
+    clock: Callable[[], float] = monotonic,
 ) -> Iterator[Mailbox]:
     """Open a folder, named as people see it.
 
@@ -60,8 +61,8 @@ def imap(
     such folder, or no host can have that name, 77 if mails may not be moved there.
     """
     patience, stop = min(patience, seconds), stop or Event()
-    account = _Account(host, port, username, password, folder, ca_file, patience, stop)
-    opened = _ImapFolder(account, deadline=monotonic() + seconds)
+    account = _Account(host, port, username, password, folder, ca_file, patience, stop, clock)
+    opened = _ImapFolder(account, deadline=clock() + seconds)
     try:
         yield opened
     finally:
@@ -78,6 +79,7 @@ class _Account:
     ca_file: Path | None
     patience: float
     stop: Event
+    clock: Callable[[], float]
 
     @property
     def where(self) -> str:
@@ -92,6 +94,7 @@ class _Line(imaplib.IMAP4_SSL):
         self._deadline = deadline
         self._patience = account.patience
         self._stop = account.stop
+        self._clock = account.clock
         self._arrived = bytearray()
         context = ssl.create_default_context(cafile=account.ca_file)
         super().__init__(account.host, account.port, ssl_context=context, timeout=account.patience)
@@ -115,10 +118,10 @@ class _Line(imaplib.IMAP4_SSL):
         return self._taken(end + 1)
 
     def _receive(self) -> None:
-        ends = min(self._deadline, monotonic() + self._patience)
+        ends = min(self._deadline, self._clock() + self._patience)
         data = None
         while data is None:
-            left = ends - monotonic()
+            left = ends - self._clock()
             if left <= 0 or self._stop.is_set():
                 raise self.abort("the time for the inbox is up, or the run was told to stop")
             self.sock.settimeout(min(_GLANCE, left))

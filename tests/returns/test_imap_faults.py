@@ -32,10 +32,9 @@ class PeerBox(Box):
             "password": server.password,
             "ca_file": server.ca_file,
             "patience": 20.0,
+            "clock": server.clock,
         }
-        longest = given.pop("seconds", 60.0)
-        opened = partial(imap, "127.0.0.1", server.port, **(settings | given))  # type: ignore[arg-type]
-        self.opener = lambda *, seconds: opened(seconds=min(seconds, longest))
+        self.opener = partial(imap, "127.0.0.1", server.port, **(settings | given))  # type: ignore[arg-type]
 
     def put(self, *mails: bytes) -> None:
         for content in mails:
@@ -89,11 +88,8 @@ def test_an_ok_without_the_mail_is_skipped(office: Office, server: ImapServer, f
     assert [*server.inbox] == [1]
 
 
-SLOW = pytest.mark.slow
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("fault", ["NO", "BAD", "drop", "half", pytest.param("hang", marks=SLOW)])
+@pytest.mark.parametrize("fault", ["NO", "BAD", "drop", "half", "hang"])
 @pytest.mark.parametrize("place", [1, 2, 4])
 def test_a_mail_that_is_refused_costs_itself_and_is_named(
     office: Office,
@@ -102,8 +98,6 @@ def test_a_mail_that_is_refused_costs_itself_and_is_named(
     fault: str,
     place: int,
 ) -> None:
-    if fault == "hang":
-        office.box = PeerBox(server, patience=3.0)
     arrive(office)
     server.faults[place] = fault
     expected = {key: reason for key, reason in ACTED.items() if (key, place) != (LEAVER, 2)}
@@ -286,29 +280,22 @@ ODD: list[tuple[str, bytes | None]] = [
     ("UID MOVE", None),
     ("LOGOUT", b"what?\r\n"),
     ("LOGOUT", None),
-]
-
-
-NEVER_DONE = (
+    # Never done:
     ("UID FETCH", b"* 1 FETCH (UID 1 BODY[]<0> {99999999999}\r\nx\r\n"),
     ("AUTHENTICATE", b""),
     ("AUTHENTICATE", b"* BYE too many\r\n"),
     ("SELECT", b"* OK wait\r\n"),
-)
-HANGING = [pytest.param(*each, marks=SLOW) for each in NEVER_DONE]
+]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("command", "answer"), [*ODD, *HANGING])
+@pytest.mark.parametrize(("command", "answer"), ODD)
 def test_nothing_a_server_says_does_more_than_keep_the_inbox_unread(
     office: Office, server: ImapServer, command: str, answer: bytes | None
 ) -> None:
-    quick = (command, answer) in NEVER_DONE
-    office.box = PeerBox(server, patience=3.0 if quick else 20.0, seconds=10.0 if quick else 60.0)
     arrive(office)
     server.answers[command] = answer
     assert exit_code_of_reading(office) in {0, 69, 77, 78}
-    office.box = PeerBox(server)
     server.answers.clear()
     office.read()
     assert office.suppressed() == ACTED
@@ -321,19 +308,18 @@ def test_nothing_a_server_says_does_more_than_keep_the_inbox_unread(
         b"* BYE full\r\n",
         b"220 smtp\r\n",
         b"\xff" * 3_000_000,
-        pytest.param(b"* OK not d", marks=SLOW),
+        b"* OK not d",
     ],
 )
 def test_nor_does_its_greeting(server: ImapServer, greeting: bytes) -> None:
     server.greeting = greeting
-    with pytest.raises(InboxError) as caught, PeerBox(server, patience=3.0).opener(seconds=60):
+    with pytest.raises(InboxError) as caught, PeerBox(server).opener(seconds=60):
         pass
     assert caught.value.exit_code == 69
 
 
 @pytest.mark.slow
 def test_an_answer_that_never_ends_ends(office: Office, server: ImapServer) -> None:
-    office.box = PeerBox(server, seconds=5)
     arrive(office)
     server.answers["UID FETCH"] = b"* 1 FETCH (FLAGS ())\r\n"
     server.endless.add("UID FETCH")
