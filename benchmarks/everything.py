@@ -55,7 +55,7 @@ CASES = (
     Case(
         title="Sending",
         full="send --sessions 4 16 --rounds 9 --messages 3000",
-        quick="send --sessions 2 --rounds 1 --messages 20",
+        quick="send --sessions 2 --rounds 1 --messages 4",
         wanted="1.1 of smtp-source without delay, 3.5 at 20 and 50 ms a reply",
     ),
     Case(

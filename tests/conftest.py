@@ -44,6 +44,12 @@ def pytest_configure(config: pytest.Config) -> None:
     sys.addaudithook(_only_what_is_marked)
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Return three workers for two cores: a third of the time some test waits for something."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return (3 * (cores or 1) + 1) // 2
+
+
 def pytest_collection_finish() -> None:
     gc.freeze()
 

@@ -126,8 +126,9 @@ def test_an_imap_dialogue_ends(figures: Counter[str], server: ImapServer, conten
             username=server.username,
             password=server.password,
             ca_file=server.ca_file,
-            patience=0.5,
-            seconds=1.0,
+            patience=5.0,
+            seconds=10.0,
+            clock=server.clock,
         ) as opened:
             opened.read(opened.keys())
     except InboxError as error:

@@ -162,11 +162,14 @@ def test_there_are_two_hundred_keywords_and_fifty_exclusions() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("one_in", "least"), [(4, 4_000), pytest.param(1, 20_000, marks=pytest.mark.full)]
+    ("one_in", "least", "rarest"),
+    [(4, 1_000, 0), pytest.param(1, 20_000, 2, marks=pytest.mark.full)],
 )
-def test_a_month_of_papers_is_matched_as_plain_expressions_do(one_in: int, least: int) -> None:
+def test_a_month_of_papers_is_matched_as_plain_expressions_do(
+    one_in: int, least: int, rarest: int
+) -> None:
     kept_apart: dict[tuple[str, str], list[str]] = {}
-    month, matched = june_papers(), 0
+    month, matched = dict([*enumerate(june_papers())][::one_in]), 0
     excluded = {}
     for text in listed(EXCLUSIONS):
         pattern = (
@@ -174,10 +177,10 @@ def test_a_month_of_papers_is_matched_as_plain_expressions_do(one_in: int, least
             if text in SIGNED
             else expression(text, exact=False)
         )
-        excluded[text] = holding(pattern, text)
+        excluded[text] = holding(pattern, text) & month.keys()
     excluders = {text: excluder(Keyword(name="x", exclude=(text,))) for text in excluded}
     by_us = {
-        text: {at for at, paper in enumerate(month) if left_out_by(paper)}
+        text: {at for at, paper in month.items() if left_out_by(paper)}
         for text, left_out_by in excluders.items()
     }
     for keyword, written in CASES[::one_in]:
@@ -186,14 +189,14 @@ def test_a_month_of_papers_is_matched_as_plain_expressions_do(one_in: int, least
             if written
             else expression(keyword.name, exact=keyword.exact)
         )
-        expected = holding(pattern, keyword.name)
+        expected = holding(pattern, keyword.name) & month.keys()
         belongs = matcher(keyword)
         assert belongs
-        found = {at for at, paper in enumerate(month) if belongs(paper)}
+        found = {at for at, paper in month.items() if belongs(paper)}
         for text, taken in excluded.items():
             for at in (found - by_us[text]) ^ (expected - taken):
                 kept_apart.setdefault((keyword.name, month[at].local_id), []).append(text)
         matched += len(found)
     assert kept_apart.keys() == STAYS_APART.keys(), kept_apart
     assert matched > least
-    assert all(len(found) > 1 for found in by_us.values())
+    assert min(map(len, by_us.values())) >= rarest

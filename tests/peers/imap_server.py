@@ -20,6 +20,7 @@ PASSWORD = "correct-horse-battery"
 CAPABILITIES = "IMAP4rev1 UIDPLUS MOVE NAMESPACE AUTH=PLAIN"
 
 _HASTE = 100
+_DONE = re.compile(rb"^\{tag\} (OK|NO|BAD)\b", re.MULTILINE)
 
 # What becomes of the line when a mail is asked for: an answer, or nothing and a line that is cut.
 Fault = str | None
@@ -151,7 +152,7 @@ class _Session:
             if answer is None:
                 raise _CutError
             self._say(answer.replace(b"{tag}", tag.encode()))
-            if b"{tag}" not in answer:
+            if not _DONE.search(answer):
                 self._server.clock.hurry()
             while name in self._server.endless:
                 self._say(answer)

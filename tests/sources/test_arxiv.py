@@ -189,10 +189,10 @@ def test_papers_from_before_the_window_are_not_listed(world: World) -> None:
 
 @pytest.mark.slow
 def test_pages_are_joined(world: World) -> None:
-    many = [submitted(1 + number / 200, 1000 + number) for number in range(2345)]
+    many = [submitted(1 + number / 200, 1000 + number) for number in range(2010)]
     world.replica.records = listed(*many, FRESH)
     found = world.fetch(scope(known={}, last_good=None))
-    assert len(found.listings[0].papers) == 2345
+    assert len(found.listings[0].papers) == 2010
     assert found.requests == 3
     world.breaks(faults.TOTAL_CHANGES)
     assert "pages contradict each other" in world.listing(scope()).reason

@@ -278,7 +278,7 @@ def test_a_file_agrees_with_the_model(tmp_path: Path, examples: int) -> None:
 
 
 @pytest.mark.postgres
-@pytest.mark.parametrize("examples", [10, pytest.param(600, marks=pytest.mark.full)])
+@pytest.mark.parametrize("examples", [10, pytest.param(300, marks=pytest.mark.full)])
 def test_a_shared_ledger_agrees_with_the_model(
     tmp_path: Path, server: Postgres, examples: int
 ) -> None:

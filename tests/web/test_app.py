@@ -120,7 +120,7 @@ FUZZED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], d
 
 
 @pytest.mark.slow
-@settings(FUZZED, max_examples=1500)
+@settings(FUZZED, max_examples=300)
 @given(**REQUESTS)
 def test_no_request_is_a_bug(at: House, **sent: Any) -> None:
     require_no_bug(at, **sent)

@@ -22,6 +22,7 @@ from newsletter.state.postgres.database import Database
 from newsletter.state.postgres.deliveries import Deliveries
 from newsletter.state.state import State
 from tests.making.papers import paper
+from tests.making.warm import Forked, fork
 from tests.peers.hosts import Host
 from tests.peers.ports import free_port
 from tests.peers.postgres import PASSWORD, Postgres
@@ -108,7 +109,7 @@ class Fleet:
     through: int = 0
     sinks: list["subprocess.Popen[bytes]"] = field(default_factory=list)
     ports: list[int] = field(default_factory=list)
-    senders: list["subprocess.Popen[bytes]"] = field(default_factory=list)
+    senders: list["Forked | subprocess.Popen[bytes]"] = field(default_factory=list)
     environ: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -181,32 +182,29 @@ class Fleet:
 
     def send(
         self, *, follow: bool = True, host: Host | None = None, hours: int = 0
-    ) -> "subprocess.Popen[bytes]":
+    ) -> "Forked | subprocess.Popen[bytes]":
         """Start one more sender, the real command; its clock may be some hours off."""
         number = len(self.senders)
         config = self.config(number)
-        command = [sys.executable, "-m", "newsletter", "--config", str(config)]
-        command += ["-v", "--log-format", "json", "deliver", *(["--follow"] if follow else [])]
-        if hours:
-            command += ["--now", (datetime.now(UTC) + timedelta(hours=hours)).isoformat()]
-        if host:
-            text = config.read_text().replace("@127.0.0.1:", f"@{host.database}:")
-            relay = f'"{host.relay}"\nallow_plaintext = true'
-            config.write_text(text.replace('"127.0.0.1"', relay))
-            command = ["ip", "netns", "exec", host.name, *command]
+        words = ["--config", str(config), "-v", "--log-format", "json", "deliver"]
+        words += ["--follow"] if follow else []
+        words += (
+            ["--now", (datetime.now(UTC) + timedelta(hours=hours)).isoformat()] if hours else []
+        )
+        secrets = {"NEWSLETTER_STATE__PASSWORD": PASSWORD, "NEWSLETTER_STATE__TOKEN_KEY": KEY}
+        environ = {**os.environ, **secrets, **self.environ}
+        process: Forked | subprocess.Popen[bytes]
         with (self.folder / f"log-{number}").open("ab") as log:
-            process = subprocess.Popen(
-                command,
-                cwd=CHECKOUT,
-                stdout=log,
-                stderr=log,
-                env={
-                    **os.environ,
-                    "NEWSLETTER_STATE__PASSWORD": PASSWORD,
-                    "NEWSLETTER_STATE__TOKEN_KEY": KEY,
-                    **self.environ,
-                },
-            )
+            if host:
+                text = config.read_text().replace("@127.0.0.1:", f"@{host.database}:")
+                relay = f'"{host.relay}"\nallow_plaintext = true'
+                config.write_text(text.replace('"127.0.0.1"', relay))
+                command = ["ip", "netns", "exec", host.name, sys.executable, "-m", "newsletter"]
+                process = subprocess.Popen(
+                    [*command, *words], cwd=CHECKOUT, stdout=log, stderr=log, env=environ
+                )
+            else:
+                process = fork(*words, folder=CHECKOUT, environ=environ, stdout=log, stderr=log)
         self.senders.append(process)
         return process
 
@@ -286,7 +284,7 @@ def chaos(found: Fleet, seed: int, *, kinds: str, times: int, senders: int = 4) 
     """
     random_ = random.Random(seed)
     done: Counter[str] = Counter()
-    stopped: list[tuple[float, subprocess.Popen[bytes]]] = []
+    stopped: list[tuple[float, Forked | subprocess.Popen[bytes]]] = []
     for _ in range(senders):
         found.send()
     for _ in range(times):

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import repeat
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -158,28 +159,32 @@ def test_random_kills_lose_nobody(tmp_path: Path, seed: int) -> None:
         bench.require_books_to_agree(at_most_twice=kills * CONNECTIONS)
 
 
-def slowly() -> Iterator[Action]:
+def slowly(until: Event) -> Iterator[Action]:
+    """Take a mail in a tenth of a second each, `until` that has happened."""
     while True:
-        time.sleep(0.1)
+        until.wait(0.1)
         yield ORDINARY
 
 
 @pytest.mark.slow
 def test_a_terminated_run_ends_and_leaves_the_rest_for_the_next(tmp_path: Path) -> None:
-    with SmtpServer(script={"dot": slowly()}) as server:
+    ended = Event()
+    with SmtpServer(script={"dot": slowly(ended)}) as server:
         bench = Bench(tmp_path, server)
         process = bench.start()
         bench.wait_for_mails(5)
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 75
         assert len(server.mails) < READERS
+        ended.set()
         bench.finish()
         bench.require_books_to_agree(at_most_twice=0)
 
 
 @pytest.mark.slow
 def test_a_second_run_leaves_at_once_even_if_the_first_is_stopped(tmp_path: Path) -> None:
-    with SmtpServer(script={"dot": slowly()}) as server:
+    tried = Event()
+    with SmtpServer(script={"dot": slowly(tried)}) as server:
         bench = Bench(tmp_path, server)
         first = bench.start()
         bench.wait_for_mails(1)
@@ -187,6 +192,7 @@ def test_a_second_run_leaves_at_once_even_if_the_first_is_stopped(tmp_path: Path
         try:
             assert bench.run() == 75
         finally:
+            tried.set()
             first.send_signal(signal.SIGCONT)
         assert first.wait(60) == 0
         bench.require_books_to_agree(at_most_twice=0)
@@ -207,17 +213,16 @@ def power_cut(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.compiler
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("pace", "most"),
-    [(repeat(ORDINARY), READERS), (slowly(), 2 * CONNECTIONS)],
-    ids=["quick", "slow"],
+    ("slow", "most"), [(False, READERS), (True, 2 * CONNECTIONS)], ids=["quick", "slow"]
 )
 @pytest.mark.parametrize(
     "after", [1, 12, *(pytest.param(after, marks=pytest.mark.full) for after in (3, 30))]
 )
 def test_a_power_cut_loses_nobody(
-    tmp_path: Path, power_cut: Path, pace: Iterator[Action], most: int, after: int
+    tmp_path: Path, power_cut: Path, slow: bool, most: int, after: int
 ) -> None:
-    disk = tmp_path / "disk"
+    disk, cut = tmp_path / "disk", Event()
+    pace = slowly(cut) if slow else repeat(ORDINARY)
     with SmtpServer(script={"dot": pace}) as server:
         bench = Bench(tmp_path / "run", server)
         shutil.copytree(bench.folder, disk)
@@ -227,6 +232,7 @@ def test_a_power_cut_loses_nobody(
         bench.wait_for_mails(after)
         run.kill()
         assert run.wait() == -signal.SIGKILL
+        cut.set()
         shutil.rmtree(bench.folder)
         disk.rename(bench.folder)
         bench.finish()

@@ -77,18 +77,27 @@ def judged(books: Books) -> list[str]:
     return [f"{number} {what}" for what, number in found.items() if number]
 
 
-def test_a_sender_killed_anywhere_loses_nobody(tmp_path: Path, own: Postgres) -> None:
-    with stands(tmp_path, own, list(POINTS)) as found:
+# One half of the points in `make test`, the other for the database; all for both in full size.
+FULL = pytest.param(1, 0, marks=pytest.mark.full)
+
+
+@pytest.mark.parametrize(("one_in", "at"), [(2, 1), FULL])
+def test_a_sender_killed_anywhere_loses_nobody(
+    tmp_path: Path, own: Postgres, one_in: int, at: int
+) -> None:
+    points = [*POINTS][at::one_in]
+    with stands(tmp_path, own, points) as found:
         senders_killed(found)
         books = {name: stand.books() for name, stand in found.items()}
     assert {name: wrong for name, each in books.items() if (wrong := judged(each))} == {}
-    assert {name for name, each in books.items() if each.twice} >= IN_FLIGHT
+    assert {name for name, each in books.items() if each.twice} >= IN_FLIGHT & {*points}
 
 
+@pytest.mark.parametrize(("one_in", "at"), [(2, 0), FULL])
 def test_a_database_killed_anywhere_loses_nobody_and_nothing_arrives_twice(
-    tmp_path: Path, own: Postgres
+    tmp_path: Path, own: Postgres, one_in: int, at: int
 ) -> None:
-    with stands(tmp_path, own, list(POINTS)) as found:
+    with stands(tmp_path, own, [*POINTS][at::one_in]) as found:
         database_killed(own, found)
         books = {name: stand.books() for name, stand in found.items()}
     assert {name: wrong for name, each in books.items() if (wrong := judged(each))} == {}
@@ -105,6 +114,7 @@ def test_a_ledger_without_intents_is_found_out(tmp_path: Path, own: Postgres) ->
         assert each.gainsaid  # by the senders: the same attempt was granted to two
 
 
+@pytest.mark.full
 def test_a_ledger_that_forgets_what_it_confirmed_is_found_out(tmp_path: Path) -> None:
     points = ["the server has taken the mail"]
     with (

@@ -21,8 +21,7 @@ def own() -> Iterator[Postgres]:
 @pytest.mark.parametrize(
     ("seed", "kinds", "recipients", "times"),
     [
-        (11, "k", 1200, 3),
-        (12, "s", 600, 1),
+        (8, "ks", 1200, 3),  # one is stopped, then two are killed
         pytest.param(13, "d", 600, 1, marks=pytest.mark.full),
         pytest.param(14, "ksd", 30_000, 14, marks=pytest.mark.full),
         pytest.param(15, "kd", 30_000, 14, marks=pytest.mark.full),
