@@ -84,7 +84,7 @@ class Phrase:
     signs: tuple[str, ...]
     literal: tuple[str | None, ...]
     exact: bool
-    apart: bool = False
+    apart: bool
 
     @classmethod
     def of(cls, text: str, *, exact: bool) -> Self | None:
@@ -140,16 +140,12 @@ class Phrase:
         )
 
     def _with_signs(self, text: str, start: int, end: int) -> tuple[int, int]:
-        before, after = self.signs[0], self.signs[-1]
-        for gap in ("", " ") if self.apart else ("",):
-            if before and text[:start].endswith(before + gap):
-                start -= len(before + gap)
-                break
-        for gap in ("", " ") if self.apart else ("",):
-            if after and text.startswith(gap + after, end):
-                end += len(gap + after)
-                break
-        return start, end
+        before = [self.signs[0] + gap for gap in ("", " ")]
+        after = [gap + self.signs[-1] for gap in ("", " ")]
+        return (
+            start - next((len(each) for each in before if text.endswith(each, 0, start)), 0),
+            end + next((len(each) for each in after if text.startswith(each, end)), 0),
+        )
 
 
 def _touches(run: str, wanted: str) -> bool:
@@ -175,8 +171,8 @@ def _holds_one(phrases: Iterable[str], *, exact: bool) -> Callable[[str], bool]:
 
 def in_reading_order(author: str) -> str:
     """Return a name as it is spoken: `Lovelace, Ada` is Ada Lovelace."""
-    last, comma, first = author.partition(",")
-    return f"{first.strip()} {last.strip()}" if comma else author
+    last, _, first = author.partition(",")
+    return f"{first} {last}".strip()
 
 
 def decision(

@@ -62,6 +62,7 @@ SEED_KEYWORDS = (
             Keyword(name="mri", authors=("Ada Quill", "Ångström, Bo"), categories=("cs.CV",)),
             '(((ti:"mri" OR abs:"mri") OR au:"Ada Quill" OR au:"Bo Ångström") AND cat:cs.CV)',
         ),
+        (Keyword(name="x", phrases=(), authors=("Quill, Ada, Jr.",)), 'au:"Ada, Jr. Quill"'),
     ],
 )
 def test_a_query_is_quoted_and_parenthesised(keyword: Keyword, query: str) -> None:
@@ -136,6 +137,7 @@ def test_matching_is_a_phrase_search_over_stems(phrase: str, text: str, found: b
         ("the art of war", "On The Art of War", True),
         ("the art of war", "art and war", False),
         ("PyTorch", "pytorch", False),
+        ("deep PyTorch", "deep pytorch", False),
         ("Adam", "adam", True),
         ("Schro\u0308dinger", "Schrödinger", True),
     ],
@@ -156,8 +158,10 @@ def test_title_and_abstract_wants_both() -> None:
 
 
 @pytest.mark.parametrize(
-    ("category", "papers", "found"),
+    ("categories", "papers", "found"),
     [
+        ("cs.CV", ("cs.CV",), True),
+        ("cs.CL math", ("math.CO",), True),
         ("cs", ("math.CO", "cs.CV"), True),
         ("cs.*", ("cs.CV",), True),
         ("cs.cv", ("cs.CV",), True),
@@ -168,9 +172,9 @@ def test_title_and_abstract_wants_both() -> None:
     ],
 )
 def test_a_category_may_be_a_whole_archive(
-    category: str, papers: tuple[str, ...], found: bool
+    categories: str, papers: tuple[str, ...], found: bool
 ) -> None:
-    matches = matcher(Keyword(name="graph", categories=(category,)))
+    matches = matcher(Keyword(name="graph", categories=tuple(categories.split())))
     assert matches is not None
     assert matches(paper(categories=papers)) is found
 
@@ -188,6 +192,10 @@ def test_a_category_may_be_a_whole_archive(
         ("Ada Mary Quill", "Mary Quill", True, False),
         ("Bo Angstrom", "Bo Ångström", True, True),
         ("Soren Lysgard", "Søren Lysgård", True, True),
+        ("Lukasz Dordevic", "ŁUKASZ ĐORĐEVIĆ", True, True),
+        ("Ayse Yilmaz", "Ayşe Yılmaz", True, True),
+        ("Kaer Coeur", "Kær Cœur", True, True),
+        ("?", "Kuang Gong", False, False),
     ],
 )
 def test_authors_are_found_by_name_and_claimed_by_surname(
@@ -226,7 +234,16 @@ def test_a_raw_query_is_left_to_arxiv() -> None:
         ("state of the art", "the state of the art.", ["state of the art"]),
         ("very very", "very very very good", ["very very very"]),
         ("graph", "no such thing", []),
+        ("very very", "very very good, very very very", ["very very", "very very very"]),
+        ("image", "image, images, imaging", ["image", "images", "imaging"]),
+        ("!!", "graph!!", []),
         ("C++", "C, C++.", ["C++"]),
+        ("Visual C++", "in Visual C++.", ["Visual C++"]),
+        ("C ++", "C ++, C++ and C++ ++", ["C ++", "C++", "C++"]),
+        ("# metoo", "#metoo, # metoo and # #metoo", ["#metoo", "# metoo", "#metoo"]),
+        ("metoo", "#metoo", ["metoo"]),
+        ("c", "℅ Ada Quill", ["℅"]),  # to be compared, it is c/o
+        ("深", "深深", ["深", "深"]),
         ("ﬁne arts", "The ﬁne art", ["ﬁne art"]),
     ],
 )

@@ -41,6 +41,10 @@ TABLE = [
     ("C++", "C++11 and C++/CLI", YES),
     ("C++", "vitamin C", NO),
     ("C+", "C++", NO),
+    ("C+", "C+++", NO),
+    ("C++", "C++* and more", YES),
+    ("Visual C++", "a Visual C++ project", YES),
+    ("C++ code search", "C++ code & search", YES),
     ("C++ code", "C++ codes", YES),
     ("C++ code", "C code", NO),
     ("C ++", "We use C++.", YES),
@@ -50,6 +54,12 @@ TABLE = [
     ("C++", "C ++", NO),
     ("# metoo", "#metoo", YES),
     ("# metoo", "metoo", NO),
+    ("(C#)", "in C#, too", YES),
+    ("#metoo", "*#metoo", YES),
+    ("#metoo", "#metoo, in C#", YES),
+    ("(#metoo)", "#metoo", YES),
+    ("@#metoo", "@#metoo", YES),
+    ("@#metoo", "#metoo", NO),
     ("C#", "in C#, too", YES),
     ("C#", "in C, too", NO),
     ("F#", "F# and OCaml", YES),
@@ -57,16 +67,23 @@ TABLE = [
     (".NET", "the (.NET) runtime", YES),
     (".NET", "a neural net", NO),
     (".NET", "That is the end. NET", NO),
+    (".NET", "the end...NET", NO),
+    (".NET", "version 3.NET", NO),
+    (".NET", "lower_.NET", NO),
     ("R&D", "R&D", YES),
     ("R&D", "R & D", YES),
     ("R&D", r"R\&D", YES),
     ("R&D", "R-D curves", NO),
     ("AT&T", "at AT&T Labs", YES),
+    ("R&D at AT&T", "R&D at AT&T", YES),
     ("AT&T", "at T = 0", NO),
     ("A* search", "A* search", YES),
     ("A* search", r"$A^*$ search", YES),
     ("A* search", r"A$^\star$ search", YES),
     ("A* search", "a search", NO),
+    ("RRT^*", "RRT* plans", YES),
+    ("RRT*", "RRT^* plans", YES),
+    ("RRT*", "an RRT plans", NO),
     ("C*-algebra", r"$C^*$-algebras", YES),
     ("C*-algebra", r"$C^{\ast}$-algebra", YES),
     ("C*-algebra", "a C-algebra", NO),
@@ -249,7 +266,7 @@ def is_marked(keyword: Keyword, shown: Paper) -> bool:
 
 
 def test_several_phrases_are_one_announcement_with_the_marks_of_all() -> None:
-    keyword = Keyword(name="bursts", phrases=("gamma-ray burst", "γ-ray burst", "GRB"))
+    keyword = Keyword(name="bursts", phrases=("gamma-ray burst", "γ-ray burst", "GRB", "ray"))
     matches = matcher(keyword)
     assert matches
     text = "GRBs, or gamma-ray bursts, or γ-ray bursts"
