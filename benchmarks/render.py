@@ -13,7 +13,7 @@ import gc
 import random
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from importlib import import_module
@@ -145,23 +145,25 @@ def editions(papers: Sequence[Paper], different: int) -> list[Edition]:
     orders: set[tuple[str, ...]] = {KEYWORDS}
     while len(orders) < different:
         orders.add(tuple(chance.sample(KEYWORDS, len(KEYWORDS))))
-    return [edition_of(papers, order) for order in sorted(orders)]
+    news = {name: digest_of(papers, name) for name in KEYWORDS}
+    return [edition_of(news, order) for order in sorted(orders)]
 
 
-def edition_of(papers: Sequence[Paper], order: Sequence[str]) -> Edition:
-    digests = tuple(
-        Digest(
-            keyword=Keyword(name=name),
-            source=identity.SOURCE,
-            outcome="new",
-            announcements=tuple(
-                Announcement(paper=each) for each in papers if name in each.comment
-            ),
-            listed=100,
-            since=NOW,
-        )
-        for name in order
+def digest_of(papers: Sequence[Paper], name: str) -> Digest:
+    """Return what an issue has of a keyword."""
+    return Digest(
+        keyword=Keyword(name=name),
+        source=identity.SOURCE,
+        outcome="new",
+        announcements=tuple(Announcement(paper=each) for each in papers if name in each.comment),
+        listed=100,
+        since=NOW,
     )
+
+
+def edition_of(news: Mapping[str, Digest], order: Sequence[str]) -> Edition:
+    """Return an edition of an issue: as in a run, all have its announcements in common."""
+    digests = tuple(news[name] for name in order)
     shown_in: dict[str, str] = {}
     for digest in digests:
         for announcement in digest.announcements:

@@ -1,13 +1,12 @@
-"""What fits: papers into the bytes that Gmail shows, words into the columns of a text."""
+"""What fits into the bytes that Gmail shows: papers in their sections, each in several forms."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Literal, NamedTuple
 
 from newsletter.mails.views import Heading, View
 from newsletter.models import Edition
-
-COLUMNS = 72
 
 _FEW = 3  # so few papers, and each has its whole abstract
 
@@ -25,6 +24,9 @@ LADDERS: Mapping[Form, Sequence[Form]] = {
     "excerpt": ("least", "line", "excerpt"),
     "full": ("least", "line", "excerpt", "full"),
 }
+
+
+Part = Literal["html", "text"]
 
 
 class Both(NamedTuple):
@@ -85,10 +87,18 @@ class Around(NamedTuple):
 class Card:
     """A paper under its keyword; `item` is its line among the titles that stand first."""
 
+    id: str
     view: View
     item: Both
     html: Shapes
     text: Shapes
+
+
+class Column(NamedTuple):
+    """Papers that stand below each other in one form: each a piece, and their bytes."""
+
+    pieces: Sequence[str]
+    sizes: Sequence[int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -96,53 +106,105 @@ class Section:
     """A digest: papers that stand there, those that stand elsewhere, and what cannot be shown.
 
     `head` stands above its papers; below them stands `rest` with the titles of what stands
-    elsewhere, or `brief` with their number.
+    elsewhere, or `brief` with their number. In bytes of HTML, `above` is the head, `around` all
+    but its papers, with what is brief, and `more` what the rest takes beyond that. `html` and
+    `text` are its papers in each form that is asked for, `titles` their titles in either part,
+    as those of one keyword of several or not.
     """
 
     heading: Heading
     head: Both
-    cards: Sequence[tuple[str, Card]]
-    also: Sequence[Card] = ()
-    failed: Sequence[str] = ()
-    rest: Both = NOTHING
-    brief: Both = NOTHING
+    cards: Sequence[Card]
+    also: Sequence[Card]
+    failed: Sequence[str]
+    rest: Both
+    brief: Both
+    above: int
+    around: int
+    more: int
+    html: Mapping[Form, Column]
+    text: Mapping[Form, Column]
+    titles: Mapping[tuple[Part, bool], Sequence[str]]
+
+
+def columns(papers: Sequence[Shapes]) -> Mapping[Form, Column]:
+    """Return papers below each other in each form that is asked for."""
+
+    def column(form: Form) -> Column:
+        return Column([each.made[form] for each in papers], [each.sizes[form] for each in papers])
+
+    return OnDemand(column)
 
 
 class Placed(NamedTuple):
-    """A paper with its id, and in which section it stands."""
+    """A paper, and in which section it stands."""
 
-    paper: tuple[str, Card]
+    paper: Card
     section: int
 
 
 class Page(NamedTuple):
     """What stands in a mail: `papers` are those of all sections, best first.
 
-    `reasons` are what is said of papers to one reader alone; `headings` are those of the
+    `reasons` are what is said of papers to one reader alone, by id; `headings` are those of the
     sections as all readers have them.
     """
 
     sections: Sequence[Section]
-    papers: Sequence[tuple[str, Card]]
+    papers: Sequence[Card]
     reasons: Mapping[str, Both]
     headings: tuple[Heading, ...]
 
-    def sizes(
-        self, part: Literal["html", "text"], forms: Iterable[Form]
-    ) -> list[Mapping[Form, int]]:
-        """Return the bytes of each paper in some forms, with what is said of it."""
-        if part == "html":
-            found = [card.html.sizes for _, card in self.papers]
-        else:
-            found = [card.text.sizes for _, card in self.papers]
-        if self.reasons:
-            for place, (id_, card) in enumerate(self.papers):
-                if id_ in self.reasons:
-                    shapes = card.html if part == "html" else card.text
-                    said = self.reasons[id_]
-                    more = size_of(said.html if part == "html" else said.text)
-                    found[place] = {form: shapes.around[form].size + more for form in forms}
-        return found
+    def standing(self) -> list[Card]:
+        """Return the papers as they stand below each other."""
+        return [card for each in self.sections for card in each.cards]
+
+    def order(self) -> list[int]:
+        """Return at which places the papers stand, best first."""
+        place = {card: number for number, card in enumerate(self.standing())}
+        return [place[card] for card in self.papers]
+
+    def turns(self) -> list[int]:
+        """Return the places in the order in which papers get a line.
+
+        A long digest does not starve the next.
+        """
+        turns = [turn for each in self.sections for turn, _ in enumerate(each.cards)]
+        return sorted(range(len(turns)), key=turns.__getitem__)
+
+    def sizes(self, part: Part) -> Mapping[Form, Sequence[int]]:
+        """Return the bytes of the papers, as they stand, in each form that is asked for.
+
+        What is said of them is in it.
+        """
+        found = [each.html if part == "html" else each.text for each in self.sections]
+
+        def sizes(form: Form) -> Sequence[int]:
+            sizes = [*chain.from_iterable([each[form].sizes for each in found])]
+            for place, card in enumerate(self.standing() if self.reasons else ()):
+                if said := self.reasons.get(card.id):
+                    around = getattr(card, part).around[form]
+                    sizes[place] = around.size + size_of(getattr(said, part))
+            return sizes
+
+        return OnDemand(sizes)
+
+    def pieces(self, part: Part, section: Section, forms: Sequence[Form | None]) -> Sequence[str]:
+        """Return the papers of a section in some forms, with what is said of them."""
+        columns = section.html if part == "html" else section.text
+        if not self.reasons and len({*forms}) == 1 and forms[0]:
+            return columns[forms[0]].pieces
+        shown = [(n, form) for n, form in enumerate(forms) if form]
+        if not self.reasons:
+            return [columns[form].pieces[n] for n, form in shown]
+        pieces: list[str] = []
+        for n, form in shown:
+            card = section.cards[n]
+            if said := self.reasons.get(card.id):
+                pieces += getattr(card, part).around[form].saying(getattr(said, part))
+            else:
+                pieces.append(columns[form].pieces[n])
+        return pieces
 
 
 class Kit(NamedTuple):
@@ -172,9 +234,9 @@ class Sheet:
     def __init__(self, page: Page, form: Form) -> None:
         self.page, self.form = page, form
         places = [(n, paper) for n, each in enumerate(page.sections) for paper in each.cards]
-        self.number = {id_: number for number, (_, (id_, _)) in enumerate(places)}
+        self.number = {card.id: number for number, (_, card) in enumerate(places)}
         self.at = [section for section, _ in places]
-        self.cards = cards = [card for _, (_, card) in places]
+        self.cards = cards = [card for _, card in places]
         self.titles = [each.view.short_title for each in cards]
         self.html: list[tuple[str, ...]] = [(each.html.made[form],) for each in cards]
         self.text: list[tuple[str, ...]] = [(each.text.made[form],) for each in cards]
@@ -210,71 +272,70 @@ class Sheet:
         return groups
 
 
-def in_order(sections: Sequence[Section], best_first: Sequence[str]) -> list[tuple[str, Card]]:
+def in_order(sections: Sequence[Section], best_first: Sequence[str]) -> list[Card]:
     """Return the papers of all sections, best first; unless that is known, as they stand."""
-    papers = {paper[0]: paper for each in sections for paper in each.cards}
+    papers = [card for each in sections for card in each.cards]
     if not best_first:
-        return list(papers.values())
-    first = [papers[id_] for id_ in best_first if id_ in papers]
+        return papers
+    by_id = {each.id: each for each in papers}
+    first = [by_id[id_] for id_ in best_first if id_ in by_id]
     if len(first) < len(papers):
         known = set(best_first)
-        first += [each for id_, each in papers.items() if id_ not in known]
+        first += [each for each in papers if each.id not in known]
     return first
 
 
-def turns(sections: Sequence[Section], papers: Sequence[tuple[str, Card]]) -> list[int]:
-    """Return the order in which papers get their line: a long digest does not starve the next."""
-    at = {
-        id_: (place, number)
-        for number, each in enumerate(sections)
-        for place, (id_, _) in enumerate(each.cards)
-    }
-    return sorted(range(len(papers)), key=lambda n: at[papers[n][0]])
+def forms_of(page: Page, part: Part, room: int, wanted: Form) -> tuple[list[Form | None], int]:
+    """Return in which form there is room for each paper, as they stand, and how much is left."""
+    sizes = page.sizes(part)
+    taken = sum(sizes[wanted])
+    if taken <= room:
+        return [wanted] * len(sizes[wanted]), room - taken
+    return fitted(sizes, room, wanted, best_first=page.order(), turns=page.turns)
 
 
 def fitted(
-    sizes: Sequence[Mapping[Form, int]], room: int, wanted: Form, *, turns: Sequence[int]
-) -> list[Form | None]:
+    sizes: Mapping[Form, Sequence[int]],
+    room: int,
+    wanted: Form,
+    *,
+    best_first: Sequence[int],
+    turns: Callable[[], Sequence[int]],
+) -> tuple[list[Form | None], int]:
     """Choose how each paper is shown, so that all of it fits into `room` bytes; None: not at all.
 
-    `sizes` are those of the papers, best first. First each gets its line, where not all do in the
+    `sizes` are those of the papers in each form. First each gets its line, where not all do in the
     order of `turns` (places in `sizes`); what is left goes to the best for more, step by step.
+    Returns how much room is left, too.
     """
-    if sum([each[wanted] for each in sizes]) <= room:
-        return [wanted] * len(sizes)
-    least, *further = LADDERS[wanted]
-    now = [each[least] for each in sizes]
-    forms: list[Form | None] = [None] * len(sizes)
-    if sum(now) <= room:
-        forms = [least] * len(sizes)
-        room -= sum(now)
+    ladder = LADDERS[wanted]
+    # Below a form in which there is room for all, nothing has to be made and measured.
+    for start in reversed(ladder):
+        now = [*sizes[start]]
+        if sum(now) <= room:
+            forms: list[Form | None] = [start] * len(now)
+            room -= sum(now)
+            break
     else:
-        for place in turns:
+        forms = [None] * len(now)
+        for place in turns():
             if now[place] <= room:
-                forms[place] = least
+                forms[place] = start
                 room -= now[place]
-    for form in further:
-        for place, each in enumerate(sizes):
-            size = each[form]
-            if size - now[place] <= room and forms[place]:
+    for form in ladder[ladder.index(start) + 1 :]:
+        further = sizes[form]
+        for place in best_first:
+            more = further[place] - now[place]
+            if more <= room and forms[place]:
                 forms[place] = form
-                room -= size - now[place]
-                now[place] = size
-    return forms
+                room -= more
+                now[place] = further[place]
+    return forms, room
 
 
-def forms_of(
-    sections: Sequence[Section],
-    papers: Sequence[tuple[str, Card]],
-    sizes: Sequence[Mapping[Form, int]],
-    room: int,
-    form: Form,
-) -> dict[str, Form | None]:
-    """Return in which form there is room for each paper."""
-    least = sum([each["least"] for each in sizes])
-    in_turn = turns(sections, papers) if least > room else ()
-    chosen = fitted(sizes, room, form, turns=in_turn)
-    return dict(zip([id_ for id_, _ in papers], chosen, strict=True))
+def all_fit(sizes: Mapping[Form, Sequence[int]], room: int, wanted: Form) -> bool:
+    """Return whether there is room for all papers in one form, the wanted or a smaller one."""
+    return any(sum(sizes[form]) <= room for form in reversed(LADDERS[wanted]))
 
 
 def size_of(piece: str) -> int:
@@ -285,31 +346,6 @@ def size_of(piece: str) -> int:
 def bytes_of(pieces: Iterable[str]) -> int:
     """Return the bytes of some pieces."""
     return size_of("".join(pieces))
-
-
-def wrapped(text: str) -> str:
-    """Return the text in lines of at most 72 columns, indented as they began, "- " and all.
-
-    Words are never broken, so neither are addresses.
-    """
-    if len(text) <= COLUMNS:
-        return text
-    lines: list[str] = []
-    for line in text.split("\n"):
-        if len(line) <= COLUMNS:
-            lines.append(line)
-            continue
-        rest = line.lstrip(" ").removeprefix("- ")
-        indent = line[: len(line) - len(rest)]
-        width = COLUMNS - len(indent)
-        while len(rest) > width:
-            cut = rest.rfind(" ", 0, width + 1)
-            if cut < 0 and (cut := rest.find(" ", width)) < 0:
-                break
-            lines.append(indent + rest[:cut])
-            indent, rest = " " * len(indent), rest[cut + 1 :]
-        lines.append(indent + rest)
-    return "\n".join(lines)
 
 
 def wanted(edition: Edition, papers: int, *, smallest: bool) -> Form:

@@ -3,27 +3,29 @@
 It is told what stands where, and in which order; it decides how much is shown of each.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from itertools import accumulate, chain
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate, chain, islice
 from typing import NamedTuple, TypeAlias
 
 from newsletter.mails import wording
 from newsletter.mails.fitting import (
-    LADDERS,
     Both,
     Card,
     Form,
     Kit,
+    OnDemand,
     Page,
+    Part,
     Section,
     Sheet,
+    all_fit,
     bytes_of,
+    columns,
     forms_of,
     place,
     size_of,
 )
-from newsletter.mails.template import Templates
+from newsletter.mails.template import Row, Templates
 from newsletter.mails.views import Heading, Named
 from newsletter.phrases import counted
 
@@ -40,18 +42,21 @@ _NUMBER = 5  # digits at most of the papers that a mail leaves out
 _COUNT = 250  # bytes for the line that counts what a digest left out
 
 
+# That differ in all that is shown of them, from the first character to the last.
+_HEADINGS = (Heading("a1", "a1", "a1", 11, 11), Heading("b2", "b2", "b2", 22, 22))
+
 # Pieces before something, and behind it.
 Frame: TypeAlias = tuple[tuple[str, ...], tuple[str, ...]]
 
 
 class _Fit(NamedTuple):
-    """What there is room for: sections, and in which form each paper; how much room is left.
+    """What there is room for: sections, and in which form the papers of each; what is left of it.
 
     With `small` headings are set smaller; `dropped` are sections for which there is none.
     """
 
     sections: Sequence[Section]
-    forms: Mapping[str, Form | None]
+    forms: Iterator[Form | None]
     room: int
     small: bool
     dropped: Sequence[Section]
@@ -64,6 +69,7 @@ class Printing:
         self._html = templates.html
         self._shared, self._fixed = templates.shared, templates.fixed
         self._listing = templates.listing
+        self._index = Row(lambda index: templates.html.piece("index", index=index), _HEADINGS)
 
     def try_out(self, card: Card) -> None:
         """Fill every block that is not a paper's. Raises RenderError where one cannot be used."""
@@ -72,8 +78,7 @@ class Printing:
         for small in (False, True):
             self._shared("digest", digest=head, small=small)
             self._rest([card], ["x"], named=small, left_out=1, frame=frame)
-        self.titles([Section(heading=head, head=card.item, cards=[("x", card)])] * 2)
-        self._html.piece("index", index=[head, head])
+        self._titles([self.section(head, [card])] * 2, "html")
         self._fixed("small_papers")
         self._fixed("small_papers_end")
         self._more([], frame)
@@ -81,31 +86,35 @@ class Printing:
     def section(
         self,
         heading: Heading,
-        cards: Sequence[tuple[str, Card]],
+        cards: Sequence[Card],
         also: Sequence[Card] = (),
         failed: Sequence[str] = (),
     ) -> Section:
         """Return a section with all that stands around its papers."""
+        head = self._shared("digest", digest=heading, small=False)
+        rest, brief = self._rest(also, failed, named=True), self._rest(also, failed)
+        above, below = size_of(head.html), size_of(brief.html)
+        brackets = 2 * size_of(self._fixed("papers")) if cards else 0
+
+        def titles(wanted: tuple[Part, bool]) -> list[str]:
+            part, several = wanted
+            return self._group(heading.name if several else "", cards, part)
+
         return Section(
             heading=heading,
-            head=self._shared("digest", digest=heading, small=False),
+            head=head,
             cards=cards,
             also=also,
             failed=failed,
-            rest=self._rest(also, failed, named=True),
-            brief=self._rest(also, failed),
+            rest=rest,
+            brief=brief,
+            above=above,
+            around=above + below + brackets,
+            more=size_of(rest.html) - below,
+            html=columns([card.html for card in cards]),
+            text=columns([card.text for card in cards]),
+            titles=OnDemand(titles),
         )
-
-    def titles(self, sections: Sequence[Section]) -> list[Both]:
-        """Return the titles of all papers under their keywords."""
-        several = len(sections) > 1
-        found: list[Both] = []
-        for section in sections:
-            if section.cards:
-                name = section.heading.name if several else ""
-                found.append(self._shared("group", name=name))
-                found += self._items(card for _, card in section.cards)
-        return found
 
     def html(
         self,
@@ -113,63 +122,55 @@ class Printing:
         form: Form,
         frame: Mapping[str, object],
         around: Frame,
-        titles: Sequence[Both],
-    ) -> Iterator[str]:
-        """Yield the HTML `around` which something stands: titles, then as many papers as fit.
+        *,
+        titled: bool,
+    ) -> list[str]:
+        """Return the HTML `around` which something stands: titles, then as many papers as fit.
 
         `form` is how each paper is shown where there is room for that; `frame` says where the
         others are. Of what there is no room for, the digests count it.
         """
         opening, closing = around
         room = LIMIT - _LINKS - bytes_of((*opening, *closing))
-        small = sum([size_of(each.head.html) for each in page.sections]) > _HEADS
-        contents = self._contents(page, titles, room // 4, small=small)
-        room -= sum(map(size_of, contents))
+        small = sum([each.above for each in page.sections]) > _HEADS
+        contents = self._contents(page, room // 4, titled=titled, small=small)
+        room -= bytes_of(contents)
         fit = self._fit(page, form, frame, room, small=small)
         room = fit.room
-        yield from opening
-        yield from contents
+        begin, end = ("small_papers", "small_papers_end") if fit.small else ("papers", "papers_end")
+        begin, end = self._fixed(begin), self._fixed(end)
+        pieces = [*opening, *contents]
         for section in fit.sections:
-            yield self._head(section, small=fit.small).html
-            shown = [(id_, card, it) for id_, card in section.cards if (it := fit.forms[id_])]
-            if shown:
-                yield from self._listed(shown, page.reasons, small=fit.small)
-            brief, whole = section.brief.html, section.rest.html
-            if left_out := len(section.cards) - len(shown):
+            pieces.append(self._head(section, small=fit.small).html)
+            forms = [*islice(fit.forms, len(section.cards))]
+            left_out = forms.count(None)
+            if left_out < len(forms):
+                pieces += [begin, *page.pieces("html", section, forms), end]
+            brief, whole, more = section.brief.html, section.rest.html, section.more
+            if left_out:
                 brief, whole = (
                     self._rest(
                         section.also, section.failed, named=named, left_out=left_out, frame=frame
                     ).html
                     for named in (False, True)
                 )
-            more = size_of(whole) - size_of(brief)
-            yield whole if more <= room else brief
+                more = size_of(whole) - size_of(brief)
+            pieces.append(whole if more <= room else brief)
             room -= more if more <= room else 0
         if fit.dropped:
-            yield self._more(fit.dropped, frame)
-        yield from closing
+            pieces.append(self._more(fit.dropped, frame))
+        return [*pieces, *closing]
 
-    def text(
-        self,
-        page: Page,
-        form: Form,
-        around: Frame,
-        titles: Sequence[Both],
-    ) -> list[str]:
+    def text(self, page: Page, form: Form, around: Frame, *, titled: bool) -> list[str]:
         """Return the text: no paper is missing, but of very many each says less."""
         opening, closing = around
-        contents = [each.text for each in titles]
-        room = TEXT_LIMIT - sum(map(size_of, contents))
-        forms = forms_of(page.sections, page.papers, page.sizes("text", LADDERS[form]), room, form)
+        contents = self._titles(page.sections, "text") if titled else []
+        found, _ = forms_of(page, "text", TEXT_LIMIT - bytes_of(contents), form)
+        forms = iter([each or "least" for each in found])
         pieces = [*opening, *contents]
         for section in page.sections:
             pieces.append(section.head.text)
-            for id_, card in section.cards:
-                shown = forms[id_] or "least"
-                if id_ in page.reasons:
-                    pieces += card.text.around[shown].saying(page.reasons[id_].text)
-                else:
-                    pieces.append(card.text.made[shown])
+            pieces += page.pieces("text", section, [*islice(forms, len(section.cards))])
             pieces.append(section.rest.text)
         return [*pieces, *closing]
 
@@ -244,9 +245,9 @@ class Printing:
                 name=self._shared("group", name=section.heading.name if several else ""),
                 head=section.head,
                 rest=section.rest,
-                above=size_of(section.head.html),
-                least=self._around(section, small=False),
-                more=max(0, size_of(section.rest.html) - size_of(section.brief.html)),
+                above=section.above,
+                least=section.around,
+                more=max(0, section.more),
             )
         return sheet.around[key]
 
@@ -271,31 +272,46 @@ class Printing:
             html = [name.html, begin.html, *[items[n] for n in order[:_BEST]], end.html]
         return html, text
 
-    def closest(self, papers: Sequence[tuple[str, Card]]) -> Section:
+    def closest(self, papers: Sequence[Card]) -> Section:
         """Return the section of what stands before all others."""
         said = counted(len(papers), "paper")
         head = Heading(wording.CLOSEST, "closest", said, len(papers), len(papers))
         return self.section(head, papers)
 
-    def without(self, section: Section, left: Sequence[tuple[str, Card]]) -> Section:
+    def without(self, section: Section, left: Sequence[Card]) -> Section:
         """Return a section whose other papers stand before all sections."""
-        less = len(section.cards) - len(left)
-        if not less:
-            return replace(section, cards=left)
-        head = section.heading._replace(news=wording.above(section.heading.news, less))
+        head, less = section.heading, len(section.cards) - len(left)
+        if less:
+            head = head._replace(news=wording.above(head.news, less))
         return self.section(head, left, section.also, section.failed)
 
-    def _contents(self, page: Page, titles: Sequence[Both], room: int, *, small: bool) -> list[str]:
+    def _contents(self, page: Page, room: int, *, titled: bool, small: bool) -> list[str]:
         """Return what stands before all papers: their titles, or the best and the keywords."""
         few = len(page.papers) <= _TITLES
-        contents = [each.html for each in titles]
-        if titles and not few:
-            contents = [each.html for each in self._best(page.papers[:_BEST])]
-        if sum(map(size_of, contents)) > room:
+        contents: list[str] = []
+        if titled and few:
+            contents = self._titles(page.sections, "html")
+        elif titled:
+            contents = self._group(f"The best {_BEST}", page.papers[:_BEST], "html")
+        if bytes_of(contents) > room:
             contents = []
         if len(page.sections) > 1 and not (few or small):
-            contents.append(self._listing("index", index=page.headings))
+            contents.append(self._index(page.headings))
         return contents
+
+    def _titles(self, sections: Sequence[Section], part: Part) -> list[str]:
+        """Return the titles of all papers under their keywords."""
+        several = len(sections) > 1
+        shown = [each.titles[part, several] for each in sections if each.cards]
+        return [*chain.from_iterable(shown)]
+
+    def _group(self, name: str, cards: Sequence[Card], part: Part) -> list[str]:
+        """Return the titles of some papers under a name."""
+        group, papers = self._shared("group", name=name), self._shared("papers")
+        end = self._shared("papers_end")
+        if part == "html":
+            return [group.html, papers.html, *[card.item.html for card in cards], end.html]
+        return [group.text, papers.text, *[card.item.text for card in cards], end.text]
 
     def _fit(
         self, page: Page, form: Form, frame: Mapping[str, object], room: int, *, small: bool
@@ -304,67 +320,38 @@ class Printing:
 
         Headings get half of it, and are set smaller or left out before a paper is.
         """
-        sections, papers = page.sections, page.papers
-        sizes = page.sizes("html", LADDERS[form])
-        least = sum([each["least"] for each in sizes])
-        fixed = [self._around(each, small=small) for each in sections]
-        if least + sum(fixed) > room >= least + _AROUND:
-            sections = [self._joined(page)]
+        sizes = page.sizes("html")
+        fixed = [self._around(each, small=small) for each in page.sections]
+        if not all_fit(sizes, room - sum(fixed), form) and all_fit(sizes, room - _AROUND, form):
+            page = page._replace(sections=[self._joined(page)])
             fixed, small = [_AROUND], False
         kept = sum(taken <= room // 2 for taken in accumulate(fixed))
-        dropped = sections[kept:]
+        dropped = page.sections[kept:]
         room -= sum(fixed[:kept])
+        whole = all_fit(sizes, room, form)
         if dropped:
-            left = {id_ for each in sections[:kept] for id_, _ in each.cards}
-            pairs = zip(papers, sizes, strict=True)
-            sizes = [size for (id_, _), size in pairs if id_ in left]
-            papers = [each for each in papers if each[0] in left]
-        if dropped or least > room:
+            page = page._replace(sections=page.sections[:kept])
+            left = {card for each in page.sections for card in each.cards}
+            page = page._replace(papers=[each for each in page.papers if each in left])
+        if dropped or not whole:
             room -= kept * (_COUNT + size_of(str(frame["pages"])))
             room -= size_of(self._more(dropped, frame)) + _NUMBER
-        forms = forms_of(sections, papers, sizes, room, form)
-        taken = zip(sizes, forms.values(), strict=True)
-        room -= sum([size[form] for size, form in taken if form])
-        return _Fit(sections[:kept], forms, room, small, dropped)
+        forms, room = forms_of(page, "html", room, form)
+        return _Fit(page.sections, iter(forms), room, small, dropped)
 
     def _joined(self, page: Page) -> Section:
         """Return the papers of all digests as those of one, the best first."""
         total = len(page.papers)
         name = f"The papers of {len(page.sections)} keywords"
         head = Heading(name, "all", news=f"{total}", total=total, papers=total)
-        failed = [id_ for section in page.sections for id_ in section.failed]
+        failed = [each for section in page.sections for each in section.failed]
         return self.section(head, page.papers, failed=failed)
-
-    def _listed(
-        self,
-        shown: Iterable[tuple[str, Card, Form]],
-        reasons: Mapping[str, Both],
-        *,
-        small: bool,
-    ) -> Iterator[str]:
-        """Yield papers as a list."""
-        yield self._fixed("small_papers" if small else "papers")
-        for id_, card, form in shown:
-            if id_ in reasons:
-                yield from card.html.around[form].saying(reasons[id_].html)
-            else:
-                yield card.html.made[form]
-        yield self._fixed("small_papers_end" if small else "papers_end")
-
-    def _best(self, papers: Sequence[tuple[str, Card]]) -> list[Both]:
-        """Return the titles of the papers that come first among very many."""
-        group = self._shared("group", name=f"The best {len(papers)}")
-        return [group, *self._items(card for _, card in papers)]
-
-    def _items(self, cards: Iterable[Card]) -> list[Both]:
-        items = [card.item for card in cards]
-        return [self._shared("papers"), *items, self._shared("papers_end")]
 
     def _around(self, section: Section, *, small: bool) -> int:
         """Return the bytes that a digest takes without its papers."""
-        head = self._head(section, small=small)
-        brackets = 2 * size_of(self._fixed("papers")) if section.cards else 0
-        return size_of(head.html) + size_of(section.brief.html) + brackets
+        if not small:
+            return section.around
+        return section.around - section.above + size_of(self._head(section, small=True).html)
 
     def _head(self, section: Section, *, small: bool) -> Both:
         if small:

@@ -5,12 +5,13 @@ that show it in the same way, and the same string stands in all of them.
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, tzinfo
 from functools import lru_cache
 from operator import is_
 from pathlib import Path
+from typing import NamedTuple
 
 from newsletter.addresses import bare
 from newsletter.errors import RenderError
@@ -21,7 +22,6 @@ from newsletter.mails.fitting import (
     Card,
     Form,
     Page,
-    Placed,
     Section,
     Shapes,
     Sheet,
@@ -29,10 +29,9 @@ from newsletter.mails.fitting import (
     in_order,
     values,
     wanted,
-    wrapped,
 )
 from newsletter.mails.printing import Frame, Printing
-from newsletter.mails.template import Layout, Templates, escaped
+from newsletter.mails.template import Layout, Templates, escaped, wrapped
 from newsletter.mails.views import Named, View, heading, specimen, view
 from newsletter.models import (
     Announcement,
@@ -53,6 +52,7 @@ PREFERENCES = "\x02preferences\x03"
 _PREHEADER = 140  # characters that an inbox shows behind a subject
 _PERSONAL = ("subject", "preheader", "keywords")  # what opening and closing say to few alone
 _ISSUES = 7  # that an edition leads to one by one: those of a week
+_SECTIONS = 4_096  # that are kept to be used again
 _PAPERS = 20_000  # that are known by where they are in memory
 logger = logging.getLogger(__name__)
 
@@ -88,12 +88,13 @@ class Renderer:
         self._papers: dict[int, tuple[Paper, dict[object, Card | None]]] = {}
         self._numbers: dict[Keyword, int] = {}
         self._keywords: list[Keyword] = []
+        self._made_sections: dict[object, _Made] = {}
         self._sheet = lru_cache(maxsize=8)(_sheet)
         self._try_out()
 
     def _try_out(self) -> None:
         """Fill every block once, so that a fault is found before the day that needs the block."""
-        card = self._filled(specimen())
+        card = self._filled("x", specimen())
         for form in LADDERS["full"]:
             for shapes in (card.html, card.text):
                 _ = shapes.made[form], shapes.around[form]
@@ -117,15 +118,14 @@ class Renderer:
         """Return an edition with as much as there is room for."""
         page = self._personal(layout, order) if order else layout.page
         form = wanted(layout.edition, len(page.papers), smallest=smallest)
-        best = [card.view.short_title for _, card in page.papers[:6]]
+        best = [card.view.short_title for card in page.papers[:6]]
         subject, around, text_around = self._framed(layout, best)
         titled = not smallest and len(page.papers) > 1
-        listed = self._printing.titles(page.sections) if titled else []
         return Rendered(
             date=layout.edition.date,
             subject=subject,
-            html=tuple(self._printing.html(page, form, layout.frame, around, listed)),
-            text=tuple(self._printing.text(page, form, text_around, listed)),
+            html=tuple(self._printing.html(page, form, layout.frame, around, titled=titled)),
+            text=tuple(self._printing.text(page, form, text_around, titled=titled)),
         )
 
     def _framed(self, layout: Layout, titles: Sequence[str]) -> tuple[str, Frame, Frame]:
@@ -191,11 +191,6 @@ class Renderer:
             closing=self._mould("closing", _PERSONAL, **frame),
             subject=wording.subjects(self._subject, edition, newsletter=self._title),
             keywords=wording.listed(names) if names else "",
-            where={
-                paper[0]: Placed(paper, number)
-                for number, each in enumerate(sections)
-                for paper in each.cards
-            },
         )
 
     def _pages(self, edition: Edition) -> tuple[Named, ...]:
@@ -221,7 +216,11 @@ class Renderer:
         return replace(digest, since=since)
 
     def _sections(self, edition: Edition) -> list[Section]:
-        """Return the digests with papers; a paper stands under one of them, others refer to it."""
+        """Return the digests with papers; a paper stands under one of them, others refer to it.
+
+        A section depends on its digest, on which keywords announce its papers, and on which of
+        them stand already. It is made once for all the editions in which these are the same.
+        """
         numbers = [self._number_of(each.keyword) for each in edition.digests]
         matched: dict[str, tuple[int, ...]] = {}
         for number, digest in zip(numbers, edition.digests, strict=True):
@@ -232,26 +231,51 @@ class Renderer:
         shown: dict[str, Card | None] = {}
         sections = []
         for number, digest in zip(numbers, edition.digests, strict=True):
-            name = digest.keyword.name
-            # `is_late` looks at the days, and nothing else does.
-            under = (number, digest.since, edition.date)
-            cards, also, failed = [], [], []
-            for each in digest.announcements:
-                id_ = each.paper.id
-                if edition.shown_in[id_] != name:
-                    if other := shown.get(id_):
-                        also.append(other)
-                    continue
-                card = self._card(each, digest, matched[id_], under)
-                shown[id_] = card
-                if card:
-                    cards.append((id_, card))
-                else:
-                    failed.append(each.paper.local_id)
-            if cards or also or failed:
-                head = heading(digest, len(cards) + len(failed))
-                sections.append(self._printing.section(head, cards, also, failed))
+            ids = [each.paper.id for each in digest.announcements]
+            key = (
+                # `is_late` looks at the days, and nothing else does.
+                (number, digest.since, edition.date),
+                tuple(digest.left_out.items()),
+                # To hash announcements takes longer than all else; who has one keeps it in memory.
+                tuple(map(id, digest.announcements)),
+                tuple([matched[id_] for id_ in ids]),
+                tuple([shown.get(id_) for id_ in ids]),
+            )
+            made = self._made_sections.get(key)
+            if made is None:
+                made = self._section(digest, key[0], matched, shown)
+                if len(self._made_sections) >= _SECTIONS:
+                    self._made_sections.clear()
+                self._made_sections[key] = made
+            if made.section:
+                shown |= made.shown
+                sections.append(made.section)
         return sections
+
+    def _section(
+        self,
+        digest: Digest,
+        under: tuple[int, datetime | None, date],
+        matched: Mapping[str, tuple[int, ...]],
+        shown: Mapping[str, Card | None],
+    ) -> "_Made":
+        """Return the section of a digest below others, whose papers are `shown` already."""
+        stands: dict[str, Card | None] = {}
+        also, failed = [], []
+        for each in digest.announcements:
+            id_ = each.paper.id
+            if id_ not in shown:
+                stands[id_] = self._card(each, digest, matched[id_], under)
+                if not stands[id_]:
+                    failed.append(each.paper.local_id)
+            elif other := shown[id_]:
+                also.append(other)
+        cards = [card for card in stands.values() if card]
+        if not (cards or also or failed):
+            return _Made(None, stands, digest.announcements)
+        head = heading(digest, len(stands))
+        section = self._printing.section(head, cards, also, failed)
+        return _Made(section, stands, digest.announcements)
 
     def _number_of(self, keyword: Keyword) -> int:
         number = self._numbers.setdefault(keyword, len(self._numbers))
@@ -293,25 +317,24 @@ class Renderer:
         except Exception as e:  # noqa: BLE001 (one bad paper costs a line, not the mail)
             logger.warning("paper %r cannot be shown: %r", announcement.paper.id, e)
             return None
-        return self._filled(seen)
+        return self._filled(announcement.paper.id, seen)
 
-    def _filled(self, paper: View) -> Card:
+    def _filled(self, id_: str, paper: View) -> Card:
         def html(form: Form, reason: str) -> str:
             return self._html.piece(block(form), **values(paper, form, reason))
 
         def text(form: Form, reason: str) -> str:
             return wrapped(self._text.piece(block(form), **values(paper, form, reason)))
 
-        return Card(
-            view=paper, item=self._both("item", paper=paper), html=Shapes(html), text=Shapes(text)
-        )
+        item = self._both("item", paper=paper)
+        return Card(id=id_, view=paper, item=item, html=Shapes(html), text=Shapes(text))
 
     def _personal(self, layout: Layout, order: Order) -> Page:
         """Return the papers of an edition as one reader gets them: the closest before all."""
         where, former = layout.where, layout.page.sections
         first = [where[each.id].paper for each in order.closest if each.id in where]
-        moved = {id_ for id_, _ in first}
-        cards: list[list[tuple[str, Card]]] = [[] for _ in former]
+        moved = {card.id for card in first}
+        cards: list[list[Card]] = [[] for _ in former]
         papers = []
         for id_ in dict.fromkeys((*order.ids, *where)):  # what it does not know is not hidden
             if at := where.get(id_):
@@ -323,6 +346,17 @@ class Renderer:
         reasons = {id_: said for id_, said in _reasons(order).items() if id_ in where}
         index = (*(each.heading for each in sections[:1] if first), *layout.page.headings)
         return Page(sections, papers, reasons, index)
+
+
+class _Made(NamedTuple):
+    """A section, and the papers that stand in it, by id; None cannot be shown.
+
+    The announcements are kept in memory, since they are known by where they are.
+    """
+
+    section: Section | None
+    shown: Mapping[str, Card | None]
+    announcements: Sequence[Announcement]
 
 
 def _reasons(order: Order) -> dict[str, Both]:

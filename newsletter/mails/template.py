@@ -8,16 +8,22 @@ import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache, cached_property, partial
+from itertools import takewhile
 from pathlib import Path
 from traceback import walk_tb
+from typing import Generic, TypeVar
 
 from newsletter.errors import RenderError
-from newsletter.mails.fitting import Both, Page, Placed, wrapped
+from newsletter.mails.fitting import Both, Page, Placed
 from newsletter.models import Edition
+
+COLUMNS = 72  # of a text
 
 _PIECES = 4096  # that are kept to be used again
 _MOULDS = 64
+_Shown = TypeVar("_Shown")  # in a row
+
 # Texts by which a template shows whether it does more than show them.
 _PROBES = ("", "x", "<&'\">", "A title of many words. " * 20)
 _SPECIAL = re.compile(r"[&<>'\"]")
@@ -169,6 +175,47 @@ class Mould:
         return tuple(parts)
 
 
+class Row(Generic[_Shown]):
+    """A block that shows things in a row, joined from what it says of each.
+
+    A template may do with a row what it likes; one that treats its things in other ways than the
+    first and those behind it, each by itself, is filled anew each time.
+    """
+
+    def __init__(
+        self, fill: Callable[[Sequence[_Shown]], str], probes: tuple[_Shown, _Shown]
+    ) -> None:
+        """Try it with two things that differ in all that is shown of them."""
+        self._fill = fill
+        self._alone: dict[_Shown, str] = {}
+        self._behind: dict[_Shown, str] = {}
+        one, other = probes
+        self._first = one
+        ends = zip(reversed(fill([one])), reversed(fill([other])), strict=False)
+        self._end = len([*takewhile(lambda pair: pair[0] == pair[1], ends)])
+        self._is_regular = all(
+            self._joined(row) == fill(row) for row in ([one], [other] * 2, [other, one, other])
+        )
+
+    def __call__(self, row: Sequence[_Shown]) -> str:
+        """Return the block with these things, at least one."""
+        return self._joined(row) if self._is_regular else self._fill(row)
+
+    def _joined(self, row: Sequence[_Shown]) -> str:
+        if len(self._behind) + len(self._alone) > _PIECES:
+            self._behind.clear()
+            self._alone.clear()
+        for each in row:
+            if each not in self._behind:
+                self._alone[each] = self._fill([each])
+                before = len(self._fill([self._first])) - self._end
+                both = self._fill([self._first, each])
+                self._behind[each] = both[before : len(both) - self._end]
+        whole, *behind = self._alone[row[0]], *map(self._behind.__getitem__, row[1:])
+        at = len(whole) - self._end
+        return "".join([whole[:at], *behind, whole[at:]])
+
+
 class Moulds:
     """A block of both parts that lacks some texts."""
 
@@ -188,9 +235,9 @@ class Moulds:
         return self._last[1]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Layout:
-    """What all who have an edition share; `where` its papers stand, by id.
+    """What all who have an edition share.
 
     `opening` and `closing` lack the subject and what else few share, `subject` the best title.
     """
@@ -202,7 +249,40 @@ class Layout:
     closing: Moulds
     subject: Callable[[str], str]
     keywords: str
-    where: Mapping[str, Placed]
+
+    @cached_property
+    def where(self) -> Mapping[str, Placed]:
+        """Where the papers stand, by id."""
+        return {
+            card.id: Placed(card, number)
+            for number, each in enumerate(self.page.sections)
+            for card in each.cards
+        }
+
+
+def wrapped(text: str) -> str:
+    """Return the text in lines of at most 72 columns, indented as they began, "- " and all.
+
+    Words are never broken, so neither are addresses.
+    """
+    if len(text) <= COLUMNS:
+        return text
+    lines: list[str] = []
+    for line in text.split("\n"):
+        if len(line) <= COLUMNS:
+            lines.append(line)
+            continue
+        rest = line.lstrip(" ").removeprefix("- ")
+        indent = line[: len(line) - len(rest)]
+        width = COLUMNS - len(indent)
+        while len(rest) > width:
+            cut = rest.rfind(" ", 0, width + 1)
+            if cut < 0 and (cut := rest.find(" ", width)) < 0:
+                break
+            lines.append(indent + rest[:cut])
+            indent, rest = " " * len(indent), rest[cut + 1 :]
+        lines.append(indent + rest)
+    return "\n".join(lines)
 
 
 def escaped(text: str) -> str:

@@ -19,9 +19,10 @@ from lxml import html as lxml_html
 from premailer import Premailer
 
 from newsletter.errors import RenderError
-from newsletter.mails.fitting import Shapes, fitted, wrapped
+from newsletter.mails.fitting import LADDERS, Form, Shapes, fitted
 from newsletter.mails.printing import LIMIT
 from newsletter.mails.render import UNSUBSCRIBE, Renderer, filled
+from newsletter.mails.template import wrapped
 from newsletter.models import Abstracts, Announcement, Closeness, Edition, Keyword, Order, Rendered
 from tests.making.editions import HOSTILE, MASTHEAD, edition, hostile, many, news, rich
 from tests.making.papers import paper
@@ -194,6 +195,11 @@ def shapes(sizes: Sequence[int]) -> Shapes:
     )
 
 
+def columns(papers: Sequence[Shapes]) -> dict[Form, list[int]]:
+    """Return the sizes of papers in each form."""
+    return {form: [each.sizes[form] for each in papers] for form in LADDERS["full"]}
+
+
 FORMS = {"0": "least", "1": "line", "2": "excerpt", "3": "full", "-": None}
 
 
@@ -216,13 +222,19 @@ FORMS = {"0": "least", "1": "line", "2": "excerpt", "3": "full", "-": None}
 )
 def test_papers_are_fitted(papers: str, room: int, forms: str) -> None:
     kinds = {"a": shapes((2, 3, 6, 10)), "b": shapes((2, 3, 60, 99))}
-    found = fitted([kinds[each].sizes for each in papers], room, "full", turns=range(len(papers)))
+    sizes = columns([kinds[each] for each in papers])
+    found, _ = fitted(
+        sizes, room, "full", best_first=range(len(papers)), turns=lambda: range(len(papers))
+    )
     assert found == [FORMS[each] for each in forms]
 
 
 def test_who_gets_a_line_goes_by_turns() -> None:
-    papers = [shapes((2, 3, 6, 10)).sizes] * 3
-    assert fitted(papers, 4, "full", turns=[2, 0, 1]) == ["least", None, "least"]
+    sizes = columns([shapes((2, 3, 6, 10))] * 3)
+    assert fitted(sizes, 4, "full", best_first=[1, 0, 2], turns=lambda: [2, 0, 1]) == (
+        ["least", None, "least"],
+        0,
+    )
 
 
 @pytest.mark.slow
@@ -231,9 +243,17 @@ def test_who_gets_a_line_goes_by_turns() -> None:
     st.integers(0, 5_000),
 )
 def test_whatever_is_fitted_takes_no_more_than_the_room(sizes: Any, room: int) -> None:
-    papers = [shapes(each).sizes for each in sizes]
-    forms = fitted(papers, room, "full", turns=range(len(papers)))
-    assert sum(p[form] for p, form in zip(papers, forms, strict=True) if form) <= room
+    papers = [shapes(each) for each in sizes]
+    forms, left = fitted(
+        columns(papers),
+        room,
+        "full",
+        best_first=range(len(papers)),
+        turns=lambda: range(len(papers)),
+    )
+    taken = sum(p.sizes[form] for p, form in zip(papers, forms, strict=True) if form)
+    assert taken <= room
+    assert left == room - taken
 
 
 def test_papers_keep_the_order_of_their_digest(renderer: Renderer) -> None:
