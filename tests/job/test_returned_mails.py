@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from newsletter.phrases import counted
+from newsletter.returns.bounces import Failure, reported
+from newsletter.returns.parsing import parsed
 from tests.making.inboxes import MaildirBox, Office, dsn, mail, notice, offices, report, token
 
 # What becomes of somebody: dead, soft, ours and unknown are bounces, and only dead ones suppress.
@@ -162,6 +164,16 @@ def arriving() -> Iterator[tuple[Verdict, str, bytes]]:
 @pytest.fixture
 def office(tmp_path: Path) -> Iterator[Office]:
     yield from offices(tmp_path, MaildirBox(tmp_path / "inbox"))
+
+
+def test_every_returned_mail_tells_by_itself_why_it_came_back() -> None:
+    meant, found = {}, {}
+    for verdict, to, content in arriving():
+        if verdict in {"dead", "soft", "ours", "unknown"}:
+            failure = reported(parsed(content), content, ours=["bounces@example.org"])
+            assert isinstance(failure, Failure)
+            meant[to], found[to] = verdict, failure.kind
+    assert found == meant
 
 
 @pytest.mark.slow

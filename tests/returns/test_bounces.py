@@ -1,3 +1,4 @@
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from email import message_from_bytes
@@ -37,6 +38,12 @@ DSN = Path(__file__).parent / "dsn"
         ("451 4.3.0 try again later", "soft"),
         ("450 mailbox busy", "soft"),
         ("421 closing", "soft"),
+        ("552 aborted", "soft"),
+        ("552 5.0.0 aborted", "soft"),
+        ("553 aborted", "unknown"),
+        ("450 4.2.1 no such user", "soft"),
+        ("499 no", "soft"),
+        ("399 no", "unknown"),
         ("550 5.4.4 host not found", "soft"),
         ("550 5.1.8 bad sender's system address", "ours"),
         ("552 5.2.3 message too long for this mailbox", "ours"),
@@ -52,6 +59,7 @@ DSN = Path(__file__).parent / "dsn"
         # Replies that do not tell
         ("550 mailbox unavailable", "dead"),
         ("550 mailbox unavailable (in reply to end of DATA command)", "unknown"),
+        ("550 mailbox unavailable (in reply to rcpt to command)", "dead"),
         ("550 blocked by a list", "ours"),
         ("550 no such user here", "dead"),
         ("550 Unknown user", "dead"),
@@ -61,11 +69,18 @@ DSN = Path(__file__).parent / "dsn"
         ("5.1.1 smtp; 550 5.1.1 ... User unknown", "dead"),
         ("5.0.0 smtp; 550 5.7.1 spam", "ours"),
         ("5.0.0 smtp; 550-5.1.1 The account does not exist", "dead"),
+        ("4.1.1 User unknown", "soft"),
+        ("5.0.0 4.4.1 no answer", "soft"),
+        ("5.0.0 smtp; 4.4.1 no answer", "soft"),
+        ("4.0.0 smtp; 5.0.0 no answer", "soft"),
+        ("5.4.1 smtp; 550 5.0.0 refused", "soft"),
+        ("5.1.10 smtp; 554 5.5.1 refused", "ours"),
         ("5.0.0", "unknown"),
         ("", "unknown"),
         # What only looks like a status or a code
         ("connect to 5.1.1.7 from 192.5.1.1 failed", "unknown"),
         ("delivered 450 other mails, port :550 ", "soft"),
+        ("-" * 4000 + "550 5.1.1 no such user", "unknown"),  # no server says so much
     ],
 )
 def test_a_failure_is_about_the_address_its_mailbox_or_us(text: str, kind: BounceKind) -> None:
@@ -89,7 +104,7 @@ def test_a_failure_is_about_the_address_its_mailbox_or_us(text: str, kind: Bounc
 def test_bounces_of_all_mail_systems_say_why_and_of_which_issue(
     name: str, kind: BounceKind, issue: int, words: str, line_end: bytes
 ) -> None:
-    raw = (DSN / f"{name}.eml").read_bytes().replace(b"\n", line_end)
+    raw = (DSN / f"{name}.eml").read_bytes().replace(b"\n", line_end) + "Grüße".encode()
     found = reported(message_from_bytes(raw), raw)
     assert isinstance(found, Failure)
     assert (found.kind, found.issue) == (kind, issue)
@@ -109,6 +124,61 @@ def test_bounces_of_all_mail_systems_say_why_and_of_which_issue(
 def test_what_is_no_failure_is_none(name: str, found: str | None) -> None:
     raw = (DSN / f"{name}.eml").read_bytes()
     assert reported(message_from_bytes(raw), raw) == found
+
+
+@pytest.mark.parametrize("action", ["Failed", "error"])
+def test_a_failed_action_counts_however_it_is_written(action: str) -> None:
+    raw = (DSN / "postfix-no-such-user.eml").read_bytes()
+    raw = raw.replace(b"Action: failed", f"Action: {action}".encode())
+    assert isinstance(reported(message_from_bytes(raw), raw), Failure)
+
+
+@pytest.mark.parametrize(
+    ("status", "diagnostic", "kind"),
+    [
+        ("5.0.0", "", "dead"),  # by the words for people
+        ("5.0.0 (undefined)", "", "dead"),
+        ("", "", "dead"),
+        ("5.4.4", "", "soft"),
+        ("5.0.0", "Diagnostic-Code: smtp; 554 5.7.1 blocked", "ours"),
+        ("5.4.4", "Diagnostic-Code: smtp; 554 blocked", "ours"),
+    ],
+)
+def test_what_a_report_says_to_machines_goes_before_its_words_for_people(
+    status: str, diagnostic: str, kind: BounceKind
+) -> None:
+    raw = (DSN / "postfix-no-such-user.eml").read_bytes()
+    raw = raw.replace(b"Status: 5.1.1", f"Status: {status}".encode())
+    raw = re.sub(rb"Diagnostic-Code: .*\n .*", diagnostic.encode(), raw)
+    found = reported(message_from_bytes(raw), raw)
+    assert isinstance(found, Failure)
+    assert found.kind == kind
+
+
+def test_the_envelope_of_a_report_tells_the_issue_before_what_is_returned_does() -> None:
+    raw = (DSN / "postfix-no-such-user.eml").read_bytes()
+    raw = raw.replace(b"Original-Envelope-Id: 7.", b"Original-Envelope-Id: 8.")
+    found = reported(message_from_bytes(raw), raw)
+    assert isinstance(found, Failure)
+    assert found.issue == 8
+
+
+@pytest.mark.parametrize("name", ["postfix-no-such-user", "qmail", "exim"])
+def test_who_sends_and_reads_is_nobody_of_ours_where_their_own_mail_comes_back(name: str) -> None:
+    raw = (DSN / f"{name}.eml").read_bytes()
+    found = reported(message_from_bytes(raw), raw, ours=["papers@example.org", "Ada@example.net"])
+    assert isinstance(found, Failure)
+    assert found.kind == "dead"
+
+
+def test_a_warning_in_words_alone_is_a_passing_matter() -> None:
+    raw = (
+        b"From: Mail Delivery System <Mailer-Daemon@mail.example.net>\n\n"
+        b"The address to which the message has not yet been delivered is:\n\n"
+        b"  ada@example.net\n\n"
+        b"No action is required on your part.\n"
+    )
+    assert reported(message_from_bytes(raw), raw) == "passing"
 
 
 @pytest.mark.parametrize("action", ["delivered", "relayed", "expanded", "delayed"])
