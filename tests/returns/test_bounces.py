@@ -72,6 +72,7 @@ DSN = Path(__file__).parent / "dsn"
         ("4.1.1 User unknown", "soft"),
         ("5.0.0 4.4.1 no answer", "soft"),
         ("5.0.0 smtp; 4.4.1 no answer", "soft"),
+        ("5.0.0 smtp; 550-4.4.1 no answer", "soft"),
         ("4.0.0 smtp; 5.0.0 no answer", "soft"),
         ("5.4.1 smtp; 550 5.0.0 refused", "soft"),
         ("5.1.10 smtp; 554 5.5.1 refused", "ours"),

@@ -84,12 +84,15 @@ def test_a_line_of_up_to_eight_kilobytes_is_read_and_cut_for_the_record(length: 
         ("MAIL", "454 4.7.0 throttled", "busy"),
         ("MAIL", "451 4.7.1 slow down", "busy"),
         ("dot", "454 later", "busy"),
+        ("MAIL", "454 later", "busy"),
         ("RCPT", "454 later", "temporary"),
         ("dot", "450 4.7.28 too much", "busy"),
         ("RCPT", "450 4.7.1 you have exceeded the hourly sending quota", "busy"),
         ("RCPT", "451 4.7.1 Try again later", "throttled"),
         ("dot", "451 4.7.1 Greylisted", "throttled"),
         ("RCPT", "450 greylisted", "temporary"),
+        ("RCPT", "499 it says", "temporary"),
+        ("RCPT", "599 it says", "suspect"),
         ("RCPT", "550 5.1.1 unknown", "refused"),
         ("RCPT", "553 5.1.3 bad address", "refused"),
         ("RCPT", "550 5.2.1 disabled", "refused"),
@@ -147,6 +150,20 @@ def test_advice_goes_by_the_status_then_by_the_reason(reply: Reply, told: str) -
 def test_what_counts_of_a_reply_are_its_first_2000_bytes(before: int, why: str) -> None:
     words = b"x" * before + b" user unknown"
     assert Reply(550, words).refusal("RCPT").why == why
+
+
+def test_the_words_of_a_reply_may_be_broken_over_its_lines() -> None:
+    assert Reply(550, b"no such\nuser").refusal("RCPT").why == "nobody"
+
+
+def test_a_reply_without_words_is_its_code() -> None:
+    assert str(Reply(250, b"")) == "250"
+
+
+def test_what_is_no_reply_is_shown_by_its_beginning() -> None:
+    with pytest.raises(ProtocolError) as told:
+        ReplyReader().feed(b"x" * 41 + b"\r\n")
+    assert str(told.value) == f"not an SMTP reply: {'x' * 40!r}"
 
 
 def test_the_status_of_a_reply_is_the_enhanced_one_or_none() -> None:
