@@ -108,7 +108,7 @@ class Circuit:
     @property
     def asked(self) -> frozenset[str]:
         """The domains that have only refused lately: others are to be asked first."""
-        return frozenset(each.domain for each in self.row) if self._row else frozenset()
+        return frozenset(each.domain for each in self.row)
 
     def passed(self, recipient: str) -> None:
         """Count a message that was accepted."""

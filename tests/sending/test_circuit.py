@@ -71,6 +71,11 @@ def test_one_domain_says_nothing_where_there_is_no_other() -> None:
     assert (len(verdict.rejected), code(verdict)) == (0, 75)
 
 
+def test_a_single_one_is_the_exception_even_where_there_is_no_other_domain() -> None:
+    verdict = circuit(suspect(1, domain="all.example"), accepted=3, at="all.example").verdict()
+    assert (len(verdict.rejected), code(verdict)) == (1, 0)
+
+
 def test_one_who_is_accepted_elsewhere_shows_that_the_domain_is_the_exception() -> None:
     found = circuit(*(suspect(n, domain="big.example") for n in range(10)))
     for number in range(9):
@@ -163,6 +168,15 @@ def test_those_put_off_by_policy_are_alone_until_there_are_twenty_in_a_row() -> 
     assert not found.throttled()
 
 
+@pytest.mark.parametrize("accepted", [0, 1])
+def test_of_several_refusals_the_last_is_told(accepted: int) -> None:
+    suspects = [suspect(number, f"550 number {number}") for number in (1, 2, 3)]
+    trouble = circuit(*suspects, accepted=accepted).verdict().trouble
+    assert trouble is not None
+    assert "(550 number 3)" in str(trouble)
+    assert trouble.about == "refusals"
+
+
 def test_the_words_say_who_was_refused_and_what_to_do() -> None:
     told = str(circuit(suspect(1, "553 5.1.8 sender not found")).verdict().trouble)
     assert "<papers@example.org>" in told
@@ -173,5 +187,6 @@ def test_the_words_say_who_was_refused_and_what_to_do() -> None:
     told = str(circuit(suspect(1), suspect(2, QUOTA)).verdict().trouble)
     assert "550 rejected" in told  # the graver of the two
     assert "papers@example.org" not in told
+    assert "refuses our mail (550 rejected)" in told
     told = str(circuit(suspect(1, phase="MAIL")).verdict().trouble)
     assert "from <papers@example.org>" in told
