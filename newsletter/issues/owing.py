@@ -18,11 +18,12 @@ class Past:
     """What the readers of before say of who is on the list now.
 
     `covered` has, by place, the last issue whose news somebody has had, below 0 who was not there,
-    or paused: a list of a million must not be held a second time to look that up. `changes` tells
-    how the list differs from theirs.
+    or paused: a list of a million must not be held a second time to look that up. `marks` has the
+    fingerprints as numbers, by place, too. `changes` tells how the list differs from theirs.
     """
 
     covered: Sequence[int]
+    marks: Sequence[int]
     changes: Changes
 
     def after(self, place: int, number: int) -> int:
@@ -41,17 +42,20 @@ class Past:
 def past_of(people: People, before: Iterable[Reader]) -> Past:
     """Return what the readers of before, one after the other, say of these people."""
     covered = array("q", [_NEW]) * people.places
+    marks = array("Q", [0]) * people.places
+    for place, each in people.items():
+        marks[place] = int(fingerprint(each), 16)
     there = removed = changed = 0
-    for each in before:
-        place = people.place_of(each.address)
-        if place is None:
+    for reader in before:
+        found = people.place_of(reader.address)
+        if found is None:
             removed += 1
             continue
-        there += covered[place] == _NEW
-        covered[place] = _PAUSED if each.covered is None else each.covered
-        changed += fingerprint(people[place]) != each.fingerprint
-    added = len(people) - there
-    return Past(covered=covered, changes=Changes(added=added, removed=removed, changed=changed))
+        there += covered[found] == _NEW
+        covered[found] = _PAUSED if reader.covered is None else reader.covered
+        changed += _written(marks[found]) != reader.fingerprint
+    changes = Changes(added=len(people) - there, removed=removed, changed=changed)
+    return Past(covered=covered, marks=marks, changes=changes)
 
 
 def readers_after(
@@ -61,7 +65,7 @@ def readers_after(
     for place, each in people.items():
         yield Reader(
             address=each.email,
-            fingerprint=fingerprint(each),
+            fingerprint=_written(past.marks[place]),
             covered=None
             if each.paused
             else number
@@ -109,7 +113,7 @@ def owed(
 
 
 def fingerprint(subscriber: Subscriber) -> str:
-    """Return a short text that changes when anything about a subscriber does."""
+    """Return 16 hexadecimal digits that change when anything about a subscriber does."""
     choices = _as_text(
         subscriber.keywords,
         subscriber.frequency,
@@ -121,6 +125,10 @@ def fingerprint(subscriber: Subscriber) -> str:
     )
     own = f"{subscriber.email}\0{subscriber.name}\0{subscriber.profile}\0{choices}"
     return sha256(own.encode()).hexdigest()[:16]
+
+
+def _written(mark: int) -> str:
+    return f"{mark:016x}"
 
 
 @lru_cache(maxsize=_CHOICES)

@@ -13,7 +13,7 @@ from typing import Any
 from newsletter.models import FINAL, Delivery, DeliveryStatus, Outcome, Owed, Tally
 from newsletter.moments import iso
 from newsletter.state.account import Account
-from newsletter.state.engines import Sender, json_text
+from newsletter.state.engines import Sender, keywords_text
 from newsletter.state.postgres.database import Asked, Database
 from newsletter.state.postgres.parcels import Parcels
 
@@ -62,7 +62,7 @@ class Deliveries(Account):
                     (
                         each.after,
                         each.recipient,
-                        json_text(each.keywords),
+                        keywords_text(each.keywords),
                         each.format,
                         each.frequency,
                         each.abstracts or "",

@@ -10,7 +10,7 @@ from typing import Any
 from newsletter.models import FINAL, Delivery, DeliveryStatus, Outcome, Owed, Tally
 from newsletter.moments import iso
 from newsletter.state.account import Account
-from newsletter.state.engines import Sender, json_text
+from newsletter.state.engines import Sender, keywords_text
 from newsletter.state.sqlite.ahead import Ahead
 from newsletter.state.sqlite.database import Database
 
@@ -262,7 +262,7 @@ class Deliveries(Account):
                     issue,
                     each.after,
                     each.recipient,
-                    json_text(each.keywords),
+                    keywords_text(each.keywords),
                     each.format,
                     each.frequency,
                     each.abstracts or "",
