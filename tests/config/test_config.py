@@ -128,6 +128,10 @@ def test_a_minimal_file_works(tmp_path: Path) -> None:
     assert (config.smtp, config.bounces, config.inbox, config.web) == (None, None, None, None)
     assert config.source.url == "https://export.arxiv.org/api/query"
     assert config.source.interval_seconds == 3
+    assert (config.source.lookback_days, config.source.baseline_days) == (30, 1)
+    assert (config.source.attempts, config.source.timeout_seconds) == (5, 60)
+    assert (config.state.lease_seconds, config.archive.max_papers) == (60, 100)
+    assert (config.newsletter.bibtex, config.newsletter.mode) == (False, "combined")
     assert config.archive.directory is None
     assert config.outbox.directory == tmp_path / "outbox"
     assert config.subscribers.suppressions == tmp_path / "suppressions.csv"
@@ -293,6 +297,24 @@ def test_every_problem_is_named_at_once_with_its_line(tmp_path: Path) -> None:
         (MINIMAL.replace("papers@", "pâpers@"), r"few mail servers"),
         (MINIMAL.replace("Daily Papers <", r"A\r\nBcc: x <"), r"newsletter\.sender"),
         (MINIMAL.replace('title = "', r'title = "\u202e'), r"title: has control"),
+        (MINIMAL.replace('Daily Papers"', ' "'), r"title: must have 1 to 100 characters"),
+        (MINIMAL.replace("daily-papers", "daily--papers"), r"id: must be lower-case letters"),
+        (
+            MINIMAL.replace("[[", 'templates = "none"\n[[', 1),
+            r"templates: there is no folder .*/no",
+        ),
+        (
+            MINIMAL.replace("[[", 'timezone = "posix/Japan"\n[[', 1),
+            r"'posix/Japan' is no time zone",
+        ),
+        (MINIMAL.replace("[[", 'timezone = "tzdata.zi"\n[[', 1), r"'tzdata.zi' is no time zone"),
+        (f'{MINIMAL}[web]\nbase_url = "https://x.org/ü"', r"web\.base_url: must be ASCII without"),
+        (
+            f'{MINIMAL}[source]\nurl = "https://x.org/ü\u200b"',
+            r"source\.url: must be a web address",
+        ),
+        (f'{MINIMAL}[inbox]\nkind = "maildir"\n', r"inbox\.path: missing; kind = 'maildir'"),
+        (f'{MINIMAL}[inbox]\nkind = "imap"\nhost = "x y"\n', r"inbox\.host: 'x y' must be a host"),
         (f"{MINIMAL}[smtp]\n", r":8: smtp\.host: missing"),
         (f'{MINIMAL}[smtp]\nhost = "smtp..example.org"\n', r":9: smtp\.host: 'smtp\.\.example"),
         (f'{MINIMAL}[smtp]\nhost = "{"x" * 64}.org"\n', r"smtp\.host: .*1 to 63 characters"),
@@ -315,6 +337,66 @@ def test_every_problem_is_named_at_once_with_its_line(tmp_path: Path) -> None:
 )
 def test_a_mistake_is_explained(tmp_path: Path, text: str, problem: str) -> None:
     assert re.search(problem, "\n".join(problems(tmp_path, text)))
+
+
+# Table and key, too little, the least, the most, too much.
+LIMITS = [
+    ("source.lookback_days", 0, 1, 365, 366),
+    ("source.interval_seconds", -0.1, 0, 600, 600.1),
+    ("source.timeout_seconds", 0, 0.1, 600, 600.1),
+    ("source.attempts", 0, 1, 20, 21),
+    ("source.baseline_days", -0.1, 0, 90, 90.1),
+    ("state.lease_seconds", 4.9, 5, 600, 600.1),
+    ("smtp.port", -1, 1, 65535, 65536),
+    ("smtp.connections", 0, 1, 100, 101),
+    ("smtp.rate_per_minute", -1, 0, 10**9, "'many'"),
+    ("smtp.messages_per_connection", 0, 1, 10**9, "'many'"),
+    ("smtp.attempts", 0, 1, 20, 21),
+    ("smtp.max_age_hours", 0, 0.1, 720, 720.1),
+    ("inbox.port", 0, 1, 65535, 65536),
+    ("archive.max_papers", 0, 1, 10**9, "'many'"),
+]
+WITH_NUMBERS = {
+    "source": 'url = "http://localhost/api"',
+    "state": "",
+    "smtp": 'host = "localhost"',
+    "inbox": 'kind = "mbox"\npath = "inbox"',
+    "archive": "",
+}
+
+
+def test_every_number_has_its_limits(tmp_path: Path) -> None:
+    for column in range(1, 5):
+        tables = {name: f"[{name}]\n{lines}\n" for name, lines in WITH_NUMBERS.items()}
+        for limit in LIMITS:
+            table, _, key = str(limit[0]).partition(".")
+            tables[table] += f"{key} = {limit[column]}\n"
+        text = MINIMAL + "".join(tables.values())
+        if column in {2, 3}:
+            assert loaded(tmp_path, text).smtp
+        else:
+            found = [each.split(": ")[1] for each in problems(tmp_path, text)]
+            assert sorted(found) == sorted(str(limit[0]) for limit in LIMITS)
+
+
+@pytest.mark.parametrize(
+    ("line", "longest"),
+    [
+        ('title = "{}"', 100),
+        ('id = "{}"', 63),
+        ('subject = "{}"', 200),
+        ('unsubscribe_address = "{}@example.org"', 64),
+    ],
+)
+def test_a_text_may_be_as_long_as_that_and_no_longer(
+    tmp_path: Path, line: str, longest: int
+) -> None:
+    key = line.partition(" ")[0]
+    others = [each for each in MINIMAL.splitlines() if not each.startswith(f"{key} =")]
+    text = "\n".join([others[0], line, *others[1:]])
+    assert loaded(tmp_path, text.replace("{}", "x" * longest))
+    (problem,) = problems(tmp_path, text.replace("{}", "x" * (longest + 1)))
+    assert f"newsletter.{key}: " in problem
 
 
 @pytest.mark.parametrize(
