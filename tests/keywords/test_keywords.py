@@ -1,6 +1,7 @@
 """keywords.py: what arXiv is asked, and what it would decide."""
 
 import re
+from urllib.parse import quote_plus
 
 import pytest
 from hypothesis import given, settings
@@ -226,6 +227,10 @@ def test_a_raw_query_is_left_to_arxiv() -> None:
     assert claimer(raw)(paper())
 
 
+def test_what_the_index_has_no_word_of_claims_nothing() -> None:
+    assert not claimer(Keyword(name="of the"))(paper(abstract="Of the graphs."))
+
+
 @pytest.mark.parametrize(
     ("phrase", "text", "marked"),
     [
@@ -265,6 +270,16 @@ def test_marks_are_the_words_that_matched(phrase: str, text: str, marked: list[s
         (Keyword(name="imag*"), ["not understood"]),
         (Keyword(name="a;graph"), ["separates keywords"]),
         (Keyword(name="graph " * 100), ["600 characters"]),
+        (Keyword(name="g" * 200), []),
+        (Keyword(name="g" * 201), ["name: 201 characters; a phrase has at most 200"]),
+        (Keyword(name="g" * 200, phrases=("graph",)), []),
+        (Keyword(name="g" * 201, phrases=("graph",)), ["name: 201 characters; at most 200"]),
+        (Keyword(name="graph", exclude=("g" * 200,)), []),
+        (Keyword(name="graph", exclude=("g" * 201,)), ["is no phrase"]),
+        (Keyword(name="graph", exclude=tuple(map(str, range(100)))), []),
+        (Keyword(name="graph", exclude=tuple(map(str, range(101)))), ["101 texts"]),
+        (Keyword(name="x", query="ti:" + "a" * 997), []),
+        (Keyword(name="x", query="ti:" + "a" * 998), ["query: 1001 characters; at most 1000"]),
         (Keyword(name="graph", categories=("CV",)), ["'CV' is no arXiv category"]),
         (Keyword(name="graph", categories=("cs.123",)), ["write one like 'cs.CV'"]),
         (Keyword(name="graph", categories=("cs.NL",)), ["nearest are cs.CL (Computation"]),
@@ -317,6 +332,14 @@ def test_what_is_wrong_is_said_in_plain_words(keyword: Keyword, said: list[str])
     assert len(found) == len(said)
     for problem, part in zip(found, said, strict=True):
         assert part in problem
+
+
+def test_a_request_may_be_as_long_as_a_url() -> None:
+    without = len(quote_plus(search_query(Keyword(name="x", authors=("A",))))) - 1
+    longest = "A" * (7500 - without)
+    assert problems(Keyword(name="x", authors=(longest,))) == []
+    (problem,) = problems(Keyword(name="x", authors=(longest + "A",)))
+    assert problem.startswith("7501 bytes in a URL, where 7500 are allowed")
 
 
 def test_a_lower_case_operator_is_pointed_out() -> None:
