@@ -17,6 +17,8 @@ from tests.making.tools import POSTGRES, found
 from tests.peers.ports import free_port
 
 PASSWORD = "p@ss:w/rd%&'\" \\"
+# What every program needs to know whose ledger is shared.
+SECRETS = {"NEWSLETTER_STATE__PASSWORD": PASSWORD, "NEWSLETTER_STATE__TOKEN_KEY": "k" * 64}
 
 
 @dataclass
@@ -33,6 +35,11 @@ class Postgres:
     ) -> str:
         """Return the address for a role; with the port of what stands in between, `through` it."""
         return f"postgresql://{role}@127.0.0.1:{through or self.port}/{database}"
+
+    def environ(self, newsletter: str) -> dict[str, str]:
+        """Return the environment of a program whose ledger, of a newsletter, is here."""
+        where = {"NEWSLETTER_STATE__URL": self.url(), "NEWSLETTER_NEWSLETTER__ID": newsletter}
+        return SECRETS | where
 
     def start(self) -> None:
         options = [f"--{name}={value}" for name, value in self.settings.items()]

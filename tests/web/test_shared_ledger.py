@@ -11,7 +11,7 @@ from newsletter.config.loading import load
 from newsletter.job.run import run
 from newsletter.web.app import application
 from newsletter.web.door import Door
-from tests.peers.postgres import PASSWORD, Postgres
+from tests.peers.postgres import Postgres
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 
@@ -29,12 +29,7 @@ def test_who_was_mailed_leaves_where_the_list_is_not_and_the_next_run_files_it(
         settings.write('\n[web]\nbase_url = "https://papers.example.org"\n')
     elsewhere.mkdir()
     shutil.copy(job / "newsletter.toml", elsewhere)
-    environ = {
-        "NEWSLETTER_STATE__URL": server.url(),
-        "NEWSLETTER_STATE__PASSWORD": PASSWORD,
-        "NEWSLETTER_STATE__TOKEN_KEY": "k" * 64,
-        "NEWSLETTER_NEWSLETTER__ID": "door-elsewhere",
-    }
+    environ = server.environ("door-elsewhere")
     door = Door(load(elsewhere / "newsletter.toml", environ=environ), clock=lambda: DAY)
     browser = application(door).test_client()
     path = f"/unsubscribe/{door.tokens.token('ada@example.org')}"

@@ -25,10 +25,9 @@ from tests.making.papers import paper
 from tests.making.warm import Forked, fork
 from tests.peers.hosts import Host
 from tests.peers.ports import free_port
-from tests.peers.postgres import PASSWORD, Postgres
+from tests.peers.postgres import PASSWORD, SECRETS, Postgres
 
 CHECKOUT = Path(__file__).parents[2]
-KEY = "0123456789" * 4
 MRI = Keyword(name="mri")
 CONFIG = """
 [newsletter]
@@ -191,8 +190,7 @@ class Fleet:
         words += (
             ["--now", (datetime.now(UTC) + timedelta(hours=hours)).isoformat()] if hours else []
         )
-        secrets = {"NEWSLETTER_STATE__PASSWORD": PASSWORD, "NEWSLETTER_STATE__TOKEN_KEY": KEY}
-        environ = {**os.environ, **secrets, **self.environ}
+        environ = {**os.environ, **SECRETS, **self.environ}
         process: Forked | subprocess.Popen[bytes]
         with (self.folder / f"log-{number}").open("ab") as log:
             if host:

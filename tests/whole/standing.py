@@ -10,14 +10,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from itertools import repeat
+from itertools import count, repeat
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 from tests.peers.between import Between, Hold, Moment
-from tests.peers.postgres import PASSWORD, Postgres
+from tests.peers.postgres import SECRETS, Postgres
 from tests.peers.smtp_server import ORDINARY, Action, SmtpServer
-from tests.whole.fleet import KEY, Books, Fleet
+from tests.whole.fleet import Books, Fleet
 
 RECIPIENTS = 12
 PARCEL = 6
@@ -49,6 +49,7 @@ POINTS: Mapping[str, Moment | str] = {
     "a parcel is given back, unknowingly": Moment(_RELEASE, answered=True),
 }
 
+_numbers = count(1)
 _forks = multiprocessing.get_context("forkserver")
 # What the command imports by and by, so that a fork has it.
 _forks.set_forkserver_preload(
@@ -123,7 +124,7 @@ def stands(
             moment = point if isinstance(point, Moment) else None
             own = folder / str(number)
             own.mkdir()
-            fleet = Fleet(own, server, f"stand-{number}", CONNECTIONS, parcel=PARCEL)
+            fleet = Fleet(own, server, f"stand-{next(_numbers)}", CONNECTIONS, parcel=PARCEL)
             fleet.publish(1, RECIPIENTS)
             prepare(fleet)
             sink = stack.enter_context(SmtpServer(script=dict(_script(point, hold))))
@@ -172,7 +173,6 @@ def _command(arguments: Sequence[str], log: Path) -> None:
     file = os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
     os.dup2(file, 1)
     os.dup2(file, 2)
-    os.environ["NEWSLETTER_STATE__PASSWORD"] = PASSWORD
-    os.environ["NEWSLETTER_STATE__TOKEN_KEY"] = KEY
+    os.environ.update(SECRETS)
     sys.argv = ["newsletter", *arguments]
     main()

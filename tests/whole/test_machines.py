@@ -27,7 +27,7 @@ from newsletter.operating.monitoring import sending
 from newsletter.state import opening
 from newsletter.subscribers.tokens import Tokens
 from tests.making.tools import POSTGRES
-from tests.peers.postgres import PASSWORD, Postgres
+from tests.peers.postgres import Postgres
 from tests.peers.smtp_server import SmtpServer
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
@@ -87,13 +87,8 @@ def machines(server: Postgres, tmp_path: Path) -> Iterator[Machines]:
         (job / "own.txt").write_text(OWN)
         elsewhere.mkdir()
         shutil.copy(job / "newsletter.toml", elsewhere)
-        environ = {
-            "NEWSLETTER_STATE__URL": server.url(),
-            "NEWSLETTER_STATE__PASSWORD": PASSWORD,
-            "NEWSLETTER_STATE__TOKEN_KEY": "k" * 64,
-            "NEWSLETTER_STATE__LEASE_SECONDS": "5",
-            "NEWSLETTER_NEWSLETTER__ID": f"machines-{next(_numbers)}",
-        }
+        environ = server.environ(f"machines-{next(_numbers)}")
+        environ["NEWSLETTER_STATE__LEASE_SECONDS"] = "5"
         yield Machines(job, elsewhere, inbox, environ, smtp)
 
 

@@ -83,10 +83,10 @@ FULL = pytest.param(1, 0, marks=pytest.mark.full)
 
 @pytest.mark.parametrize(("one_in", "at"), [(2, 1), FULL])
 def test_a_sender_killed_anywhere_loses_nobody(
-    tmp_path: Path, own: Postgres, one_in: int, at: int
+    tmp_path: Path, server: Postgres, one_in: int, at: int
 ) -> None:
     points = [*POINTS][at::one_in]
-    with stands(tmp_path, own, points) as found:
+    with stands(tmp_path, server, points) as found:
         senders_killed(found)
         books = {name: stand.books() for name, stand in found.items()}
     assert {name: wrong for name, each in books.items() if (wrong := judged(each))} == {}
@@ -104,9 +104,9 @@ def test_a_database_killed_anywhere_loses_nobody_and_nothing_arrives_twice(
     assert {name: each.twice for name, each in books.items() if each.twice} == {}
 
 
-def test_a_ledger_without_intents_is_found_out(tmp_path: Path, own: Postgres) -> None:
+def test_a_ledger_without_intents_is_found_out(tmp_path: Path, server: Postgres) -> None:
     points = ["the server has taken the mail", "an outcome is to be noted"]
-    with stands(tmp_path, own, points, prepare=forget_intents) as found:
+    with stands(tmp_path, server, points, prepare=forget_intents) as found:
         senders_killed(found)
         books = [stand.books() for stand in found.values()]
     for each in books:

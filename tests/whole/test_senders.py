@@ -12,7 +12,7 @@ from tests.whole.fleet import chaos, fleet
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def own() -> Iterator[Postgres]:
     with postgres() as server:
         yield server
@@ -30,7 +30,7 @@ def own() -> Iterator[Postgres]:
 def test_nobody_is_lost_and_no_copy_denied(
     tmp_path: Path, own: Postgres, seed: int, kinds: str, recipients: int, times: int
 ) -> None:
-    with fleet(tmp_path, own, "chaos") as found:
+    with fleet(tmp_path, own, f"chaos-{seed}") as found:
         found.publish(1, recipients)
         for _ in range(3):
             found.sink(seconds=0.002)
