@@ -1,7 +1,8 @@
 """What the tests of the SMTP transport share: messages, a ledger that checks its rules, TLS."""
 
 import ssl
-from collections.abc import Collection, Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from threading import Event
@@ -74,6 +75,7 @@ def transport_to(
     stop: Event | None = None,
     credit: float = 1,
     meter: Meter | None = None,
+    clock: Callable[[], float] = time.monotonic,
     **changes: Any,
 ) -> SmtpTransport:
     """Return a transport to a scripted server: one connection and no TLS unless told otherwise.
@@ -98,6 +100,7 @@ def transport_to(
         stop=stop,
         credit=credit,
         meter=meter,
+        clock=clock,
     )
 
 

@@ -6,7 +6,6 @@ It knows as much of RFC 3501 as the program asks for, and no more.
 import re
 import socket
 import ssl
-import time
 from base64 import b64decode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -16,36 +15,15 @@ from threading import Thread
 
 import trustme
 
+from tests.peers.haste import Haste
+
 PASSWORD = "correct-horse-battery"
 CAPABILITIES = "IMAP4rev1 UIDPLUS MOVE NAMESPACE AUTH=PLAIN"
 
-_HASTE = 100
 _DONE = re.compile(rb"^\{tag\} (OK|NO|BAD)\b", re.MULTILINE)
 
 # What becomes of the line when a mail is asked for: an answer, or nothing and a line that is cut.
 Fault = str | None
-
-
-class Haste:
-    """A clock that runs fast from when the server leaves a client waiting until the next comes.
-
-    So no test waits for long, and none depends on how soon a busy machine answers.
-    """
-
-    def __init__(self) -> None:
-        self._ahead = 0.0
-        self._since: float | None = None
-
-    def __call__(self) -> float:
-        now = time.monotonic()
-        waited = 0.0 if self._since is None else now - self._since
-        return now + self._ahead + _HASTE * waited
-
-    def hurry(self) -> None:
-        self._since = time.monotonic()
-
-    def walk(self) -> None:
-        self._ahead, self._since = self() - time.monotonic(), None
 
 
 @dataclass

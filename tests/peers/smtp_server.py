@@ -27,6 +27,8 @@ from functools import partial
 from threading import Event, Lock, Thread
 from typing import Literal, Self
 
+from tests.peers.haste import Haste
+
 OFFERED = ("PIPELINING", "SIZE 10240000", "8BITMIME", "DSN", "SMTPUTF8")
 
 
@@ -111,6 +113,7 @@ class SmtpServer:
         self.secrets: list[tuple[str, str]] = []
         self.close_after, self.error_limit = close_after, error_limit
         self.eager, self.discards = eager, discards
+        self.clock = Haste()  # for clients with one connection
         self.refuses_dsn = dict(refuses_dsn or {})
         self.over = Event()
         self._script = {phase: iter(actions) for phase, actions in (script or {}).items()}
@@ -162,6 +165,7 @@ class SmtpServer:
                 sock, _ = self._listener.accept()
             except OSError:
                 return
+            self.clock.walk()
             self._start(partial(self._serve, sock))
 
     def _serve(self, sock: socket.socket) -> None:
@@ -395,6 +399,7 @@ class _Connection:
                 self._write(action)
                 return action[:1] in {b"2", b"3"}
             case Drip():
+                self._server.clock.hurry()
                 for byte in action.data:
                     self._write(bytes([byte]))
                     self._server.over.wait(action.seconds)
@@ -403,6 +408,7 @@ class _Connection:
                 linger = struct.pack("ii", 1, 0)
                 self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
             case Fault.HANG:
+                self._server.clock.hurry()
                 self._server.over.wait()
         raise _GoneError
 
