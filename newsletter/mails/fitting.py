@@ -136,6 +136,17 @@ def columns(papers: Sequence[Shapes]) -> Mapping[Form, Column]:
     return OnDemand(column)
 
 
+class Stood(NamedTuple):
+    """What stands of a digest in some editions: its section, and papers by id, of which some `new`.
+
+    None for a paper: it cannot be shown.
+    """
+
+    section: Section | None
+    shown: Mapping[str, Card | None]
+    new: int
+
+
 class Placed(NamedTuple):
     """A paper, and in which section it stands."""
 

@@ -11,7 +11,6 @@ from datetime import UTC, date, datetime, tzinfo
 from functools import lru_cache
 from operator import is_
 from pathlib import Path
-from typing import NamedTuple
 
 from newsletter.addresses import bare
 from newsletter.errors import RenderError
@@ -22,9 +21,9 @@ from newsletter.mails.fitting import (
     Card,
     Form,
     Page,
-    Section,
     Shapes,
     Sheet,
+    Stood,
     block,
     in_order,
     values,
@@ -52,7 +51,7 @@ PREFERENCES = "\x02preferences\x03"
 _PREHEADER = 140  # characters that an inbox shows behind a subject
 _PERSONAL = ("subject", "preheader", "keywords")  # what opening and closing say to few alone
 _ISSUES = 7  # that an edition leads to one by one: those of a week
-_SECTIONS = 4_096  # that are kept to be used again
+_SECTIONS = 4_096  # that are kept, each of some 5 KB
 _PAPERS = 20_000  # that are known by where they are in memory
 logger = logging.getLogger(__name__)
 
@@ -88,7 +87,8 @@ class Renderer:
         self._papers: dict[int, tuple[Paper, dict[object, Card | None]]] = {}
         self._numbers: dict[Keyword, int] = {}
         self._keywords: list[Keyword] = []
-        self._made_sections: dict[object, _Made] = {}
+        self._digests: dict[object, _Announcing] = {}
+        self._kept = 0
         self._sheet = lru_cache(maxsize=8)(_sheet)
         self._try_out()
 
@@ -162,7 +162,10 @@ class Renderer:
     def laid_out(self, edition: Edition) -> Layout:
         """Return what all who have an edition share. Raises RenderError."""
         edition = self._local(edition)
-        sections = self._sections(edition)
+        stood = self._stood(edition)
+        sections = [each.section for each in stood if each.section]
+        new = sum([each.new for each in stood])
+        counts = wording.Counts(new, sum([len(each.shown) for each in stood]) - new)
         papers = in_order(sections, edition.best_first)
         page = Page(sections, papers, {}, tuple(each.heading for each in sections))
         if not page.papers and sum(len(each.failed) for each in sections) > 1:
@@ -174,7 +177,7 @@ class Renderer:
             "number": edition.issue,
             "page": self._issue_url(edition.issue),
             "pages": self._pages(edition),
-            "count": wording.count(edition),
+            "count": wording.count(counts),
             "sources": tuple(dict.fromkeys(plain(each.source) for each in edition.digests)),
             "notes": tuple(wording.notes(edition)),
             "quiet": wording.quiet(edition),
@@ -189,7 +192,7 @@ class Renderer:
             frame=frame,
             opening=self._mould("opening", _PERSONAL, **frame),
             closing=self._mould("closing", _PERSONAL, **frame),
-            subject=wording.subjects(self._subject, edition, newsletter=self._title),
+            subject=wording.subjects(self._subject, edition, counts, newsletter=self._title),
             keywords=wording.listed(names) if names else "",
         )
 
@@ -215,67 +218,79 @@ class Renderer:
             return digest  # of a time nothing else is shown
         return replace(digest, since=since)
 
-    def _sections(self, edition: Edition) -> list[Section]:
+    def _stood(self, edition: Edition) -> list[Stood]:
         """Return the digests with papers; a paper stands under one of them, others refer to it.
 
-        A section depends on its digest, on which keywords announce its papers, and on which of
-        them stand already. It is made once for all the editions in which these are the same.
+        What stands of a digest depends on which other keywords announce some of its papers, and on
+        which of those stand already. It is made once for all the editions in which that is alike.
         """
-        numbers = [self._number_of(each.keyword) for each in edition.digests]
+        announcing = [
+            self._announcing(each, edition.date) for each in edition.digests if each.announcements
+        ]
         matched: dict[str, tuple[int, ...]] = {}
-        for number, digest in zip(numbers, edition.digests, strict=True):
-            alone = (number,)
-            for each in digest.announcements:
-                id_ = each.paper.id
-                matched[id_] = matched[id_] + alone if id_ in matched else alone
+        several: dict[str, tuple[int, ...]] = {}
+        for each in announcing:
+            again = {id_: (*matched[id_], each.under[0]) for id_ in matched.keys() & each.alone}
+            matched |= each.alone | again
+            several |= again
         shown: dict[str, Card | None] = {}
-        sections = []
-        for number, digest in zip(numbers, edition.digests, strict=True):
-            ids = [each.paper.id for each in digest.announcements]
-            key = (
-                # `is_late` looks at the days, and nothing else does.
-                (number, digest.since, edition.date),
-                tuple(digest.left_out.items()),
-                # To hash announcements takes longer than all else; who has one keeps it in memory.
-                tuple(map(id, digest.announcements)),
-                tuple([matched[id_] for id_ in ids]),
-                tuple([shown.get(id_) for id_ in ids]),
-            )
-            made = self._made_sections.get(key)
-            if made is None:
-                made = self._section(digest, key[0], matched, shown)
-                if len(self._made_sections) >= _SECTIONS:
-                    self._made_sections.clear()
-                self._made_sections[key] = made
-            if made.section:
-                shown |= made.shown
-                sections.append(made.section)
-        return sections
+        found = []
+        for each in announcing:
+            shared = [(id_, several[id_], shown.get(id_)) for id_ in several.keys() & each.alone]
+            key = frozenset(shared)
+            if key not in each.stood:
+                self._make_room()
+                each.stood[key] = self._made_stand(each, matched, shown)
+            stood = each.stood[key]
+            shown |= stood.shown
+            found.append(stood)
+        return found
 
-    def _section(
+    def _announcing(self, digest: Digest, day: date) -> "_Announcing":
+        """Return a digest, prepared for the editions of a day that have it.
+
+        It is known by where its announcements are in memory, where they are kept for that: to hash
+        them takes longer than all else.
+        """
+        told = tuple(map(id, digest.announcements))
+        key = (id(digest.keyword), digest.since, day, told, tuple(digest.left_out.items()))
+        if key not in self._digests:
+            self._make_room()
+            # `is_late` looks at the days, and nothing else does.
+            under = (self._number_of(digest.keyword), digest.since, day)
+            self._digests[key] = _Announcing(digest, under)
+        return self._digests[key]
+
+    def _make_room(self) -> None:
+        self._kept += 1
+        if self._kept > _SECTIONS:
+            self._kept = 0
+            self._digests.clear()
+
+    def _made_stand(
         self,
-        digest: Digest,
-        under: tuple[int, datetime | None, date],
+        announcing: "_Announcing",
         matched: Mapping[str, tuple[int, ...]],
         shown: Mapping[str, Card | None],
-    ) -> "_Made":
-        """Return the section of a digest below others, whose papers are `shown` already."""
+    ) -> Stood:
+        """Return what stands of a digest below others, whose papers are `shown` already."""
+        digest, under = announcing.digest, announcing.under
         stands: dict[str, Card | None] = {}
-        also, failed = [], []
+        also, failed, new = [], [], 0
         for each in digest.announcements:
             id_ = each.paper.id
             if id_ not in shown:
                 stands[id_] = self._card(each, digest, matched[id_], under)
+                new += each.kind == "new"
                 if not stands[id_]:
                     failed.append(each.paper.local_id)
             elif other := shown[id_]:
                 also.append(other)
         cards = [card for card in stands.values() if card]
         if not (cards or also or failed):
-            return _Made(None, stands, digest.announcements)
-        head = heading(digest, len(stands))
-        section = self._printing.section(head, cards, also, failed)
-        return _Made(section, stands, digest.announcements)
+            return Stood(None, stands, new)
+        section = self._printing.section(heading(digest, len(stands)), cards, also, failed)
+        return Stood(section, stands, new)
 
     def _number_of(self, keyword: Keyword) -> int:
         number = self._numbers.setdefault(keyword, len(self._numbers))
@@ -348,15 +363,17 @@ class Renderer:
         return Page(sections, papers, reasons, index)
 
 
-class _Made(NamedTuple):
-    """A section, and the papers that stand in it, by id; None cannot be shown.
+class _Announcing:
+    """A digest that stands `under` a keyword on a day, and what stands of it in which editions.
 
-    The announcements are kept in memory, since they are known by where they are.
+    `alone` are its papers by id, as if no other keyword announced them. What makes a difference is,
+    for each that another does, all that do and the card that stands already.
     """
 
-    section: Section | None
-    shown: Mapping[str, Card | None]
-    announcements: Sequence[Announcement]
+    def __init__(self, digest: Digest, under: tuple[int, datetime | None, date]) -> None:
+        self.digest, self.under = digest, under
+        self.alone = dict.fromkeys([each.paper.id for each in digest.announcements], under[:1])
+        self.stood: dict[frozenset[object], Stood] = {}
 
 
 def _reasons(order: Order) -> dict[str, Both]:

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Callable, Sequence
 from datetime import date, timedelta
+from functools import lru_cache
+from typing import NamedTuple
 
 from newsletter.models import Announcement, Closeness, Digest, Edition, Paper
 from newsletter.phrases import counted
@@ -39,6 +41,13 @@ CLOSEST = "Closest to your work"
 YOURS = "Your paper: it is in your profile"
 
 
+class Counts(NamedTuple):
+    """How many papers of an edition are new, and how many were replaced."""
+
+    new: int
+    replaced: int
+
+
 def close_to(closeness: Closeness) -> str:
     """Return why a paper is close to a reader's own: to which, and by which words."""
     words = ", ".join(closeness.words)
@@ -62,14 +71,16 @@ def subject(template: str, edition: Edition, *, newsletter: str, best: str) -> s
     the keyword of an edition of one. In a template `{newsletter}`, `{news}`, `{title}`,
     `{keyword}`, `{when}` and `{issue}` are filled in.
     """
-    return subjects(template, edition, newsletter=newsletter)(best)
+    return subjects(template, edition, counts(edition), newsletter=newsletter)(best)
 
 
-def subjects(template: str, edition: Edition, *, newsletter: str) -> Callable[[str], str]:
+def subjects(
+    template: str, edition: Edition, counts: Counts, *, newsletter: str
+) -> Callable[[str], str]:
     """Return what makes the `subject` of an edition from the title of its best paper."""
     digests = edition.digests
     keyword = shortened(plain(digests[0].keyword.name), 60) if len(digests) == 1 else ""
-    brief = _brief(edition)
+    brief = _brief(edition, counts)
     week = when(edition) if edition.first else ""
     lead = ", ".join(filter(None, [week, keyword, brief]))
 
@@ -100,7 +111,11 @@ def unknown_fields(template: str) -> list[str]:
 
 def when(edition: Edition) -> str:
     """Return the day of an edition, "Wed 23 July 2025", or its week, "Week of 22–28 July 2025"."""
-    last, first = edition.date, edition.first
+    return _days(edition.date, edition.first)
+
+
+@lru_cache(maxsize=64)
+def _days(last: date, first: date | None) -> str:
     end = f"{last.day} {last:%B} {last.year}"
     if first is None:
         return f"{last:%a} {end}"
@@ -112,8 +127,8 @@ def when(edition: Edition) -> str:
     return f"Week of {first.day}{month}{year}{dash}{end}"
 
 
-def _brief(edition: Edition) -> str:
-    new, replaced = _counts(edition)
+def _brief(edition: Edition, counts: Counts) -> str:
+    new, replaced = counts
     parts = [f"{new} new"] if new else []
     parts += [f"{replaced} replaced"] if replaced else []
     unknown = sum(each.outcome == "unknown" for each in edition.digests)
@@ -121,23 +136,22 @@ def _brief(edition: Edition) -> str:
     return ", ".join(parts) or "Nothing new"
 
 
-def count(edition: Edition) -> str:
+def count(counts: Counts) -> str:
     """Count the papers of an edition, each once: "9 new papers, 1 replaced"."""
-    new, replaced = _counts(edition)
-    counts = [counted(new, "new paper")] if new else []
-    counts += [f"{replaced} replaced"] if replaced else []
-    return ", ".join(counts) or "nothing new"
+    words = [counted(counts.new, "new paper")] if counts.new else []
+    words += [f"{counts.replaced} replaced"] if counts.replaced else []
+    return ", ".join(words) or "nothing new"
 
 
-def _counts(edition: Edition) -> tuple[int, int]:
-    # What is said of a paper first holds.
+def counts(edition: Edition) -> Counts:
+    """Count the papers of an edition; what is said of one first holds."""
     kinds = {
         each.paper.id: each.kind
         for digest in reversed(edition.digests)
         for each in reversed(digest.announcements)
     }
     new = [*kinds.values()].count("new")
-    return new, len(kinds) - new
+    return Counts(new, len(kinds) - new)
 
 
 def news(digest: Digest) -> str:
@@ -187,13 +201,18 @@ def _note(digest: Digest, edition: Edition) -> str:
                 "nothing is lost, the next digest will cover these days"
             )
         case "new" | "none" if edition.first is None and digest.since:
-            since = digest.since.date()
-            covers = f"covers the days since {_past(since, edition.date)}"
-            missed = _working_days(since, edition.date) > 1
-            return "; ".join(filter(None, [reason, covers if missed else ""]))
+            return "; ".join(filter(None, [reason, _missed(digest.since.date(), edition.date)]))
         case "new" | "none":
             return reason
     return ""
+
+
+@lru_cache(maxsize=64)
+def _missed(since: date, day: date) -> str:
+    """Return which days a digest covers where they are more than one."""
+    if _working_days(since, day) <= 1:
+        return ""
+    return f"covers the days since {_past(since, day)}"
 
 
 def _working_days(since: date, day: date) -> int:

@@ -22,9 +22,9 @@ from newsletter.errors import RenderError
 from newsletter.mails.fitting import LADDERS, Form, Shapes, fitted
 from newsletter.mails.printing import LIMIT
 from newsletter.mails.render import UNSUBSCRIBE, Renderer, filled
-from newsletter.mails.template import wrapped
+from newsletter.mails.template import Row, wrapped
 from newsletter.models import Abstracts, Announcement, Closeness, Edition, Keyword, Order, Rendered
-from tests.making.editions import HOSTILE, MASTHEAD, edition, hostile, many, news, rich
+from tests.making.editions import HOSTILE, MASTHEAD, YESTERDAY, edition, hostile, many, news, rich
 from tests.making.papers import paper
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
@@ -273,6 +273,40 @@ def test_the_same_paper_is_the_same_string_in_every_edition(renderer: Renderer) 
         shared = {id(piece) for piece in getattr(one, part)}
         shared &= {id(piece) for piece in getattr(other, part)}
         assert len(shared) >= 10  # five titles, five entries
+
+
+def test_an_edition_is_the_same_whichever_were_rendered_before_it() -> None:
+    chance = random.Random(5)
+    papers = [*many(50), replace(paper("2611.90000"), links=())]
+    digests = [news(f"keyword {n}", chance.sample(papers, n * 4)) for n in range(6)]
+    digests.append(news("replaced", [Announcement(paper=papers[0], kind="replacement")]))
+    renderer = Renderer(MASTHEAD, templates=None)
+    for _ in range(12):
+        chosen = chance.sample(digests, chance.randint(1, len(digests)))
+        shown = edition(*[replace(each, since=chance.choice([YESTERDAY, None])) for each in chosen])
+        once = renderer.render(shown)
+        alone = Renderer(MASTHEAD, templates=None).render(shown)
+        for part in ("subject", "html", "text"):
+            assert "".join(getattr(once, part)) == "".join(getattr(alone, part))
+
+
+@pytest.mark.parametrize(
+    "fill",
+    [
+        lambda row: "".join(f"<i>{each}</i>\n" for each in row),
+        lambda row: f"<p>{' · '.join(f'{each} {each[0]}' for each in row)}</p>",
+        lambda row: ", ".join(row[:-1]) + (" and " if len(row) > 1 else "") + row[-1],
+        lambda row: " ".join(f"{place}. {each}" for place, each in enumerate(row)),
+        lambda row: f"{len(row)}: {', '.join(row)}",
+        lambda _row: "always the same",
+    ],
+)
+def test_a_row_is_joined_only_where_a_template_allows_it(fill: Any) -> None:
+    joined = Row(fill, ("a1", "b2"))
+    for number in range(1, 5):
+        row = [f"{place}-th thing{place}" for place in range(number)]
+        assert joined(row) == fill(row)
+        assert joined(row[::-1]) == fill(row[::-1])
 
 
 def test_the_same_edition_always_renders_the_same() -> None:

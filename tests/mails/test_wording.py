@@ -144,10 +144,13 @@ def test_a_heading_counts_what_a_digest_announces(shown: Digest, words: str) -> 
 @pytest.mark.parametrize(
     ("said", "words"),
     [
-        (wording.count(edition(digest("new", *TWO_NEW, REPLACED))), "2 new papers, 1 replaced"),
-        (wording.count(edition(digest("new", TWO_NEW[0]))), "1 new paper"),
-        (wording.count(edition(digest("new", REPLACED))), "1 replaced"),
-        (wording.count(edition(digest("none"))), "nothing new"),
+        (
+            wording.count(wording.counts(edition(digest("new", *TWO_NEW, REPLACED)))),
+            "2 new papers, 1 replaced",
+        ),
+        (wording.count(wording.counts(edition(digest("new", TWO_NEW[0])))), "1 new paper"),
+        (wording.count(wording.counts(edition(digest("new", REPLACED)))), "1 replaced"),
+        (wording.count(wording.counts(edition(digest("none")))), "nothing new"),
         (wording.above("4 new", 2), "4 new, 2 of them above"),
         (wording.also(["pet"]), "also in pet"),
         (wording.also(["a", "b", "c", "d"]), "also in a, b, c and 1 more"),
