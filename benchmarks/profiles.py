@@ -12,11 +12,12 @@ beside the checkout.
 """
 
 import argparse
+import gc
 import random
 import resource
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from datetime import UTC, datetime
 from functools import partial
 from itertools import cycle, islice
@@ -78,6 +79,7 @@ def main() -> None:
     parser.add_argument("--seen", type=int, default=4000)
     parser.add_argument("--files", type=int, default=FILES)
     options = parser.parse_args()
+    gc.set_threshold(100_000, 20, 20)  # as the program does
     seen = june_papers()[-options.seen :]
     news = seen[-options.papers :]
     began = time.process_time()
@@ -221,8 +223,7 @@ def one_for_each(
 
 def within(order: Order, ids: Collection[str]) -> Order:
     """Return an order of those papers alone."""
-    return replace(
-        order,
+    return order._replace(
         ids=tuple(each for each in order.ids if each in ids),
         closest=tuple(each for each in order.closest if each.id in ids),
         yours=order.yours & set(ids),

@@ -18,6 +18,7 @@ the mails leave. That needs the extra `fast`, and the real papers beside the che
 
 import argparse
 import asyncio
+import gc
 import multiprocessing
 import os
 import shutil
@@ -53,6 +54,7 @@ def main() -> None:
     parser.add_argument("--messages", type=int, default=4000, help="a round; fewer with delay")
     parser.add_argument("--profiles", action="store_true", help="what a profile for all costs")
     options = parser.parse_args()
+    gc.set_threshold(100_000, 20, 20)  # as the program does
     if not (SINK and SOURCE):
         parser.error("smtp-sink and smtp-source are needed: apt-get install postfix")
     if options.profiles:

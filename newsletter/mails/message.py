@@ -6,7 +6,7 @@ made for each recipient is To, Message-ID, List-Unsubscribe and the unsubscribe 
 
 import re
 from binascii import b2a_qp
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from email.header import Header
 from email.utils import format_datetime, formataddr, parseaddr
@@ -164,10 +164,11 @@ class Composer:
 
     def _body(self, delivery: Delivery, rendered: Rendered, token: str) -> list[bytes]:
         encoded = _quoted(token)
-        body = _joined(rendered.text, [encoded.join(around) for around in self._in_text])
+        own = _quoted_at_once(rendered.own) if rendered.own else {}
+        body = _joined(rendered.text, [encoded.join(around) for around in self._in_text], own)
         if delivery.format == "html":
             body.append(_BETWEEN)
-            body += _joined(rendered.html, [encoded.join(around) for around in self._in_html])
+            body += _joined(rendered.html, [encoded.join(around) for around in self._in_html], own)
             body.append(_END)
         return body
 
@@ -261,8 +262,10 @@ def _digest(*parts: str) -> str:
     return sha256("\0".join(parts).encode()).hexdigest()
 
 
-def _joined(pieces: tuple[str, ...], slots: Sequence[bytes]) -> list[bytes]:
-    whole, places = _encoded(pieces)
+def _joined(
+    pieces: tuple[str, ...], slots: Sequence[bytes], own: Mapping[str, bytes]
+) -> list[bytes]:
+    whole, places = _encoded_with(pieces, own) if own else _encoded(pieces)
     parts = list(whole)
     for place, slot in places:
         parts[place] = slots[slot]
@@ -276,10 +279,21 @@ def _encoded(pieces: tuple[str, ...]) -> tuple[tuple[bytes, ...], tuple[tuple[in
 
     What has no slot is one part as far as the last piece, where the links are.
     """
+    return _encoded_with(pieces, {})
+
+
+def _encoded_with(
+    pieces: tuple[str, ...], own: Mapping[str, bytes]
+) -> tuple[tuple[bytes, ...], tuple[tuple[int, int], ...]]:
+    """Return what `_encoded` does; `own` are ready, and kept no longer than this takes."""
+    _READY.update(own)
     try:
         front = b"".join(map(_READY.__getitem__, pieces[:-1]))
     except KeyError:  # a template of somebody's own has a slot elsewhere
         return _slotted(pieces)
+    finally:
+        for piece in own:
+            _READY.pop(piece, None)
     parts, places = _slotted(pieces[-1:])
     if not front:
         return parts, places
@@ -297,8 +311,7 @@ def _slotted(pieces: tuple[str, ...]) -> tuple[tuple[bytes, ...], tuple[tuple[in
 class _Ready(dict[str, bytes]):
     """Pieces without a slot in quoted-printable; what nobody needs any more is dropped.
 
-    The cards of a day are in it, each of some 3 KB, what stands between them, and what is said to
-    one reader alone.
+    The cards of a day are in it, each of some 3 KB, and what stands between them.
     """
 
     def __init__(self) -> None:
@@ -360,6 +373,17 @@ def _quoted(text: str) -> bytes:
             encoded = encoded[:-1] + b"=\r\n" + encoded[-1:]
         encoded += b"=\r\n"
     return _DOT.sub(_without_dot, encoded) if b"\n." in encoded or encoded[:1] == b"." else encoded
+
+
+def _quoted_at_once(texts: Sequence[str]) -> dict[str, bytes]:
+    """Return texts as `_quoted` does, by one call; those with a slot are left out."""
+    texts = [each for each in texts if "\x02" not in each]
+    encoded = b2a_qp("\x02\n".join([*texts, ""]).encode()).replace(b"\n", b"\r\n")
+    if b"\n." in encoded or encoded[:1] == b".":
+        encoded = _DOT.sub(_without_dot, encoded)
+    *parts, _ = encoded.split(b"=02\r\n")
+    whole = [x if x[-1:] in {b"\n", b""} else x + b"=\r\n" for x in parts]
+    return dict(zip(texts, whole, strict=True))
 
 
 def _without_dot(found: re.Match[bytes]) -> bytes:

@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeAlias
 
 from newsletter.mails import wording
 from newsletter.mails.fitting import (
+    NOTHING,
     Both,
     Card,
     Form,
@@ -22,7 +23,6 @@ from newsletter.mails.fitting import (
     bytes_of,
     columns,
     forms_of,
-    place,
     size_of,
 )
 from newsletter.mails.template import Row, Templates
@@ -188,89 +188,84 @@ class Printing:
         is wanted. `first` are those that stand before all sections, `reasons` are by number;
         `around` is what stands around HTML and text.
         """
-        html, text = around
-        several = len(sheet.page.sections) + bool(first) > 1
-        shown = self._shown(sheet, order, first, several=several)
-        html_room = LIMIT - _LINKS - bytes_of(chain(*html))
-        as_html, as_text = self._listed_titles(sheet, order, shown)
-        titles = bytes_of(as_html)
-        if several and len(order) > _TITLES:
-            head = (self.closest(sheet.page.papers[: len(first)]).heading,) if first else ()
-            as_html.append(self._listing("index", index=(*head, *sheet.page.headings)))
-        contents = bytes_of(as_html)
-        papers, texts, more, text_more = sheet.saying(reasons)
-        fixed = sum([kit.least for kit, _ in shown])
-        rests = sum([kit.more for kit, _ in shown])
+        (html_open, html_close), (text_open, text_close) = around
+        groups = sheet.grouped(order, first)
+        several = len(groups) + bool(first) > 1
+        kits = [self._kit(sheet, n, len(each), several=several) for n, each in enumerate(groups)]
+        if first:
+            kits.insert(0, self._kit(sheet, -1, len(first), several=several))
+            groups.insert(0, [*first])
+        shown: list[int] = []
+        for kit, group in zip(kits, groups, strict=True):
+            shown += (kit.begin, *group, kit.end)
+        _, _, above, fixed, rests, around_titles, around_texts = map(sum, zip(*kits, strict=True))
+        as_html, as_text, titles, text_titles = [], [], 0, 0
+        if len(order) > 1:
+            as_html = list(map(sheet.html_items.__getitem__, shown))
+            as_text = list(map(sheet.text_items.__getitem__, shown))
+            titles, text_titles = sheet.titled + around_titles, sheet.text_titled + around_texts
+        contents = titles
+        if len(order) > _TITLES:
+            as_html, titles, contents = self._best_titles(sheet, order, len(first), several=several)
+        papers, texts, more, text_more = sheet.saying(shown, reasons)
+        html_room = LIMIT - _LINKS - bytes_of((*html_open, *html_close))
         room = html_room - contents
         if (
             titles > html_room // 4
             or fixed > room // 2
-            or fixed + max(sheet.least, sheet.sizes[0] + more + rests) > room
-            or sum([kit.above for kit, _ in shown]) > _HEADS
-            or sheet.sizes[1] + text_more > TEXT_LIMIT - bytes_of(as_text)
+            or fixed + max(sheet.least, sheet.size + more + rests) > room
+            or above > _HEADS
+            or sheet.text_size + text_more > TEXT_LIMIT - text_titles
         ):
             return None
-        begin, end = self._fixed("papers"), self._fixed("papers_end")
-        for kit, group in shown:
-            as_html.append(kit.head.html)
-            as_text.append(kit.head.text)
-            if group:
-                as_html += [begin, *chain.from_iterable([papers[n] for n in group]), end]
-                as_text += chain.from_iterable([texts[n] for n in group])
-            as_html.append(kit.rest.html)
-            as_text.append(kit.rest.text)
-        return (*html[0], *as_html, *html[1]), (*text[0], *as_text, *text[1])
-
-    def _shown(
-        self, sheet: Sheet, order: Sequence[int], first: Sequence[int], *, several: bool
-    ) -> list[tuple[Kit, Sequence[int]]]:
-        """Return the sections of an order: what stands around their papers, and these."""
-        shown: list[tuple[Kit, Sequence[int]]] = []
-        if first:
-            shown.append((self._kit(sheet, -1, len(first), several=several), first))
-        for number, group in enumerate(sheet.grouped(order, first)):
-            shown.append((self._kit(sheet, number, len(group), several=several), group))
-        return shown
+        return (
+            (*html_open, *as_html, *papers, *html_close),
+            (*text_open, *as_text, *texts, *text_close),
+        )
 
     def _kit(self, sheet: Sheet, number: int, papers: int, *, several: bool) -> Kit:
         """Return what stands around so many papers of a section, or of the closest for -1."""
         key = (number, papers, several)
-        if key not in sheet.around:
-            if number < 0:
-                section = self.closest(sheet.page.papers[:papers])
-            else:
-                whole = sheet.page.sections[number]
-                section = self.without(whole, whole.cards[:papers])
-            sheet.around[key] = Kit(
-                name=self._shared("group", name=section.heading.name if several else ""),
-                head=section.head,
-                rest=section.rest,
-                above=section.above,
-                least=section.around,
-                more=max(0, section.more),
-            )
-        return sheet.around[key]
+        if key not in sheet.kits:
+            sheet.kits[key] = self._made(sheet, number, papers, several=several)
+        return sheet.kits[key]
 
-    def _listed_titles(
-        self, sheet: Sheet, order: Sequence[int], shown: Sequence[tuple[Kit, Sequence[int]]]
-    ) -> tuple[list[str], list[str]]:
-        """Return the titles of all papers, in the HTML of many those of the best."""
-        html: list[str] = []
-        text: list[str] = []
-        if len(order) < 2:
-            return html, text
-        begin, end = self._shared("papers"), self._shared("papers_end")
-        items, text_items = sheet.html_items, sheet.text_items
-        few = len(order) <= _TITLES
-        for kit, group in shown:
-            if group:
-                text += [kit.name.text, begin.text, *[text_items[n] for n in group], end.text]
-                if few:
-                    html += [kit.name.html, begin.html, *[items[n] for n in group], end.html]
-        if not few:
-            name = self._shared("group", name=f"The best {_BEST}")
-            html = [name.html, begin.html, *[items[n] for n in order[:_BEST]], end.html]
-        return html, text
+    def _made(self, sheet: Sheet, number: int, papers: int, *, several: bool) -> Kit:
+        if number < 0:
+            section = self.closest(sheet.page.papers[:papers])
+        else:
+            whole = sheet.page.sections[number]
+            section = self.without(whole, whole.cards[:papers])
+        head, rest = section.head, section.rest
+        name = begin = end = NOTHING
+        if papers:
+            name = self._shared("group", name=section.heading.name if several else "")
+            begin, end = self._shared("papers"), self._shared("papers_end")
+            head = Both(head.html + self._fixed("papers"), head.text)
+            rest = Both(self._fixed("papers_end") + rest.html, rest.text)
+        return Kit(
+            begin=sheet.add(head, Both(name.html + begin.html, name.text + begin.text)),
+            end=sheet.add(rest, end),
+            above=section.above,
+            least=section.around,
+            more=max(0, section.more),
+            titles=size_of(name.html + begin.html + end.html),
+            text_titles=size_of(name.text + begin.text + end.text),
+        )
+
+    def _best_titles(
+        self, sheet: Sheet, order: Sequence[int], first: int, *, several: bool
+    ) -> tuple[list[str], int, int]:
+        """Return the titles of the best papers, their bytes, and the bytes of all before papers."""
+        name = self._shared("group", name=f"The best {_BEST}").html
+        begin, end = self._shared("papers").html, self._shared("papers_end").html
+        titles = [name, begin, *[sheet.html_items[n] for n in order[:_BEST]], end]
+        size = contents = bytes_of(titles)
+        if several:
+            head = (self.closest(sheet.page.papers[:first]).heading,) if first else ()
+            titles.append(self._listing("index", index=(*head, *sheet.page.headings)))
+            contents += size_of(titles[-1])
+        return titles, size, contents
 
     def closest(self, papers: Sequence[Card]) -> Section:
         """Return the section of what stands before all others."""
@@ -376,7 +371,7 @@ class Printing:
             also=tuple([card.view for card in also]) if named else (),
             here_too=wording.here_too(len(also)) if also and not named else "",
             more=wording.more(left_out) if left_out else "",
-            **place(frame if left_out else None),
+            **_place(frame if left_out else None),
             failed=wording.not_shown(failed) if failed else "",
         )
 
@@ -384,4 +379,11 @@ class Printing:
         """Return the line that counts the papers of keywords for which there was no room."""
         number = sum(len(each.cards) for each in dropped)
         names = [each.heading.name for each in dropped]
-        return self._html.piece("more", more=wording.more(number, names), **place(frame))
+        return self._html.piece("more", more=wording.more(number, names), **_place(frame))
+
+
+def _place(frame: Mapping[str, object] | None) -> dict[str, object]:
+    """Return where issues are in the archive, with nothing where they are not."""
+    if not frame:
+        return {"page": "", "number": "", "pages": ()}
+    return {name: frame[name] for name in ("page", "number", "pages")}

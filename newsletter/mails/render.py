@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, tzinfo
 from functools import lru_cache
+from itertools import chain
 from operator import is_
 from pathlib import Path
 
@@ -156,8 +157,15 @@ class Renderer:
         first = [at[each.id] for each in order.closest if each.id in at]
         said = {at[id_]: both for id_, both in _reasons(order).items() if id_ in at}
         made = self._printing.ready(sheet, numbers, first, said, (html, text))
-        date = layout.edition.date
-        return made and Rendered(date=date, subject=subject, html=made[0], text=made[1])
+        if made is None:
+            return None
+        return Rendered(
+            date=layout.edition.date,
+            subject=subject,
+            html=made[0],
+            text=made[1],
+            own=tuple(dict.fromkeys(chain.from_iterable(said.values()))),
+        )
 
     def laid_out(self, edition: Edition) -> Layout:
         """Return what all who have an edition share. Raises RenderError."""
@@ -379,7 +387,8 @@ class _Announcing:
 def _reasons(order: Order) -> dict[str, Both]:
     """Return what is said of papers to one reader alone, by id."""
     said = {each.id: wording.close_to(each) for each in order.closest}
-    said |= dict.fromkeys(order.yours, wording.YOURS)
+    if order.yours:
+        said |= dict.fromkeys(order.yours, wording.YOURS)
     return {id_: Both(escaped(each), wrapped(each)) for id_, each in said.items()}
 
 

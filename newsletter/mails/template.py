@@ -222,10 +222,14 @@ class Moulds:
     def __init__(self, html: Mould, text: Mould) -> None:
         self._html, self._text = html, text
         self._last: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+        self._last_html: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
 
     def html(self, texts: Mapping[str, str]) -> tuple[str, ...]:
         """Return it as HTML."""
-        return self._html.filled(texts)
+        told = self._html.told(texts)
+        if not self._last_html[1] or self._last_html[0] != told:
+            self._last_html = (told, self._html.filled(texts))
+        return self._last_html[1]
 
     def text(self, texts: Mapping[str, str]) -> tuple[str, ...]:
         """Return it as text."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,8 +27,7 @@ class Profile:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Closeness:
+class Closeness(NamedTuple):
     """Why a paper is close to a profile.
 
     `own` is what the nearest own paper is called; `words` are the strongest that both have, as the
@@ -39,8 +39,7 @@ class Closeness:
     words: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class Order(NamedTuple):
     """Papers by closeness to a profile, by id, closest first; `yours` are in the profile itself.
 
     `closest` are the few that stand first in an edition, each with its reason.

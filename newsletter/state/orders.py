@@ -12,6 +12,7 @@ from itertools import groupby, islice
 from newsletter.models import Closeness, Delivery, Issue, Order, Owed
 from newsletter.state.engines import Connection, Database, json_text
 
+_NONE: frozenset[str] = frozenset()
 _AT_ONCE = 256  # editions that are read, or written, together
 
 
@@ -34,7 +35,7 @@ class OrderBook:
                     (
                         issue,
                         owed.recipient,
-                        json_text(owed.keywords),
+                        _named(owed.keywords),
                         _packed(order, self._numbers(owed.after, issue)),
                     )
                     for owed, order in some
@@ -79,7 +80,7 @@ class OrderBook:
         }
         return {
             each.id: _unpacked(packed, self._ids(each.after, issue))
-            if (packed := found.get((each.recipient, json_text(each.keywords))))
+            if (packed := found.get((each.recipient, _named(each.keywords))))
             else None
             for each in batch
         }
@@ -96,6 +97,11 @@ class OrderBook:
 
     def _numbers(self, after: int, upto: int) -> Mapping[str, int]:
         return _numbered(self._ids(after, upto))
+
+
+@lru_cache(maxsize=64)
+def _named(keywords: tuple[str, ...]) -> str:
+    return json_text(keywords)
 
 
 @lru_cache(maxsize=8)
@@ -116,11 +122,8 @@ def _packed(order: Order, numbers: Mapping[str, int]) -> str:
 
 def _unpacked(text: str, ids: Sequence[str]) -> Order:
     order, close, own, yours = json.loads(text)
-    reasons = [
-        Closeness(id=ids[number], own=own[of], words=tuple(words)) for number, of, words in close
-    ]
     return Order(
         ids=tuple(map(ids.__getitem__, order)),
-        closest=tuple(reasons),
-        yours=frozenset(ids[each] for each in yours),
+        closest=tuple([Closeness(ids[n], own[of], tuple(words)) for n, of, words in close]),
+        yours=frozenset(map(ids.__getitem__, yours)) if yours else _NONE,
     )

@@ -366,14 +366,19 @@ def test_a_link_is_escaped_in_html_only(renderer: Renderer) -> None:
         | st.integers(70, 80).map(lambda width: "x" * width)
         | st.integers(1, 160).map(lambda width: "." * width),
         max_size=5,
-    )
+    ),
+    st.sets(st.integers(0, 4)),
 )
-def test_any_pieces_survive_their_encoding(pieces: list[str]) -> None:
+def test_any_pieces_survive_their_encoding(pieces: list[str], own: set[int]) -> None:
     text = tuple(pieces)
-    mail = composed(
-        delivery(format="text"), Rendered(date=NOW.date(), subject="x", html=(), text=text)
+    rendered = Rendered(
+        date=NOW.date(),
+        subject="x",
+        html=(),
+        text=text,
+        own=tuple(piece for n, piece in enumerate(pieces) if n in own),
     )
-    body = mail.partition(b"\r\n\r\n")[2]
+    body = composed(delivery(format="text"), rendered).partition(b"\r\n\r\n")[2]
     assert a2b_qp(body).decode().replace("\r\n", "\n") == filled(text, LINK)
     assert all(len(line) <= 76 and line[:1] != b"." for line in body.split(b"\r\n"))
 
