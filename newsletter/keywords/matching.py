@@ -141,7 +141,7 @@ class Phrase:
 
     def _with_signs(self, text: str, start: int, end: int) -> tuple[int, int]:
         before = [self.signs[0] + gap for gap in ("", " ")]
-        after = [gap + self.signs[-1] for gap in ("", " ")]
+        after = [gap + self.signs[-1] for gap in ("", " ", "^")]
         return (
             start - next((len(each) for each in before if text.endswith(each, 0, start)), 0),
             end + next((len(each) for each in after if text.startswith(each, end)), 0),

@@ -264,6 +264,7 @@ def test_what_the_index_has_no_word_of_claims_nothing() -> None:
         ("C ++", "C ++, C++ and C++ ++", ["C ++", "C++", "C++"]),
         ("# metoo", "#metoo, # metoo and # #metoo", ["#metoo", "# metoo", "#metoo"]),
         ("metoo", "#metoo", ["metoo"]),
+        ("A*", "A* and A^⋆_ϵ", ["A*", "A^⋆"]),
         ("c", "℅ Ada Quill", ["℅"]),  # to be compared, it is c/o
         ("深", "深深", ["深", "深"]),
         ("ﬁne arts", "The ﬁne art", ["ﬁne art"]),
