@@ -14,7 +14,7 @@ settings = typer.Typer(help="Show the configuration, and what it may hold.", no_
 def show(context: typer.Context, *, as_json: Json = False) -> None:
     """Print every value in force and where it comes from; secrets are masked."""
     config = loaded_config(context)
-    values: dict[str, Any] = config.model_dump(mode="json")
+    values = config.plain()
     origins = config.origins
     if as_json:
         found = [
@@ -45,7 +45,7 @@ def _values(values: dict[str, Any]) -> list[tuple[str, str, Any]]:
     """Return (table, key, value); each keyword is a table of its own, by its place."""
     found: list[tuple[str, str, Any]] = []
     for table, content in values.items():
-        if isinstance(content, list):
+        if isinstance(content, tuple):
             for number, each in enumerate(content, 1):
                 found += [(f"{table}.{number}", key, value) for key, value in each.items()]
         elif isinstance(content, dict):

@@ -4,8 +4,6 @@ import re
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator
-
 from newsletter.prose import printable
 
 
@@ -27,4 +25,4 @@ def ledger_address(url: str) -> str:
     return url
 
 
-LedgerAddress = Annotated[str, AfterValidator(ledger_address)]
+LedgerAddress = Annotated[str, ledger_address]

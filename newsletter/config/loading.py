@@ -7,18 +7,25 @@ import re
 import stat
 import tomllib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, Field, PrivateAttr, ValidationError
-from pydantic_core import ErrorDetails
+from msgspec import Struct, field, to_builtins
+from msgspec.structs import asdict, replace
 
 from newsletter.addresses import bare
 from newsletter.config import tables
+from newsletter.config.checking import (
+    MUST_BE_A_LIST,
+    MUST_BE_A_TABLE,
+    WrongError,
+    checked,
+    placed,
+)
 from newsletter.errors import ConfigError
-from newsletter.models import Keyword, Masthead
+from newsletter.models import Masthead
 from newsletter.phrases import did_you_mean
 from newsletter.state.engines import Place
 from newsletter.subscribers.reading import name_key
@@ -28,42 +35,39 @@ FILE = "newsletter.toml"
 SECRETS_FOLDER = "/run/secrets"
 
 
-def _defaults() -> Any:  # noqa: ANN401 (a field; its table is validated from nothing)
-    return Field(default_factory=dict)
-
-
-class Config(tables.Table):
-    """The whole configuration: valid, with every path absolute or relative to where we are."""
+class File(Struct, frozen=True, kw_only=True):
+    """What newsletter.toml may hold."""
 
     newsletter: tables.Newsletter
     keywords: tuple[tables.SoundKeyword, ...] = ()
-    source: tables.Source = _defaults()
-    subscribers: tables.ListFiles = _defaults()
-    state: tables.StateFile = _defaults()
+    source: tables.Source = field(default_factory=tables.Source)
+    subscribers: tables.ListFiles = field(default_factory=tables.ListFiles)
+    state: tables.StateFile = field(default_factory=tables.StateFile)
     smtp: tables.Smtp | None = None
-    outbox: tables.Outbox = _defaults()
+    outbox: tables.Outbox = field(default_factory=tables.Outbox)
     bounces: tables.Bounces | None = None
     inbox: tables.Inbox | None = None
     web: tables.Web | None = None
-    archive: tables.Archive = _defaults()
-    zotero: tables.Zotero = _defaults()
-    monitoring: tables.Monitoring = _defaults()
+    archive: tables.Archive = field(default_factory=tables.Archive)
+    zotero: tables.Zotero = field(default_factory=tables.Zotero)
+    monitoring: tables.Monitoring = field(default_factory=tables.Monitoring)
 
-    _warnings: tuple[str, ...] = PrivateAttr(default=())
-    _origins: Mapping[tuple[str, str], str] = PrivateAttr(default_factory=dict)
 
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What works, but should not be left so."""
-        return self._warnings
+class Config(File, frozen=True, kw_only=True):
+    """The whole configuration: valid, with every path absolute or relative to where we are.
 
-    @property
-    def origins(self) -> Mapping[tuple[str, str], str]:
-        """Where each value comes from that is no default, by table and key: file and line, or name.
+    `warnings` are what works, but should not be left so. `origins` say where each value comes from
+    that is no default, by table and key: file and line, or name; the keywords are the tables
+    `keywords.1`, `keywords.2` and so on.
+    """
 
-        The keywords are the tables `keywords.1`, `keywords.2` and so on.
-        """
-        return self._origins
+    warnings: tuple[str, ...]
+    origins: Mapping[tuple[str, str], str]
+
+    def plain(self) -> dict[str, Any]:
+        """Return the tables as plain values, their secrets masked."""
+        names = File.__struct_fields__
+        return {name: to_builtins(getattr(self, name), enc_hook=str) for name in names}
 
     @property
     def timezone(self) -> ZoneInfo:
@@ -141,7 +145,7 @@ class _Draft:
             return
         for file in sorted(folder.iterdir()):
             table, found, key = file.name.partition("__")
-            if found and table in Config.model_fields and file.is_file():
+            if found and table in File.__struct_fields__ and file.is_file():
                 self._set(table, key, self._secret(file), origin=str(file))
 
     def overlay_environment(self, environ: Mapping[str, str]) -> None:
@@ -163,7 +167,7 @@ class _Draft:
             if overridden or not isinstance(name, str):
                 continue
             try:
-                file = tables.placed(Path(name), self._path.parent)
+                file = placed(Path(name), self._path.parent)
             except ValueError:
                 continue  # its table says so
             if file.is_file():
@@ -175,18 +179,17 @@ class _Draft:
         """Return the valid configuration. Raises ConfigError."""
         config = None
         try:
-            config = Config.model_validate(self._tables, context={"folder": self._path.parent})
-        except ValidationError as e:
-            for error in e.errors(include_url=False, include_input=False):
-                self._explain(error)
+            found = checked(File, self._tables, folder=self._path.parent)
+            config = Config(**asdict(found), warnings=(), origins=self._places())
+        except WrongError as e:
+            for place, reason in e.problems:
+                self._explain(place, reason)
         self._check_names()
         if config:
             self._look_around(config)
         if self._problems or config is None:
             raise ConfigError([text for _, text in sorted(self._problems)])
-        config._warnings = tuple(self._warnings)
-        config._origins = self._places()
-        return config
+        return replace(config, warnings=tuple(self._warnings))
 
     def _places(self) -> dict[tuple[str, str], str]:
         """Return where the keys that are given stand."""
@@ -203,8 +206,8 @@ class _Draft:
         if table == "keywords":
             self._problems.append((0, f"{origin}: keywords can only be set in the file"))
             return
-        if table not in Config.model_fields:
-            hint = did_you_mean(table, Config.model_fields)
+        if table not in File.__struct_fields__:
+            hint = did_you_mean(table, File.__struct_fields__)
             self._problems.append((0, f"{origin}: unknown table {table}{hint}"))
             return
         values = self._tables.setdefault(table, {})
@@ -217,10 +220,16 @@ class _Draft:
             self._warnings.append(f"{file}: everybody on this machine can read it; chmod o-r")
         return file.read_text("utf-8", errors="replace").rstrip("\r\n")
 
-    def _explain(self, error: ErrorDetails) -> None:
-        place = error["loc"]
-        for reason in _reasons(error):
-            self._problem(place, reason + self._stray(place, reason))
+    def _explain(self, place: tuple[int | str, ...], reason: str) -> None:
+        if len(place) == 1 and reason.startswith("unknown key"):
+            reason = reason.replace("key", "table", 1)
+        elif reason == MUST_BE_A_TABLE and isinstance(place[-1], int):
+            reason += " under [[keywords]]"
+        elif reason == MUST_BE_A_TABLE and len(place) == 1:
+            reason += f", [{place[0]}]"
+        elif reason == MUST_BE_A_LIST and len(place) == 1:
+            reason = "must be a list; a keyword's table has double brackets, [[keywords]]"
+        self._problem(place, reason + self._stray(place, reason))
 
     def _stray(self, place: tuple[int | str, ...], reason: str) -> str:
         """Return what else there is to say where only a variable or a secret makes a table."""
@@ -317,58 +326,19 @@ def _line_numbers(text: str) -> Iterator[tuple[tuple[int | str, ...], int]]:
             yield (*table, key[1]), number
 
 
-def _reasons(error: ErrorDetails) -> list[str]:
-    """Return what is wrong in plain words, without the value: it may be a secret."""
-    place, kind = error["loc"], error["type"]
-    if kind in {"extra_forbidden", "unexpected_keyword_argument"}:
-        what = "unknown table" if len(place) == 1 else "unknown key"
-        return [what + did_you_mean(str(place[-1]), _keys(place))]
-    if kind == "value_error":
-        return str(error["ctx"]["error"]).splitlines()
-    if kind == "tuple_type" and len(place) > 1:
-        return ['must be a list, ["...", "..."]']
-    if kind in _PLAIN_WORDS:
-        return [_PLAIN_WORDS[kind].format(place[0], **error.get("ctx", {}))]
-    return [re.sub(r"^(Input|String|Value) should", "must", error["msg"])]
-
-
-_PLAIN_WORDS = {
-    "missing": "missing",
-    "literal_error": "must be {expected}",
-    "int_type": "must be a whole number",
-    "int_parsing": "must be a whole number",
-    "int_from_float": "must be a whole number",
-    "float_type": "must be a number",
-    "float_parsing": "must be a number",
-    "bool_type": "must be true or false",
-    "bool_parsing": "must be true or false",
-    "string_type": "must be text in quotes",
-    "path_type": "must be text in quotes",
-    "model_type": "must be a table, [{0}]",
-    "tuple_type": "must be a list; a keyword's table has double brackets, [[keywords]]",
-    "dataclass_type": "must be a table under [[keywords]]",
-}
-
-
-def _keys(place: tuple[int | str, ...]) -> Iterable[str]:
-    if len(place) == 1:
-        return Config.model_fields
-    if place[0] == "keywords":
-        return Keyword.__dataclass_fields__
-    return _table(str(place[0])).model_fields
-
-
-def _table(name: str) -> type[BaseModel]:
-    annotation = Config.model_fields[name].annotation
-    types = (annotation, *get_args(annotation))
-    return next(each for each in types if isinstance(each, type) and issubclass(each, BaseModel))
+def kind_of(table: str) -> type[Struct]:
+    """Return what a table is made into, or each of them where there are several."""
+    kind = File.__annotations__[table]
+    while not isinstance(kind, type):
+        kind = get_args(kind)[0]
+    return kind
 
 
 def _meant(name: str) -> str:
     """Return the variable that `smtp_password` was meant to be, if any."""
-    for table in Config.model_fields:
+    for table in File.__struct_fields__:
         key = name.removeprefix(f"{table}_")
-        if key != name and table != "keywords" and key in _table(table).model_fields:
+        if key != name and table != "keywords" and key in kind_of(table).__struct_fields__:
             return f"{PREFIX}{table}__{key}".upper()
     return ""
 

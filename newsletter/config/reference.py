@@ -3,23 +3,43 @@
 import tomllib
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
-from typing import Any
+from inspect import cleandoc
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
 
-from newsletter.config.loading import Config
+from msgspec.json import schema_components
+from msgspec.structs import fields
+
+from newsletter.config.checking import Secret
+from newsletter.config.loading import File, kind_of
 
 SCHEMA = "https://json-schema.org/draft/2020-12/schema"
 
 
 def schema() -> dict[str, Any]:
     """Return the JSON Schema of newsletter.toml, every key of it described."""
-    made = Config.model_json_schema()
+    _, definitions = schema_components([File], schema_hook=_as_text)
+    made: dict[str, Any] = definitions.pop("File") | {"$defs": definitions}
     meant = explanations()
     for table in made["properties"]:
-        for key, each in _definition(made, table)["properties"].items():
-            if text := meant.get(table, {}).get(key):
+        definition = _definition(made, table)
+        definition |= {
+            "description": cleandoc(definition["description"]),
+            "additionalProperties": False,
+        }
+        for key in fields(kind_of(table)):
+            each = definition["properties"][key.name]
+            if get_origin(key.type) is Literal:
+                each["enum"] = list(get_args(key.type))  # in our order
+            if text := meant.get(table, {}).get(key.name):
                 each["description"] = text
-    made |= {"$schema": SCHEMA, "title": "newsletter.toml"}
+    made |= {"$schema": SCHEMA, "title": "newsletter.toml", "additionalProperties": False}
     return made
+
+
+def _as_text(kind: type) -> dict[str, Any]:
+    """Return the schema of what a file says as text."""
+    return {"type": "string", "format": {Path: "path", Secret: "password"}[kind]}
 
 
 def explanations() -> Mapping[str, Mapping[str, str]]:
@@ -61,7 +81,7 @@ def _definition(made: Mapping[str, Any], table: str) -> dict[str, Any]:
 
 
 def _shown(default: Any) -> str:  # noqa: ANN401 - any JSON
-    if default in (None, "", [], ()):
+    if default in (None, "", [], (), {}):
         return ""
     if isinstance(default, bool):
         return f"`{str(default).lower()}`"

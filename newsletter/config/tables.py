@@ -4,26 +4,18 @@ Messages never quote what could be a secret.
 """
 
 import re
-from ipaddress import IPv4Address
+from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    IPvAnyAddress,
-    SecretStr,
-    StringConstraints,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from msgspec import Meta, field
+from msgspec.structs import force_setattr
 
 from newsletter.addresses import HOST, address, bare, host_problem, is_loopback, mailbox
+from newsletter.config.checking import Secret, Table
 from newsletter.config.ledgers import LedgerAddress
 from newsletter.mails.wording import SUBJECT_FIELDS, unknown_fields
 from newsletter.models import Abstracts, Keyword
@@ -43,16 +35,8 @@ def has_room(address: str) -> bool:
     return address.index("@") <= TOKEN_ROOM
 
 
-def placed(path: Path, folder: Path) -> Path:
-    """Return where a path leads from `folder`; raises ValueError for a home that is not known."""
-    try:
-        return folder / path.expanduser()
-    except RuntimeError as error:
-        raise ValueError(f"{path}: nobody knows where {path.parts[0]} is; write it out") from error
-
-
-def _resolved(path: Path, info: ValidationInfo) -> Path:
-    return placed(path, (info.context or {}).get("folder", Path()))
+def _beside(name: str) -> Any:  # noqa: ANN401 - a default, as the file would say it
+    return field(default=name)
 
 
 def _existing(path: Path) -> Path:
@@ -137,6 +121,13 @@ def _host_to_be_tried(host: str) -> str:
     return host
 
 
+def _proxy(text: str) -> str:
+    try:
+        return text if text == "*" else str(ip_address(text))
+    except ValueError as error:
+        raise ValueError("must be an IP address, or '*'") from error
+
+
 def _list_id(text: str) -> str:
     # It becomes a label of List-Id (RFC 2919) and part of Message-ID.
     if not re.fullmatch(r"[a-z0-9]+([.-][a-z0-9]+)*", text) or len(text) > 63:
@@ -180,39 +171,26 @@ def _sound(keyword: Keyword) -> Keyword:
     return keyword
 
 
-ListId = Annotated[str, AfterValidator(_list_id)]
-Contact = Annotated[str, AfterValidator(_contact)]
-SoundKeyword = Annotated[Keyword, AfterValidator(_sound)]
-FilePath = Annotated[Path, AfterValidator(_resolved)]
-ExistingFolder = Annotated[FilePath, AfterValidator(_existing_folder)]
-ExistingFile = Annotated[FilePath, AfterValidator(_existing)]
-Line = Annotated[str, StringConstraints(max_length=200), AfterValidator(_line_of_text)]
-SubjectTemplate = Annotated[Line, AfterValidator(_subject)]
-Title = Annotated[str, AfterValidator(_title)]
-Host = Annotated[str, AfterValidator(_host_name)]
+ListId = Annotated[str, _list_id]
+Contact = Annotated[str, _contact]
+SoundKeyword = Annotated[Keyword, _sound]
+ExistingFolder = Annotated[Path, _existing_folder]
+ExistingFile = Annotated[Path, _existing]
+Line = Annotated[str, Meta(max_length=200), _line_of_text]
+SubjectTemplate = Annotated[Line, _subject]
+Title = Annotated[str, _title]
+Host = Annotated[str, _host_name]
 # What is wrong with it is said when it is used: no inbox ever keeps the mails from going out.
-InboxHost = Annotated[str, AfterValidator(_host_to_be_tried)]
-WebAddress = Annotated[str, AfterValidator(_web_address)]
-BaseAddress = Annotated[WebAddress, AfterValidator(_base_address)]
-OwnAddress = Annotated[str, AfterValidator(_own_address)]
-OwnMailbox = Annotated[str, AfterValidator(_own_mailbox)]
-TaggedAddress = Annotated[str, AfterValidator(_tagged_address)]
-Port = Annotated[int, Field(ge=1, le=65535)]
+InboxHost = Annotated[str, _host_to_be_tried]
+WebAddress = Annotated[str, _web_address]
+BaseAddress = Annotated[WebAddress, _base_address]
+OwnAddress = Annotated[str, _own_address]
+OwnMailbox = Annotated[str, _own_mailbox]
+TaggedAddress = Annotated[str, _tagged_address]
+Port = Annotated[int, Meta(ge=1, le=65535)]
 
 
-class Table(BaseModel):
-    """A table of the file: frozen, and without keys that nobody knows."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        validate_default=True,
-        hide_input_in_errors=True,
-        defer_build=True,  # a table is only ever read as a part of the whole
-    )
-
-
-class Newsletter(Table):
+class Newsletter(Table, frozen=True, kw_only=True):
     """Who publishes, and how it looks to readers."""
 
     id: ListId
@@ -220,7 +198,7 @@ class Newsletter(Table):
     sender: OwnMailbox
     reply_to: OwnMailbox | None = None
     unsubscribe_address: OwnAddress | None = None
-    timezone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
+    timezone: Annotated[str, _known_zone] = "UTC"
     mode: Literal["combined", "per-keyword"] = "combined"
     abstracts: Abstracts = "excerpt"
     subject: SubjectTemplate = ""
@@ -229,107 +207,103 @@ class Newsletter(Table):
     bibtex: bool = False
 
 
-class Source(Table):
+class Source(Table, frozen=True, kw_only=True):
     """Where papers come from."""
 
     url: WebAddress = "https://export.arxiv.org/api/query"
     contact: Contact = ""
-    lookback_days: Annotated[int, Field(ge=1, le=365)] = 30
-    interval_seconds: Annotated[float, Field(ge=0, le=600)] = 3
-    timeout_seconds: Annotated[float, Field(gt=0, le=600)] = 60
-    attempts: Annotated[int, Field(ge=1, le=20)] = 5
-    file: FilePath | None = None
-    baseline_days: Annotated[float, Field(ge=0, le=90)] = 1
+    lookback_days: Annotated[int, Meta(ge=1, le=365)] = 30
+    interval_seconds: Annotated[float, Meta(ge=0, le=600)] = 3
+    timeout_seconds: Annotated[float, Meta(gt=0, le=600)] = 60
+    attempts: Annotated[int, Meta(ge=1, le=20)] = 5
+    file: Path | None = None
+    baseline_days: Annotated[float, Meta(ge=0, le=90)] = 1
 
-    @field_validator("interval_seconds")
     @classmethod
-    def _polite(cls, seconds: float, info: ValidationInfo) -> float:
-        # arXiv asks for 3 s between requests: info.arxiv.org/help/api/tou
-        host = urlsplit(info.data.get("url", "")).hostname or ""
-        if seconds < 3 and f".{host}".endswith(".arxiv.org"):
-            raise ValueError("must be at least 3 seconds, as arXiv asks")
-        return seconds
+    def disagreements(cls, found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        """Yield what would press arXiv: it asks for 3 s between requests."""
+        # info.arxiv.org/help/api/tou
+        host = urlsplit(found.get("url", "")).hostname or ""
+        if found.get("interval_seconds", 3) < 3 and f".{host}".endswith(".arxiv.org"):
+            yield "interval_seconds", "must be at least 3 seconds, as arXiv asks"
 
 
-class ListFiles(Table):
+class ListFiles(Table, frozen=True, kw_only=True):
     """Whom to mail, and whom not."""
 
-    file: FilePath = Path("subscribers.csv")
-    suppressions: FilePath = Path("suppressions.csv")
+    file: Path = _beside("subscribers.csv")
+    suppressions: Path = _beside("suppressions.csv")
 
 
-class StateFile(Table):
+class StateFile(Table, frozen=True, kw_only=True):
     """What must be remembered from run to run: in a file, or with a `url` in PostgreSQL.
 
     `token_key` takes the place of the key file beside the state: lines of keys, the first signs.
     """
 
-    file: FilePath = Path("state.sqlite3")
+    file: Path = _beside("state.sqlite3")
     url: LedgerAddress = ""
-    password: SecretStr | None = None
-    password_file: FilePath | None = None
-    lease_seconds: Annotated[float, Field(ge=5, le=600)] = 60
-    token_key: SecretStr | None = None
+    password: Secret | None = None
+    password_file: Path | None = None
+    lease_seconds: Annotated[float, Meta(ge=5, le=600)] = 60
+    token_key: Secret | None = None
 
 
-class Login(Table):
+class Login(Table, frozen=True, kw_only=True):
     """What opens a mail server's door."""
 
     username: Line = ""
-    password: SecretStr | None = None
-    password_file: FilePath | None = None
+    password: Secret | None = None
+    password_file: Path | None = None
 
 
-class Smtp(Login):
+class Smtp(Login, frozen=True, kw_only=True):
     """The mail server that takes the mails."""
 
     host: Host
     allow_plaintext: bool = False
     security: Literal["tls", "starttls", "none"] = "starttls"
     port: Port = 0  # the usual one for the security
-    connections: Annotated[int, Field(ge=1, le=100)] = 4
-    rate_per_minute: Annotated[int, Field(ge=0)] = 0
-    messages_per_connection: Annotated[int, Field(ge=1)] = 100
+    connections: Annotated[int, Meta(ge=1, le=100)] = 4
+    rate_per_minute: Annotated[int, Meta(ge=0)] = 0
+    messages_per_connection: Annotated[int, Meta(ge=1)] = 100
     ehlo_name: Host | None = None
     ca_file: ExistingFile | None = None
-    attempts: Annotated[int, Field(ge=1, le=20)] = 3
-    max_age_hours: Annotated[float, Field(gt=0, le=24 * 30)] = 48
+    attempts: Annotated[int, Meta(ge=1, le=20)] = 3
+    max_age_hours: Annotated[float, Meta(gt=0, le=24 * 30)] = 48
     unknown: Literal["resend", "hold"] = "resend"
     dsn: Literal["auto", "off"] = "auto"
     pipelining: Literal["auto", "off"] = "auto"
     pool: Title = "default"
     deliver_in_run: bool = True
 
-    @field_validator("security")
+    def __post_init__(self) -> None:
+        """Take the usual port where none is given."""
+        force_setattr(self, "port", self.port or _PORTS[self.security])
+
     @classmethod
-    def _encrypted(cls, security: str, info: ValidationInfo) -> str:
-        host = info.data.get("host", "localhost")
-        if security == "none" and not is_loopback(host) and not info.data.get("allow_plaintext"):
-            raise ValueError(
-                f"'none' lets everybody on the way to {host} read along; write 'starttls' or "
-                "'tls', or allow_plaintext = true if you must"
-            )
-        return security
-
-    @field_validator("port", mode="before")
-    @classmethod
-    def _usual(cls, port: object, info: ValidationInfo) -> object:
-        return port or _PORTS[info.data.get("security", "starttls")]
+    def disagreements(cls, found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        """Yield what would let others read along."""
+        host = found.get("host", "localhost")
+        in_the_clear = found.get("security") == "none" and not found.get("allow_plaintext")
+        if in_the_clear and not is_loopback(host):
+            reason = f"'none' lets everybody on the way to {host} read along; write 'starttls' or "
+            yield "security", f"{reason}'tls', or allow_plaintext = true if you must"
 
 
-class Outbox(Table):
+class Outbox(Table, frozen=True, kw_only=True):
     """Where mails are written when there is no mail server."""
 
-    directory: FilePath = Path("outbox")
+    directory: Path = _beside("outbox")
 
 
-class Bounces(Table):
+class Bounces(Table, frozen=True, kw_only=True):
     """Where undeliverable mail goes."""
 
     address: TaggedAddress
 
 
-class Inbox(Login):
+class Inbox(Login, frozen=True, kw_only=True):
     """Where bounces and unsubscribe mails are read."""
 
     kind: Literal["imap", "maildir", "mbox"]
@@ -337,64 +311,63 @@ class Inbox(Login):
     port: Port = 993
     mailbox: Line = "INBOX"
     ca_file: ExistingFile | None = None
-    path: FilePath | None = None
+    path: Path | None = None
 
-    @field_validator("host", "path")
     @classmethod
-    def _needed(cls, value: object, info: ValidationInfo) -> object:
-        kind = info.data.get("kind")
-        if kind and value is None and (kind == "imap") == (info.field_name == "host"):
-            raise ValueError(f"missing; kind = {kind!r} needs it")
-        return value
+    def disagreements(cls, found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        """Yield what this kind of inbox needs."""
+        kind = found.get("kind")
+        needed = "host" if kind == "imap" else "path"
+        if kind and found.get(needed) is None:
+            yield needed, f"missing; kind = {kind!r} needs it"
 
 
-class Web(Table):
+class Web(Table, frozen=True, kw_only=True):
     """Where the web part is reached from outside.
 
     `proxy` is the address of whom it believes which client asks; `*` believes everybody.
     """
 
     base_url: BaseAddress
-    proxy: Literal["*"] | IPvAnyAddress = IPv4Address("127.0.0.1")
+    proxy: Annotated[str, _proxy] = "127.0.0.1"
 
 
-class Archive(Table):
+class Archive(Table, frozen=True, kw_only=True):
     """Past issues as files; none are written without a directory.
 
     `base_url` is where they are served.
     """
 
-    directory: FilePath | None = None
+    directory: Path | None = None
     base_url: BaseAddress | None = None
-    max_papers: Annotated[int, Field(ge=1)] = 100
+    max_papers: Annotated[int, Meta(ge=1)] = 100
 
 
-class Zotero(Table):
+class Zotero(Table, frozen=True, kw_only=True):
     """Where readers' libraries are read. `keys` are by the names of their secrets.
 
     Any other key of the table is one of those, if it looks like one: `zotero__475425`.
     """
 
     url: WebAddress = "https://api.zotero.org"
-    keys: dict[str, SecretStr] = Field(default_factory=dict)
+    keys: dict[str, Secret] = field(default_factory=dict)
 
-    @model_validator(mode="before")
     @classmethod
-    def _gathered(cls, table: object) -> object:
-        if not isinstance(table, dict):
-            return table
-        known = {name: value for name, value in table.items() if name in cls.model_fields}
-        others = {name: value for name, value in table.items() if name not in known}
+    def gathered(cls, given: Mapping[str, object]) -> Mapping[str, object]:
+        """Return the table with its keys where they belong."""
+        known = {name: value for name, value in given.items() if name in cls.__struct_fields__}
+        others = {name: value for name, value in given.items() if name not in known}
         for name, value in others.items():
             if not re.fullmatch(r"[A-Za-z0-9]{8,64}", str(value)):
                 # The value is not quoted: it may be a key, with a blank.
                 raise ValueError(f"{name}: unknown key, and what it says is no key of Zotero")
-        return known | ({"keys": {**known.get("keys", {}), **others}} if others else {})
+        keys = known.get("keys", {})
+        return known | ({"keys": keys | others} if others and isinstance(keys, dict) else {})
 
 
-class Monitoring(Table):
+class Monitoring(Table, frozen=True, kw_only=True):
     """Who is told how a run went."""
 
     ping_url: WebAddress | None = None
-    metrics_file: FilePath | None = None
+    metrics_file: Path | None = None
     alert_to: OwnAddress | None = None

@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
 
+from msgspec import Struct
+
 Match = Literal["title-or-abstract", "title-and-abstract"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Keyword:
+class Keyword(Struct, frozen=True, kw_only=True):
     """A named query that people subscribe to.
 
     Its phrases are looked for: `phrases`, or else its name; none at all where only `authors` are

@@ -6,11 +6,12 @@ have a book each.
 
 import json
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Self
+
+from msgspec import to_builtins
 
 from newsletter.models import (
     FINAL,
@@ -170,7 +171,7 @@ class State:
                         issue.number,
                         position,
                         digest.keyword.name,
-                        json_text(asdict(digest.keyword)),
+                        json_text(to_builtins(digest.keyword)),
                         digest.source,
                         digest.outcome,
                         digest.listed,
@@ -396,7 +397,7 @@ def _note_answer(db: Connection, news: News, day: Day, *, issue: int | None) -> 
         " else keywords.last_sweep end",
         {
             "name": name,
-            "definition": json_text(asdict(news.keyword)),
+            "definition": json_text(to_builtins(news.keyword)),
             "start": iso(day.windows[name]),
             "now": iso(day.now),
             "swept": name in day.swept,

@@ -55,7 +55,7 @@ def test_looking_loads_nothing_that_asks_or_writes(
 ) -> None:
     newsletter("run", "--now", DAY_ONE)
     found = imported(sample, *command)
-    assert "pydantic" in found
+    assert "newsletter.config.loading" in found
     assert not found & (READING_AND_WRITING | ASKING | HEAVY)
     assert not found & {"newsletter.mails.render"}
 

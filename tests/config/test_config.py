@@ -331,6 +331,20 @@ def test_every_problem_is_named_at_once_with_its_line(tmp_path: Path) -> None:
         (f"{MINIMAL}[newsletter.mode]\nx = 1", r"newsletter\.mode: must be 'combined' or"),
         (f'{MINIMAL}[source]\nurl = "https:///query"', r"source\.url: must be a web address with"),
         (f"{MINIMAL}[state]\nfile = 1", r"state\.file: must be text in quotes"),
+        (f"{MINIMAL}[state]\nlease_seconds = 1", r"must be greater than or equal to 5$"),
+        (f"{MINIMAL}[source]\ntimeout_seconds = 0", r"must be greater than 0$"),
+        (f"{MINIMAL}[source]\nlookback_days = 400", r"must be less than or equal to 365$"),
+        (f"{MINIMAL}[source]\nlookback_days = 1.5", r"must be a whole number$"),
+        (f'{MINIMAL}[source]\nbaseline_days = "nan"', r"must be greater than or equal to 0$"),
+        (f'{MINIMAL}[source]\nbaseline_days = "many"', r"must be a number$"),
+        (f'{MINIMAL}[smtp]\nhost = "x.org"\ndeliver_in_run = "maybe"', r"must be true or false$"),
+        (f'{MINIMAL}[smtp]\nusername = "{"x" * 201}"', r"must have at most 200 characters$"),
+        (
+            f'{MINIMAL}[web]\nbase_url = "https://x.org"\nproxy = "x"',
+            r"web.proxy: must be an IP",
+        ),
+        (f"{MINIMAL}[zotero]\nkeys = [1]", r"zotero\.keys: must be a table$"),
+        (f"{MINIMAL}[zotero]\nkeys = {{ ada = 1 }}", r"zotero\.keys: must be text in quotes$"),
         (f'{MINIMAL}[state]\nfile = "~who/s"', r":9: state\.file: ~who/s: nobody knows where ~who"),
         (f'{MINIMAL}[smtp]\nhost = "x.org"\npassword_file = "~who/p"', r":10: smtp\.password_file"),
     ],
@@ -469,6 +483,12 @@ def test_the_environment_overrides_the_file_and_empty_means_unset(tmp_path: Path
     assert config.warnings == ()
 
 
+@pytest.mark.parametrize("word", ["true", "Yes", "on", "1", "False", "no", "OFF", "0"])
+def test_a_switch_in_the_environment_is_written_as_people_do(tmp_path: Path, word: str) -> None:
+    config = loaded(tmp_path, MINIMAL, NEWSLETTER_NEWSLETTER__BIBTEX=word)
+    assert config.newsletter.bibtex is (word.lower() in {"true", "yes", "on", "1"})
+
+
 def test_mistakes_in_the_environment_are_named_by_their_variable(tmp_path: Path) -> None:
     found = problems(
         tmp_path,
@@ -591,7 +611,7 @@ def test_no_message_and_no_picture_of_the_configuration_holds_a_secret(
         text = f'{SMTP}password = "hunter2-\\u0007-ü"\n'
     config = loaded(tmp_path, text, **environ)
     assert password(config) == secret
-    assert "hunter2" not in f"{config!r}{config}{config.warnings}{config.model_dump()}"
+    assert "hunter2" not in f"{config!r}{config}{config.warnings}{config.plain()}"
     broken = text.replace('host = "smtp.example.org"', "port = -1").replace("mri", "the")
     assert "hunter2" not in "".join(problems(tmp_path, broken, **environ))
 

@@ -2,6 +2,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace as redefined
 
 from newsletter.issues.diff import announcements, news
 from newsletter.models import Keyword, Listing, Memory, Paper
@@ -176,8 +177,8 @@ def test_a_redefined_keyword_floods_nobody_but_loses_no_day() -> None:
     ("former", "keyword", "announced"),
     [
         (GNN, REPLACED, ["held", "others"]),
-        (GNN, replace(GNN, authors=("Cy Late",)), ["held"]),
-        (GNN, replace(REPLACED, authors=("Cy Late",)), ["held"]),  # no revision was owed
+        (GNN, redefined(GNN, authors=("Cy Late",)), ["held"]),
+        (GNN, redefined(REPLACED, authors=("Cy Late",)), ["held"]),  # no revision was owed
         (GNN, Keyword(name="quiet life"), ["held"]),
         (Keyword(name="x", query="ti:graph"), Keyword(name="x", query="ti:graphs"), []),
         (
@@ -185,7 +186,7 @@ def test_a_redefined_keyword_floods_nobody_but_loses_no_day() -> None:
             Keyword(name="x", query="ti:graph"),
             ["held", "others"],
         ),
-        (REPLACED, replace(REPLACED, authors=("Cy Late",)), ["held", "revised"]),
+        (REPLACED, redefined(REPLACED, authors=("Cy Late",)), ["held", "revised"]),
     ],
 )
 def test_what_a_redefined_keyword_would_have_announced_as_it_was_is_still_announced(

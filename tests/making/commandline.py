@@ -1,13 +1,11 @@
 """Read command lines in recipes and docs as the program would, without running them."""
 
 from collections.abc import Sequence
-from typing import get_args
 
 import typer.main
-from pydantic import BaseModel
 
 from newsletter.commands.main import app
-from newsletter.config.loading import Config
+from newsletter.config.loading import File, kind_of
 
 
 def parse(words: Sequence[str]) -> str:
@@ -30,8 +28,9 @@ def parse(words: Sequence[str]) -> str:
 def variables() -> set[str]:
     """Return every environment variable that the program reads: NEWSLETTER_SOURCE__URL, ..."""
     names = {"NEWSLETTER_CONFIG", "NEWSLETTER_SECRETS_DIR"}
-    for table, field in Config.model_fields.items():
-        for kind in (field.annotation, *get_args(field.annotation)):
-            if isinstance(kind, type) and issubclass(kind, BaseModel):
-                names |= {f"NEWSLETTER_{table}__{key}".upper() for key in kind.model_fields}
+    for table in File.__struct_fields__:
+        if table != "keywords":
+            names |= {
+                f"NEWSLETTER_{table}__{key}".upper() for key in kind_of(table).__struct_fields__
+            }
     return names

@@ -46,7 +46,6 @@ _NEEDED = (
     "newsletter.web.serving",
     "premailer",
     "psycopg",
-    "pydantic.dataclasses",
     "pylatexenc.latex2text._defaultspecs",
     "snowballstemmer",
     "xml.sax.expatreader",

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 import pytest
 import requests
+from msgspec.structs import replace as redefined
 
 from newsletter import __version__
 from newsletter.errors import SourceError
@@ -343,7 +344,7 @@ def test_a_known_paper_that_cannot_be_read_is_not_taken_for_lost(world: World) -
 def test_new_versions_that_cannot_be_read_are_named_too(world: World) -> None:
     world.replica.records = listed(*OLD, FRESH, NEW)
     world.breaks(SPOILT[0])
-    listing = world.listing(scope(replace(GRAPH, replacements=True)))
+    listing = world.listing(scope(redefined(GRAPH, replacements=True)))
     assert listing.complete
     assert listing.unread == (NEW.local_id,)
 
@@ -518,7 +519,7 @@ def test_known_papers_that_stay_away_make_the_answer_doubtful(world: World) -> N
 
 @pytest.mark.slow
 def test_a_keyword_that_was_changed_is_not_an_outage(world: World) -> None:
-    narrower = replace(GRAPH, categories=("stat.ML", "cs.CV"))
+    narrower = redefined(GRAPH, categories=("stat.ML", "cs.CV"))
     moved = [replace(each, categories=("cs.LG",)) for each in OLD[:20]]
     world.replica.records = listed(*moved, *OLD[20:], FRESH)
     assert world.listing(scope(narrower)).complete
@@ -568,7 +569,7 @@ def test_new_versions_of_old_papers_are_found_when_wanted(world: World) -> None:
     revised = replace(old, version=3, updated=NOW - 2 * DAY)
     world.replica.records = [*listed(*OLD, FRESH, old), record_of(revised)]
     assert old.id not in new_in(world.listing(scope()))
-    wants = scope(replace(GRAPH, replacements=True))
+    wants = scope(redefined(GRAPH, replacements=True))
     assert revised in world.listing(wants).papers
     assert sum("lastUpdatedDate" in path for path in world.paths) == 1
 
@@ -578,7 +579,7 @@ def test_a_lost_sort_order_is_told_and_costs_no_new_paper(world: World) -> None:
     new = submitted(1.2, 1)
     world.replica.records = listed(*OLD, FRESH, new)
     world.breaks(faults.SORT_IGNORED)
-    listing = world.listing(scope(replace(GRAPH, replacements=True)))
+    listing = world.listing(scope(redefined(GRAPH, replacements=True)))
     assert listing.complete
     assert not listing.current
     assert new_in(listing) == {new.id}
@@ -591,7 +592,7 @@ def test_papers_listed_just_before_must_be_among_the_new_versions(
     world: World, fault: Fault
 ) -> None:
     world.breaks(replace(fault, on=lambda asked: "lastUpdatedDate" in asked.url))
-    listing = world.listing(scope(replace(GRAPH, replacements=True)))
+    listing = world.listing(scope(redefined(GRAPH, replacements=True)))
     assert listing.complete
     assert not listing.current
     assert "papers listed just before did not come back, such as 2611.001" in listing.reason
@@ -599,7 +600,7 @@ def test_papers_listed_just_before_must_be_among_the_new_versions(
 
 def test_a_baseline_without_the_new_versions_is_no_answer(world: World) -> None:
     world.breaks(replace(faults.UNAVAILABLE, on=lambda asked: "lastUpdatedDate" in asked.url))
-    wants = scope(replace(GRAPH, replacements=True), known={}, last_good=None)
+    wants = scope(redefined(GRAPH, replacements=True), known={}, last_good=None)
     listing = world.listing(wants)
     assert not listing.complete
     assert "new versions could not be looked for" in listing.reason

@@ -8,6 +8,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace as redefined
 
 from newsletter.errors import LockedError
 from newsletter.issues.issue import compile_issue
@@ -395,7 +396,7 @@ def test_the_book_of_papers(state: State) -> None:
     assert state.announced_since("mri", NOW - DAY) == 2
     assert state.news_in(after=0) == {"mri": 1}
     assert len(state.known("mri", NOW - 900 * DAY)) == 4
-    later = replace(with_more, keyword=replace(MRI, name="pet"), announcements=(), excluded=())
+    later = replace(with_more, keyword=redefined(MRI, name="pet"), announcements=(), excluded=())
     state.note(day(news=[later], windows={"pet": NOW - 9 * DAY}), [])
     assert shelf.began() == NOW - 30 * DAY  # the first, not the last
     assert state.problems() == []

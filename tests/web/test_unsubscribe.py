@@ -9,6 +9,7 @@ from threading import Event
 from time import sleep
 
 import pytest
+from msgspec.structs import replace
 
 from newsletter.subscribers.tokens import Tokens
 from newsletter.web.door import Leavers
@@ -124,9 +125,7 @@ def a_full_disk(at: House) -> Iterator[None]:
 def a_lost_server(at: House) -> Iterator[None]:
     config = at.door.config
     url = f"postgresql://nobody@127.0.0.1:{free_port()}/none"
-    at.door.config = config.model_copy(
-        update={"state": config.state.model_copy(update={"url": url})}
-    )
+    at.door.config = replace(config, state=replace(config.state, url=url))
     yield
     at.door.config = config
 

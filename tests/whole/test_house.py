@@ -45,7 +45,7 @@ BREACHES = [
     ("issues/diff.py", "import feedparser", LIBRARIES),
     ("sources/arxiv/trust.py", "from feedparser import parse", LIBRARIES),
     ("operating/status.py", "import jinja2", LIBRARIES),
-    ("models/papers.py", "import pydantic", LIBRARIES),
+    ("models/papers.py", "import itsdangerous", LIBRARIES),
 ]
 
 

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from itertools import chain
 
+from msgspec import to_builtins
+
 from newsletter.models import Day, Keyword, Kind, Link, News, Paper
 from newsletter.moments import iso, moment_of
 from newsletter.state.engines import Connection, Database, json_text
@@ -143,7 +145,7 @@ class PaperBook:
         rows = self._database.rows(
             "select month from looked_up where keyword = ? and definition = ?",
             keyword.name,
-            json_text(asdict(keyword)),
+            json_text(to_builtins(keyword)),
         )
         return {month for (month,) in rows}
 
@@ -171,7 +173,7 @@ class PaperBook:
                 db.execute(
                     "insert into looked_up values (?, ?, ?) on conflict (keyword, month)"
                     " do update set definition = excluded.definition",
-                    (keyword.name, month, json_text(asdict(keyword))),
+                    (keyword.name, month, json_text(to_builtins(keyword))),
                 )
 
 
