@@ -54,6 +54,7 @@ TABLE = [
     ("C++", "C ++", NO),
     ("# metoo", "#metoo", YES),
     ("# metoo", "metoo", NO),
+    ("#metoo", "# metoo", NO),
     ("(C#)", "in C#, too", YES),
     ("#metoo", "*#metoo", YES),
     ("#metoo", "#metoo, in C#", YES),
