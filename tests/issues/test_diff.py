@@ -44,6 +44,19 @@ def test_a_new_version_is_silent_unless_replacements_are_wanted() -> None:
     assert found.replaces == 1  # what was announced last, whatever came between
 
 
+def test_replacements_come_last_and_the_latest_first() -> None:
+    def revised(arxiv_id: str, *, submitted: int, updated: int) -> Paper:
+        made = paper(arxiv_id, version=2, submitted=NOW - timedelta(days=submitted))
+        return replace(made, updated=NOW - timedelta(days=updated))
+
+    first = revised("2611.00001", submitted=9, updated=2)
+    later = revised("2611.00002", submitted=8, updated=3)
+    fresh = paper("2611.00003", submitted=NOW - timedelta(days=20))
+    before = memory(p2611_00001=1, p2611_00002=1)
+    found = announcements(REPLACED, (later, first, fresh), before)
+    assert [each.paper for each in found] == [fresh, first, later]
+
+
 def test_an_old_paper_that_only_its_revision_brought_into_sight_is_a_replacement() -> None:
     revived = paper("1301.00001", version=4, submitted=NOW - timedelta(days=5000))
     (found,) = announcements(REPLACED, (revived,), memory())

@@ -92,6 +92,12 @@ def test_readers_remember_how_far_each_has_read() -> None:
     assert covered(served=()) == [6, 6, None]
 
 
+def test_news_are_needed_from_whoever_is_furthest_behind() -> None:
+    people = People([ADA, BOB, EVE])
+    assert past_of(people, reader(ADA, 5) + reader(BOB, 2)).behind(7) == 2
+    assert past_of(people, reader(EVE, None)).behind(7) == 6
+
+
 def test_who_changes_from_weekly_to_daily_misses_nothing() -> None:
     (weekly,) = after(BOB, before=reader(BOB, 3), served=DAILY)
     daily = replace(BOB, frequency="daily")
