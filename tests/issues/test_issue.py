@@ -55,6 +55,13 @@ def test_news_of_a_week_does_not_hide_that_its_last_day_is_unknown() -> None:
     assert merged.outcome == "new"
 
 
+def test_the_edition_of_a_week_with_a_quiet_last_day_has_news_and_the_number_of_that_day() -> None:
+    quiet = replace(issue(2, replace(digest("mri"), outcome="none")), date=NOW.date())
+    edition = edition_for([issue(1, digest("mri", paper())), quiet], ["mri"])
+    assert edition.digests[0].outcome == "new"
+    assert (edition.issue, edition.date) == (2, NOW.date())
+
+
 def test_two_replacements_in_a_week_are_one_of_what_the_reader_had_before() -> None:
     def revised(version: int) -> Digest:
         again = Announcement(paper=paper(version=version), kind="replacement", replaces=version - 1)
@@ -93,6 +100,26 @@ def test_what_was_replaced_comes_after_what_is_new() -> None:
     )
     (found,) = edition_for([issue(1, mixed)], ["mri"]).digests
     assert [each.kind for each in found.announcements] == ["new", "replacement"]
+
+
+def test_of_two_replacements_the_one_revised_last_comes_first() -> None:
+    def revised(arxiv_id: str, *, submitted: int, updated: int) -> Announcement:
+        made = paper(arxiv_id, version=2, submitted=NOW - timedelta(days=submitted))
+        made = replace(made, updated=NOW - timedelta(days=updated))
+        return Announcement(paper=made, kind="replacement", replaces=1)
+
+    both = (
+        revised("2611.00001", submitted=8, updated=3),
+        revised("2611.00002", submitted=9, updated=2),
+    )
+    edition = edition_for([issue(1, replace(digest("mri"), announcements=both))], ["mri"])
+    assert edition.best_first == ("arxiv:2611.00002", "arxiv:2611.00001")
+
+
+def test_a_paper_that_lost_its_title_is_placed_as_the_others_are() -> None:
+    lost = replace(paper("2611.00001"), title=None)  # type: ignore[arg-type]
+    edition = edition_for([issue(1, digest("mri", lost, paper("2611.00002")))], ["mri"])
+    assert sorted(edition.best_first) == ["arxiv:2611.00001", "arxiv:2611.00002"]
 
 
 def test_an_order_of_ones_own_takes_the_place_of_ours() -> None:

@@ -266,6 +266,7 @@ def test_what_the_index_has_no_word_of_claims_nothing() -> None:
         ("metoo", "#metoo", ["metoo"]),
         ("A*", "A* and A^⋆_ϵ", ["A*", "A^⋆"]),
         ("c", "℅ Ada Quill", ["℅"]),  # to be compared, it is c/o
+        ("image", "ﬁne images of C₂, images", ["images", "images"]),
         ("深", "深深", ["深", "深"]),
         ("ﬁne arts", "The ﬁne art", ["ﬁne art"]),
     ],
