@@ -285,7 +285,7 @@ def breaks_off_at(record: Paper) -> Fault:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("others", [0, 1, 5, 60, 800])
+@pytest.mark.parametrize("others", [0, 1, 5, 60, 250])
 def test_a_page_that_breaks_off_at_a_record_is_asked_for_in_smaller_ones(
     world: World, others: int
 ) -> None:
