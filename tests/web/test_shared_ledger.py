@@ -39,7 +39,7 @@ def test_who_was_mailed_leaves_where_the_list_is_not_and_the_next_run_files_it(
     left = browser.post(path, data=ONE_CLICK)
     assert not (job / "suppressions.csv").exists()
     run(load(job / "newsletter.toml", environ=environ), now=DAY.replace(day=20))
-    door.close(patience=1)
+    door.close(patience=60)
 
     assert (before.status_code, left.status_code) == (200, 200)
     assert "ada@example.org,unsubscribed" in (job / "suppressions.csv").read_text("utf-8")
