@@ -4,10 +4,12 @@ import gzip
 import os
 import shutil
 import sqlite3
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 from threading import Event
 from time import process_time, time
+from typing import Any
 
 import pytest
 
@@ -190,8 +192,15 @@ def test_what_is_said_in_a_mail_of_any_size_is_still_heard() -> None:
     assert clerk.meaning(dsn("exim") + 900_000 * b"x").kind == "bounce"
 
 
+def one_in(share: int, names: Iterable[str]) -> list[Any]:
+    """Return the names, of which `make test` takes one in so many."""
+    rest = pytest.mark.full
+    return [pytest.param(name, marks=rest if at % share else ()) for at, name in enumerate(names)]
+
+
+# All of them at once are in the inbox of the next test, and each is judged in the one above.
 @pytest.mark.slow
-@pytest.mark.parametrize("name", MAILS)
+@pytest.mark.parametrize("name", one_in(5, MAILS))
 def test_mails_leave_whatever_came_back(folder: Path, ordinary: Ran, name: str) -> None:
     box = MaildirBox(folder / "inbox")
     box.put(MAILS[name])
@@ -308,7 +317,7 @@ ANSWERS: dict[str, tuple[Talk, str]] = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ANSWERS)
+@pytest.mark.parametrize("name", one_in(2, ANSWERS))
 def test_what_is_owed_leaves_whatever_stands_where_arxiv_should(
     folder: Path, ordinary: Ran, name: str
 ) -> None:
