@@ -1,3 +1,4 @@
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -6,7 +7,8 @@ from hypothesis import strategies as st
 
 from newsletter.errors import StateError
 from newsletter.subscribers.token_keys import key_file
-from newsletter.subscribers.tokens import BadToken, Tokens
+from newsletter.subscribers.tokens import BadToken, Notes, Tokens
+from tests.making.papers import NOW
 
 OLD, NEW = b"an old key, long enough", b"a new key, long enough"
 
@@ -55,6 +57,28 @@ def test_whatever_else_arrives_is_refused(text: str) -> None:
         tokens().reads(text)
 
 
+def test_a_token_is_read_in_whatever_case_it_arrives() -> None:
+    token = tokens().token("ada@example.org")
+    assert len(token) == 40
+    assert token == token.lower()
+    for arrived in (token, token.upper(), token.title()):
+        assert tokens().reads(arrived).names("ada@example.org")
+
+
+@pytest.mark.parametrize("position", [0, 18, 19, 20, 39])
+def test_a_token_with_another_letter_is_refused(position: int) -> None:
+    token = tokens().token("ada@example.org")
+    other = "a" if token[position] != "a" else "b"
+    with pytest.raises(BadToken, match="not ours"):
+        tokens().reads(token[:position] + other + token[position + 1 :])
+
+
+@pytest.mark.parametrize("text", ["0" * 40, "ü" * 40, "=" * 40])
+def test_what_is_no_token_at_all_is_refused_in_words(text: str) -> None:
+    with pytest.raises(BadToken, match="only the letters a to z"):
+        tokens().reads(text)
+
+
 @pytest.mark.parametrize("kept", [0, 1, 39])
 def test_a_truncated_token_is_refused(kept: int) -> None:
     with pytest.raises(BadToken, match="40 characters"):
@@ -77,6 +101,51 @@ def test_tokens_survive_a_new_key_on_top_until_the_old_one_goes() -> None:
 def test_tokens_without_a_key_are_refused() -> None:
     with pytest.raises(ValueError, match="key"):
         Tokens((), "daily-papers")
+
+
+LASTS = timedelta(days=2)
+
+
+@pytest.mark.parametrize(
+    ("after", "good"),
+    [
+        (timedelta(0), True),
+        (-timedelta(minutes=5), True),  # by another clock
+        (-timedelta(minutes=5, seconds=1), False),
+        (LASTS, True),
+        (LASTS + timedelta(seconds=1), False),
+    ],
+)
+def test_a_note_is_good_for_a_while(after: timedelta, good: bool) -> None:
+    notes = Notes((NEW,), "daily-papers", "join")
+    written = notes.written({"email": "ada@example.org"}, now=NOW)
+    assert notes.is_ours(written)
+    if good:
+        read = notes.read(written, now=NOW + after, lasts=LASTS)
+        assert read == ({"email": "ada@example.org"}, NOW)
+    else:
+        with pytest.raises(BadToken, match="too old"):
+            notes.read(written, now=NOW + after, lasts=LASTS)
+
+
+def test_a_note_is_signed_with_the_first_key_and_read_with_any() -> None:
+    old, both, new = (Notes(keys, "x", "join") for keys in ((OLD,), (NEW, OLD), (NEW,)))
+    assert both.is_ours(old.written(1, now=NOW))
+    assert new.is_ours(both.written(1, now=NOW))
+    assert not old.is_ours(both.written(1, now=NOW))
+
+
+@pytest.mark.parametrize("other", [("y", "join"), ("x", "leave")])
+def test_a_note_for_another_list_or_purpose_is_not_ours(other: tuple[str, str]) -> None:
+    notes, written = Notes((NEW,), "x", "join"), Notes((NEW,), *other).written(1, now=NOW)
+    assert not notes.is_ours(written)
+    with pytest.raises(BadToken, match="not ours"):
+        notes.read(written, now=NOW, lasts=LASTS)
+
+
+def test_notes_without_a_key_are_refused() -> None:
+    with pytest.raises(ValueError, match="key"):
+        Notes((), "x", "join")
 
 
 def test_the_key_file_is_made_once_and_for_its_owner_only(tmp_path: Path) -> None:
