@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from newsletter.issues.ranking import Ranking, terms_of
+from newsletter.issues.ranking import Ranking, emphasis, terms_of
 from newsletter.keywords.terms import Commonness, terms
 from newsletter.models import OwnPaper, Paper, Profile
 from tests.making.papers import paper
@@ -58,7 +58,7 @@ def test_a_reason_names_no_word_that_many_papers_have() -> None:
     crowd = [told(10 + n, f"Radiology of organ{n}") for n in range(30)]
     found = ranking(*crowd, VLM).order(profile(own("Radiology retrieval")))
     assert found
-    assert {word for each in found.closest for word in each.words} == {"retrieval"}
+    assert [(each.id, each.words) for each in found.closest] == [(VLM.id, ("retrieval",))]
 
 
 @pytest.mark.parametrize(
@@ -66,6 +66,8 @@ def test_a_reason_names_no_word_that_many_papers_have() -> None:
     [
         ("MRI of the brain", ("MRI",)),
         ("Mri of the brain", ("mri",)),
+        ("MRI, Mri and MRI", ("MRI",)),
+        ("Mri, MRI and Mri", ("mri",)),
         ("An MRI-guided MRI-guided biopsy", ("MRI",)),
         ("Image of images and imaging: an image", ("image",)),
     ],
@@ -96,6 +98,13 @@ def test_with_many_own_papers_the_nearest_counts_beyond_their_mean() -> None:
     found = ranking(one, SAND).order(profile(own("Sand dunes on Mars are moving"), *fields))
     assert found
     assert found.ids[0] == SAND.id
+
+
+@pytest.mark.parametrize(
+    ("own", "counts"), [(1, 0.05), (2, 0.1), (9, 0.45), (10, 0.5), (11, 0.5), (5000, 0.5)]
+)
+def test_what_the_nearest_counts_grows_with_the_profile_to_a_half(own: int, counts: float) -> None:
+    assert emphasis(own) == pytest.approx(counts)
 
 
 def test_ties_go_by_id_whatever_the_order_of_the_papers() -> None:
