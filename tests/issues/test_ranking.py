@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from newsletter.issues.ranking import Ranking, emphasis, terms_of
+from newsletter.issues.ranking import Ranking, emphasis, kinds_of, terms_of
 from newsletter.keywords.terms import Commonness, terms
 from newsletter.models import OwnPaper, Paper, Profile
 from tests.making.papers import paper
@@ -67,6 +67,7 @@ def test_a_reason_names_no_word_that_many_papers_have() -> None:
         ("MRI of the brain", ("MRI",)),
         ("Mri of the brain", ("mri",)),
         ("MRI, Mri and MRI", ("MRI",)),
+        ("Mri, MRI and MRI", ("MRI",)),
         ("Mri, MRI and Mri", ("mri",)),
         ("An MRI-guided MRI-guided biopsy", ("MRI",)),
         ("Image of images and imaging: an image", ("image",)),
@@ -105,6 +106,31 @@ def test_with_many_own_papers_the_nearest_counts_beyond_their_mean() -> None:
 )
 def test_what_the_nearest_counts_grows_with_the_profile_to_a_half(own: int, counts: float) -> None:
     assert emphasis(own) == pytest.approx(counts)
+
+
+def test_a_kind_is_a_direction_however_many_categories_there_are() -> None:
+    assert kinds_of([]) == kinds_of([()]) == {}
+    assert kinds_of([("cs.CV",), ()]) == {"cs.CV": 1}
+    assert kinds_of([("cs.CV", "eess.IV")]) == pytest.approx(
+        {"cs.CV": 0.5**0.5, "eess.IV": 0.5**0.5}
+    )
+    assert kinds_of([("cs.CV",)] * 3 + [("math.AG",)] * 4) == pytest.approx(
+        {"cs.CV": 0.6, "math.AG": 0.8}
+    )
+
+
+def test_a_reason_has_three_words_at_most_and_who_is_no_nearer_than_usual_has_none() -> None:
+    mine, papers = (
+        profile(own("Chest radiographs: models", "Retrieval of reports.")),
+        ranking(VLM, SAND),
+    )
+    order = papers.order(mine)
+    assert order
+    assert [len(each.words) for each in order.closest] == [3]
+    places = papers.places(mine)._replace(scores=[0.0, 0.0])
+    order = papers.order(mine, places=places)
+    assert order
+    assert order.closest == ()
 
 
 def test_ties_go_by_id_whatever_the_order_of_the_papers() -> None:
@@ -157,6 +183,14 @@ def test_only_the_papers_asked_for_are_ordered_and_named() -> None:
     order = ranking(*ALL).order(profile(own("PET images, positron emission")), among=among)
     assert order
     assert sorted(order.ids) == among[::-1]
+
+
+def test_every_reader_gets_the_papers_of_their_own_keywords() -> None:
+    papers, mine = ranking(*ALL), profile(own("PET images, positron emission"))
+    for among in ([SAND.id, VLM.id], [VLM.id, PET.id], [PET.id]):
+        order = papers.order(mine, among=among)
+        assert order
+        assert set(order.ids) == set(among)
 
 
 def test_at_most_five_papers_stand_first_and_none_without_a_reason() -> None:
