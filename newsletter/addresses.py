@@ -26,6 +26,7 @@ _MASKED = re.compile(
 )
 # As a link writes it, whatever RFC 3986 2.3 does not spare in %: begun and ended like the other.
 _MASKED_IN_LINKS = re.compile(r"(?<![\w.+'!*~%-])([\w.+'!*~%-])[\w.+'!*~%-]*%(?:25)*40")
+_SPECIALS = frozenset('()<>[]:;@\\,."')  # RFC 5322 3.2.3: a name with one of them is quoted
 _MAILBOX = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|([^<>",;]*?))\s*<([^<>]*)>\s*')
 
 
@@ -61,14 +62,17 @@ def mailbox(text: str) -> str:
         raise ValueError(f"{beginning(text, 80)!r} is not one mailbox, Name <address>")
     if match is None:
         return address(text)
-    from email.headerregistry import Address  # slow to import, and seldom needed
-
     quoted, plain, spec = match.groups()
     name = re.sub(r"\\(.)", r"\1", quoted) if quoted is not None else plain
     if not printable(name):
         raise ValueError("the name has control or invisible characters")
-    local, _, domain = address(spec).rpartition("@")
-    return str(Address(name, local, domain))  # which knows when a name needs quotes
+    found = address(spec)
+    if name and _SPECIALS.isdisjoint(name):
+        return f"{name} <{found}>"
+    from email.headerregistry import Address  # slow to import, and seldom needed
+
+    local, _, domain = found.rpartition("@")
+    return str(Address(name, local, domain))  # which knows how a name is quoted
 
 
 def bare(mailbox: str) -> str:

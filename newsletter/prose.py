@@ -95,6 +95,8 @@ def prose(text: str) -> str:
 
 
 def _prose(text: str) -> str:
+    if text.replace(" ", "").isalnum():  # no sign of TeX, as in most keywords and names
+        return plain(text)
     from newsletter.tex import readable  # every command imports this module, and few read papers
 
     return plain(readable(text))

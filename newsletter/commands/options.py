@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
-from typer.models import CommandInfo
+from typer.models import CommandInfo, TyperInfo
 
 from newsletter.operating.logs import LogFormat
 from newsletter.prose import json_shown, line_shown
@@ -54,8 +54,14 @@ def asked_for(program: typer.Typer, words: Sequence[str]) -> typer.Typer:
     """Return the program with no more commands than may be asked for by these words.
 
     typer looks at the parameters of every command there is before it runs one; that takes a tenth
-    of the whole of `status`. Help, completion and a wrong word are about all of them.
+    of the whole of `status`. Completion and a wrong word are about all of them; the help of the
+    whole program lists them by what they do, without their parameters.
     """
+    if words in (["--help"], ["-h"]):
+        listed = copy(program)
+        listed.registered_commands = [_described(each) for each in program.registered_commands]
+        listed.registered_groups = [_emptied(each) for each in program.registered_groups]
+        return listed
     commands = [each for each in program.registered_commands if _name(each) in words]
     groups = [each for each in program.registered_groups if each.name in words]
     if completing(words) or not commands + groups:
@@ -63,6 +69,28 @@ def asked_for(program: typer.Typer, words: Sequence[str]) -> typer.Typer:
     narrow = copy(program)
     narrow.registered_commands, narrow.registered_groups = commands, groups
     return narrow
+
+
+def _described(command: CommandInfo) -> CommandInfo:
+    """Return a command of the same name and help that takes nothing."""
+    described = copy(command)
+    described.name = _name(command)
+    described.help = command.help or getattr(command.callback, "__doc__", None)
+    described.callback = _nothing
+    return described
+
+
+def _emptied(group: TyperInfo) -> TyperInfo:
+    """Return a group of the same name and help that has no commands."""
+    emptied = copy(group)
+    emptied.typer_instance = copy(group.typer_instance)
+    if emptied.typer_instance:
+        emptied.typer_instance.registered_commands = []
+    return emptied
+
+
+def _nothing() -> None:
+    return None
 
 
 def _name(command: CommandInfo) -> str:

@@ -9,8 +9,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, get_args
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING, Any, get_args
 
 from msgspec import Struct, field, to_builtins
 from msgspec.structs import asdict, replace
@@ -29,6 +28,9 @@ from newsletter.models import Masthead
 from newsletter.phrases import did_you_mean
 from newsletter.state.engines import Place
 from newsletter.subscribers.reading import name_key
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
 
 PREFIX = "NEWSLETTER_"
 FILE = "newsletter.toml"
@@ -70,8 +72,10 @@ class Config(File, frozen=True, kw_only=True):
         return {name: to_builtins(getattr(self, name), enc_hook=str) for name in names}
 
     @property
-    def timezone(self) -> ZoneInfo:
+    def timezone(self) -> "ZoneInfo":
         """The time zone of the date people see."""
+        from zoneinfo import ZoneInfo
+
         return ZoneInfo(self.newsletter.timezone)
 
     @property

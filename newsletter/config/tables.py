@@ -9,7 +9,6 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, available_timezones
 
 from msgspec import Meta, field
 from msgspec.structs import force_setattr
@@ -17,7 +16,6 @@ from msgspec.structs import force_setattr
 from newsletter.addresses import HOST, address, bare, host_problem, is_loopback, mailbox
 from newsletter.config.checking import Secret, Table
 from newsletter.config.ledgers import LedgerAddress
-from newsletter.mails.wording import SUBJECT_FIELDS, unknown_fields
 from newsletter.models import Abstracts, Keyword
 from newsletter.phrases import did_you_mean
 from newsletter.prose import printable
@@ -64,6 +62,8 @@ def _title(text: str) -> str:
 
 
 def _subject(text: str) -> str:
+    from newsletter.mails.wording import SUBJECT_FIELDS, unknown_fields
+
     if unknown := unknown_fields(text):
         known = ", ".join(f"{{{name}}}" for name in SUBJECT_FIELDS)
         raise ValueError(f"{{{unknown[0][:40]}}} is none of {known}")
@@ -142,6 +142,10 @@ def _contact(text: str) -> str:
 
 
 def _known_zone(name: str) -> str:
+    if name == "UTC":
+        return name
+    from zoneinfo import available_timezones
+
     if not _is_place(name) and name not in available_timezones():
         hint = did_you_mean(name, available_timezones())
         raise ValueError(f"{name[:80]!r} is no time zone{hint}")
@@ -149,11 +153,13 @@ def _known_zone(name: str) -> str:
 
 
 def _is_place(name: str) -> bool:
-    """Return whether this is Region/Place or UTC, which is told without looking at all there are.
+    """Return whether this is Region/Place, which is told without looking at all there are.
 
     There are other files beside those of the regions, which are no zones people live in.
     """
-    if name != "UTC" and not re.fullmatch(r"(?!posix|right)[A-Za-z]+(/[A-Za-z_+-]+){1,2}", name):
+    from zoneinfo import ZoneInfo
+
+    if not re.fullmatch(r"(?!posix|right)[A-Za-z]+(/[A-Za-z_+-]+){1,2}", name):
         return False
     try:
         ZoneInfo(name)

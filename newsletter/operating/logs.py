@@ -5,7 +5,6 @@ import sys
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from newsletter.addresses import masked
 from newsletter.prose import json_shown, shown
 
 LogFormat = Literal["text", "json"]
@@ -38,6 +37,8 @@ class _Stderr(logging.StreamHandler[Any]):
 
 
 def _mask(record: logging.LogRecord) -> bool:
+    from newsletter.addresses import masked  # which takes a while to make its patterns
+
     record.msg, record.args = masked(record.getMessage()), None
     return True
 

@@ -1,4 +1,5 @@
 import re
+from email.headerregistry import Address
 from time import process_time
 from urllib.parse import quote
 
@@ -120,6 +121,13 @@ def test_any_text_is_an_address_or_a_value_error(text: str) -> None:
         return
     assert printable(found)
     assert address(found) == found
+
+
+@pytest.mark.parametrize("sign", [chr(code) for code in range(33, 127)])
+def test_a_name_is_quoted_where_python_would_quote_it(sign: str) -> None:
+    written = sign if sign not in '"\\' else f"\\{sign}"
+    found = mailbox(f'"Daily {written} Papers" <papers@example.org>')
+    assert found == str(Address(f"Daily {sign} Papers", "papers", "example.org"))
 
 
 @pytest.mark.parametrize(
