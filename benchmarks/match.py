@@ -1,55 +1,28 @@
 """How long papers take to be matched: by an index for many keywords, by each matcher for a few.
 
-    python -m benchmarks.match [--quick] [--before COMMIT]
+    python -m benchmarks.match [--quick]
 
 Seconds are those of the processor, in programs that begin with nothing in memory, as a day does:
 medians of rounds in which 100 and 10,000 keywords take turns, making the index included. The
-keywords are pairs of words that stand beside each other in titles, so each has papers. With a
-COMMIT, the matcher's pace then and now is compared in the same way, for 1 and 20 keywords.
+keywords are pairs of words that stand beside each other in titles, so each has papers.
 """
 
-import io
 import os
 import statistics
 import subprocess
 import sys
-import tarfile
 import time
 from argparse import SUPPRESS, ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from random import Random
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from newsletter.models import Paper
 
 HERE = Path(__file__).resolve()
-ROUNDS = 5
-KEYWORDS = """
-graph neural network; diffusion model; mri; chain of thought; large language model; GPT-4;
-reinforcement learning; retrieval-augmented generation; medical imaging; robot manipulation;
-knowledge graph; protein folding; multi-agent; federated learning; speech recognition; transformer;
-magnetic resonance imaging; video generation; continual learning; state of the art
-"""
-
-
-def decided(number: int) -> float:
-    """Return how many papers × keywords a second the `newsletter` that is imported decides."""
-    from newsletter.keywords.matching import matcher
-    from newsletter.models import Keyword
-    from tests.making.shared_data import june_papers
-
-    papers = june_papers()
-    names = [each.strip() for each in KEYWORDS.split(";")][:number]
-    matches = [each for name in names if (each := matcher(Keyword(name=name)))]
-    began = time.process_time()
-    found = sum(belongs(paper) for paper in papers for belongs in matches)
-    taken = time.process_time() - began
-    assert found
-    return len(papers) * number / taken
 
 
 def divided(number: int, papers: int, *, indexed: bool) -> float:
@@ -137,39 +110,15 @@ def _data() -> Path:
 def main() -> None:
     parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="small, to see that it works")
-    parser.add_argument("--before", metavar="COMMIT", help="compare the matcher with that of then")
-    parser.add_argument("--decide", type=int, help=SUPPRESS)
     parser.add_argument("--index", type=int, nargs=2, help=SUPPRESS)
     parser.add_argument("--loop", type=int, nargs=2, help=SUPPRESS)
     asked = parser.parse_args()
-    if asked.decide:
-        print(decided(asked.decide))
-    elif asked.index:
+    if asked.index:
         print(divided(*asked.index, indexed=True))
     elif asked.loop:
         print(divided(*asked.loop, indexed=False))
     else:
         index_figures(quick=asked.quick)
-        if asked.before:
-            matcher_figures(asked.before)
-
-
-def matcher_figures(before: str) -> None:
-    """Print how many papers x keywords a second are decided, then and now: best of five."""
-    with TemporaryDirectory() as folder:
-        archive = ["git", "-C", str(HERE.parents[1]), "archive", before]
-        made = subprocess.run([*archive, "newsletter", "tests"], capture_output=True, check=True)
-        with tarfile.open(fileobj=io.BytesIO(made.stdout)) as files:
-            files.extractall(folder, filter="data")
-        trees = {"before": Path(folder), "now": HERE.parents[1]}
-        for number in (1, 20):
-            best = dict.fromkeys(trees, 0.0)
-            for _ in range(ROUNDS):
-                for name, tree in trees.items():
-                    best[name] = max(best[name], measured(tree, "--decide", number))
-            figures = ", ".join(f"{name} {figure:,.0f}" for name, figure in best.items())
-            ratio = f"{best['now'] / best['before']:.2f} times"
-            print(f"{number} keyword{'s' if number > 1 else ''}: {figures} a second: {ratio}")
 
 
 if __name__ == "__main__":
