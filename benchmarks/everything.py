@@ -90,9 +90,9 @@ CASES = (
     ),
     Case(
         title="Many recipients",
-        full="scale --recipients 100000",
+        full="scale --recipients 1000000 --keywords 1000 --papers 300 --mails 500",
         quick="scale --recipients 200",
-        wanted="time in proportion, at most 400 MB",
+        wanted="published in 60 s of the processor, time in proportion, at most 400 MB",
     ),
     Case(
         title="Several senders",
@@ -144,7 +144,8 @@ def main() -> None:
         print(printed, flush=True)
         if not sound:
             failed.append(case.name)
-        parts.append(section(case, " ".join(arguments), printed, time.monotonic() - began))
+        taken = time.monotonic() - began
+        parts.append(section(case, " ".join(arguments), printed, taken, plotted=sound))
         missing.remove(case.title)
         if not options.quick:
             options.output.write_text("\n".join(page(parts, missing)), "utf-8")
@@ -184,7 +185,9 @@ def lacking(code: int, last: str) -> str:
     return said.removeprefix("error: ") if missing else ""
 
 
-def section(case: Case, command: str, printed: str, seconds: float) -> str:
+def section(
+    case: Case, command: str, printed: str, seconds: float, *, plotted: bool = False
+) -> str:
     """Return what the page says of one benchmark."""
     wanted = f"Wanted: {case.wanted}.\n\n" if case.wanted else ""
     plots = (
@@ -192,7 +195,7 @@ def section(case: Case, command: str, printed: str, seconds: float) -> str:
             f"\n![Time by {name}](plots/{name}.svg)\n"
             for name in ("subscribers", "keywords", "papers", "history")
         )
-        if case.name == "growth"
+        if case.name == "growth" and plotted
         else ""
     )
     return (

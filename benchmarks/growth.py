@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 STEPS = {
-    "subscribers": (1_000, 10_000, 30_000, 100_000),
+    "subscribers": (1_000, 10_000, 100_000),
     "keywords": (10, 100, 1_000, 10_000),
     "papers": (10, 100, 300, 1_000),
     "history": (1_000, 10_000, 100_000, 1_000_000),
