@@ -32,12 +32,12 @@ def divided(number: int, papers: int, *, indexed: bool) -> float:
     from newsletter.models import Keyword
 
     month = _papers()
+    looked_at = month[-papers:]
     names: dict[str, None] = {}
-    for paper in month:
+    for paper in (looked_at[0], *month):  # so that one at least is found, in made-up words too
         words = paper.title.replace(";", " ").split()
         names |= dict.fromkeys(f"{one} {other}" for one, other in pairwise(words))
     keywords = [Keyword(name=name) for name in list(names)[:number]]
-    looked_at = month[-papers:]
     began = time.process_time()
     if indexed:
         index = Index(keywords)
