@@ -181,8 +181,8 @@ def lacking(code: int, last: str) -> str:
     """Return what a benchmark lacked, by how it ended; empty if it failed for another reason."""
     kind, _, said = last.partition(": ")
     # Data are loaded as by the tests, and a program that is not here cannot be started.
-    missing = code == 2 or kind == "_pytest.outcomes.Skipped" or "No such file" in said
-    return said.removeprefix("error: ") if missing else ""
+    missing = code == 2 or kind.rpartition(".")[2] == "Skipped" or "No such file" in said
+    return (said or last).removeprefix("error: ") if missing else ""
 
 
 def section(

@@ -14,6 +14,7 @@ from newsletter.errors import LockedError
 
 LOCK_PATIENCE = 60.0  # seconds; an edit of the list takes less than one
 _GLANCE = 0.02
+_ROOM = 1 << 16  # bytes: SQLite needs 32 KB to open a file
 
 
 @contextmanager
@@ -30,7 +31,7 @@ def replacing(path: Path, *, mode: int = 0o644) -> Iterator[BinaryIO]:
     descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     temporary = Path(name)
     try:
-        with open(descriptor, "wb") as file:  # noqa: PTH123 (a descriptor, not a path)
+        with naming(target), open(descriptor, "wb") as file:  # noqa: PTH123 (a descriptor)
             yield file
             file.flush()
             _take_after(target, file.fileno(), mode)
@@ -40,6 +41,26 @@ def replacing(path: Path, *, mode: int = 0o644) -> Iterator[BinaryIO]:
         temporary.unlink(missing_ok=True)
         raise
     sync_folder(target.parent)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let trouble with an open file name it, as trouble with opening one does."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def is_full(folder: Path) -> bool:
+    """Return whether a disk has no room left; what fails then need not say so."""
+    try:
+        found = os.statvfs(folder)
+    except OSError:
+        return False
+    return found.f_bavail * found.f_frsize < _ROOM
 
 
 @contextmanager
@@ -57,8 +78,9 @@ def locked(path: Path, *, patience: float = LOCK_PATIENCE) -> Iterator[None]:
         holder = f"process {os.getpid()} on {os.uname().nodename}\n".encode()
         # A file system with a journal may take as long to change a lock as to sync a file.
         if os.pread(descriptor, len(holder) + 1, 0) != holder:
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, holder, 0)
+            with naming(lock):
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, holder, 0)
         yield
     finally:
         os.close(descriptor)

@@ -1,12 +1,16 @@
 """Files are their owner's alone; locks are neither followed elsewhere nor waited for for ever."""
 
 import os
+import resource
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from newsletter.errors import LockedError
-from newsletter.files import lock_file, locked, private
+from newsletter.files import is_full, lock_file, locked, private, replacing
 
 
 def test_a_lock_is_waited_for_no_longer_than_that_and_says_who_holds_it(tmp_path: Path) -> None:
@@ -42,3 +46,33 @@ def test_a_private_file_is_its_owners_alone_whatever_the_umask(tmp_path: Path) -
     finally:
         os.umask(before)
     assert (tmp_path / "mail").stat().st_mode & 0o777 == 0o600
+
+
+@contextmanager
+def no_file_may_grow() -> Iterator[None]:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    heard = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, heard)
+
+
+def test_a_file_that_cannot_grow_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text("as it was")
+    with no_file_may_grow():
+        with pytest.raises(OSError, match=r"list\.csv'"), replacing(path) as file:
+            file.write(b"changed")
+        with pytest.raises(OSError, match=r"list\.csv\.lock'"), locked(path):
+            pass
+    assert path.read_text() == "as it was"
+    with locked(path, patience=0):
+        pass
+
+
+def test_a_disk_with_room_is_not_full_and_of_no_disk_nobody_knows(tmp_path: Path) -> None:
+    assert not is_full(tmp_path)
+    assert not is_full(tmp_path / "nowhere")

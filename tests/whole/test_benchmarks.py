@@ -35,7 +35,9 @@ def test_a_benchmark_runs_in_a_small_size_and_prints(case: Case) -> None:
     ("code", "last", "reason"),
     [
         (2, "send.py: error: smtp-sink is needed", "smtp-sink is needed"),
+        (2, "no Chromium here", "no Chromium here"),
         (1, "_pytest.outcomes.Skipped: no recorded data", "no recorded data"),
+        (1, "Skipped: no recorded data", "no recorded data"),
         (1, "FileNotFoundError: [Errno 2] No such file or directory: 'node'", "node"),
         (1, "ValueError: no", ""),
         (1, "", ""),

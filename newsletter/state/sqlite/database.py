@@ -12,7 +12,7 @@ from threading import RLock
 from typing import Any, ClassVar, Self
 
 from newsletter.errors import CONFIG, PERMISSION, StateError, exit_code_of
-from newsletter.files import sync_folder
+from newsletter.files import is_full, sync_folder
 from newsletter.moments import stamp
 from newsletter.state.doubts import unreadable
 from newsletter.state.sqlite import verify
@@ -362,12 +362,12 @@ def _damaged(path: Path, what: str) -> StateError:
 def cannot(path: Path, what: str, error: Exception) -> StateError:
     """Return trouble with a file as the error to raise, with what to do about it."""
     code = PERMISSION if "readonly" in str(error) else exit_code_of(error)
-    return StateError(
-        path,
-        f"{what}: {error}"
-        + ("; give this user the right to write there" if code == PERMISSION else ""),
-        exit_code=code,
-    )
+    advice = ""
+    if code == PERMISSION:
+        advice = "; give this user the right to write there"
+    elif "disk is full" in str(error) or is_full(path.parent):
+        advice = "; make room on its disk, then try again: what was committed is safe"
+    return StateError(path, f"{what}: {error}{advice}", exit_code=code)
 
 
 def copy(db: sqlite3.Connection, target: Path) -> None:

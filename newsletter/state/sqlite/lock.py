@@ -32,11 +32,13 @@ def only_run(path: Path) -> Iterator[None]:
         except BlockingIOError as error:
             handle.seek(0)
             raise LockedError(lock, handle.read().strip() or "it has not said who it is") from error
-        handle.seek(0)
-        handle.truncate()
         started = iso(datetime.now(UTC))
-        handle.write(f"process {os.getpid()} on {os.uname().nodename}, since {started}\n")
-        handle.flush()
+        holder = f"process {os.getpid()} on {os.uname().nodename}, since {started}\n"
+        try:
+            handle.truncate(0)
+            os.pwrite(handle.fileno(), holder.encode(), 0)
+        except OSError as error:
+            raise cannot(lock, "cannot be written", error) from error
         try:
             yield
         finally:
