@@ -133,6 +133,20 @@ def test_a_reason_has_three_words_at_most_and_who_is_no_nearer_than_usual_has_no
     assert order.closest == ()
 
 
+def test_a_word_that_says_nothing_of_a_field_is_no_reason_however_rare() -> None:
+    order = ranking(told(4, "Abrupt sandstorms")).order(profile(own("Abrupt sandstorms on Titan")))
+    assert order
+    assert order.closest[0].words == ("sandstorms",)
+
+
+@pytest.mark.parametrize("first", ["radiographs", "retrieval", "reports"])
+def test_what_the_own_paper_says_most_is_the_first_reason(first: str) -> None:
+    mine = profile(own("Radiographs, retrieval, reports", " ".join([first] * 20)))
+    order = ranking(VLM, SAND).order(mine)
+    assert order
+    assert order.closest[0].words[0] == first
+
+
 def test_ties_go_by_id_whatever_the_order_of_the_papers() -> None:
     same = [told(n, "PET images") for n in range(1, 9)]
     shuffled = random.Random(3).sample(same, k=len(same))
