@@ -69,7 +69,9 @@ def test_a_reason_names_no_word_that_many_papers_have() -> None:
         ("MRI, Mri and MRI", ("MRI",)),
         ("Mri, MRI and MRI", ("MRI",)),
         ("Mri, MRI and Mri", ("mri",)),
+        ("Mri and MRI", ("mri",)),
         ("An MRI-guided MRI-guided biopsy", ("MRI",)),
+        ("A post-MRI post-MRI biopsy", ("MRI",)),
         ("Image of images and imaging: an image", ("image",)),
     ],
 )

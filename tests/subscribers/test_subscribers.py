@@ -265,17 +265,21 @@ def test_spellings_of_one_address_are_merged_with_a_warning(file: Path) -> None:
         "ada@example.org,Ada,mri,\n"
         "ADA@Example.org,,diffusion for PET,paused\n"
         "bob@bücher.example,,,\n"
-        "Bob@xn--bcher-kva.example,Bob,mri,\n",
+        "Bob@xn--bcher-kva.example,Bob,mri,\n"
+        "cy@example.org,Cy,mri,\n"
+        "Cy@example.org,,,\n",
     )
     assert tuple(found.subscribers) == (
         Subscriber(
             email="ada@example.org", name="Ada", keywords=("mri", "diffusion for PET"), paused=True
         ),
         Subscriber(email="bob@xn--bcher-kva.example"),
+        Subscriber(email="cy@example.org", name="Cy"),
     )
     assert [line.partition(": ")[0] for line in found.problems] == [
         "subscribers.csv:3",
         "subscribers.csv:5",
+        "subscribers.csv:7",
     ]
     assert found.bad == 0
 
@@ -369,12 +373,17 @@ def test_a_list_that_lost_too_much_is_trusted_only_when_accepted(
     assert len(found(accept=True).subscribers) == valid
 
 
-@pytest.mark.parametrize(("listed", "trusted"), [(range(200), True), (range(50, 150), False)])
-def test_those_who_left_do_not_hide_who_is_lost(file: Path, listed: range, trusted: bool) -> None:
+@pytest.mark.parametrize(
+    ("listed", "since", "trusted"),
+    [(range(200), 1, True), (range(200), 40, True), (range(50, 150), 1, False)],
+)
+def test_those_who_left_do_not_hide_who_is_lost(
+    file: Path, listed: range, since: int, trusted: bool
+) -> None:
     file.write_text("\n".join(["email", *(f"P{n}@example.org" for n in listed)]))
     left = {f"p{n}@example.org": "unsubscribed" for n in range(50, 120)}
     mailed = [f"p{n}@example.org" for n in range(200) if f"p{n}@example.org" not in left]
-    left["p0@example.org"] = "bounced"  # since
+    left |= {f"p{n}@example.org": "bounced" for n in range(since)}
     with (
         nullcontext() if trusted else pytest.raises(SubscribersError, match="30 subscribers where")
     ):
