@@ -174,6 +174,17 @@ def test_an_unknown_keyword_beside_a_known_one_leaves_nobody_out(file: Path) -> 
     assert "unknown keyword 'x-ray'" in found.problems[0]
 
 
+@pytest.mark.parametrize(("unknown", "last"), [(20, "'never 19'"), (21, "and 1 more that are")])
+def test_of_many_unknown_keywords_the_first_twenty_are_named(
+    file: Path, unknown: int, last: str
+) -> None:
+    names = "; ".join(f"never {n}" for n in range(unknown))
+    found = listed(file, f"email,keywords\nada@example.org,mri; {names}\n")
+    assert len(found.subscribers) == 1
+    assert len(found.problems) == unknown
+    assert last in found.problems[-1]
+
+
 def test_a_misspelled_column_is_pointed_out(file: Path) -> None:
     found = listed(file, "email,keyword,notes,forename\nada@example.org,mri,,\n")
     assert found.problems == (
