@@ -174,6 +174,15 @@ def test_an_unknown_keyword_beside_a_known_one_leaves_nobody_out(file: Path) -> 
     assert "unknown keyword 'x-ray'" in found.problems[0]
 
 
+@pytest.mark.parametrize(("column", "longest"), [("name", 200), ("profile", 10_000)])
+def test_a_cell_may_be_as_long_as_that_and_no_longer(file: Path, column: str, longest: int) -> None:
+    cells = [letter * (longest + more) for letter, more in (("a", 0), ("b", 1))]
+    rows = "".join(f"{cell[0]}@example.org,{cell}\n" for cell in cells)
+    found = listed(file, f"email,{column}\n{rows}")
+    assert [each.email for each in found.subscribers] == ["a@example.org"]
+    assert found.problems == (f"subscribers.csv:3: {column}: longer than {longest:,} characters",)
+
+
 @pytest.mark.parametrize(("unknown", "last"), [(20, "'never 19'"), (21, "and 1 more that are")])
 def test_of_many_unknown_keywords_the_first_twenty_are_named(
     file: Path, unknown: int, last: str
@@ -277,7 +286,7 @@ def test_spellings_of_one_address_are_merged_with_a_warning(file: Path) -> None:
         "ADA@Example.org,,diffusion for PET,paused\n"
         "bob@bücher.example,,,\n"
         "Bob@xn--bcher-kva.example,Bob,mri,\n"
-        "cy@example.org,Cy,mri,\n"
+        "cy@example.org,Cy,mri,paused\n"
         "Cy@example.org,,,\n",
     )
     assert tuple(found.subscribers) == (
@@ -285,7 +294,7 @@ def test_spellings_of_one_address_are_merged_with_a_warning(file: Path) -> None:
             email="ada@example.org", name="Ada", keywords=("mri", "diffusion for PET"), paused=True
         ),
         Subscriber(email="bob@xn--bcher-kva.example"),
-        Subscriber(email="cy@example.org", name="Cy"),
+        Subscriber(email="cy@example.org", name="Cy", paused=True),
     )
     assert [line.partition(": ")[0] for line in found.problems] == [
         "subscribers.csv:3",
