@@ -51,7 +51,7 @@ def lines(found: Mapping[str, Any]) -> list[str]:
         leased = f"{_parcels(each['parcels'])}, renewed {each['lease_age']:.0f} s ago"
         did = f"{each['accepted']} accepted in {each['age'] / 60:.0f} min"
         shown.append(f"  {each['name']}: {leased if each['parcels'] else 'no parcel'}")
-        shown.append(f"    {each['per_minute']:.0f} mails a minute, {did}")
+        shown.append(f"    {each['per_minute']:.0f} mails a minute, {did}, by {each['version']}")
     shown += [
         f"  pool {each['pool']}: {counted(each['senders'], 'sender')}, {each['outstanding']}"
         f" outstanding, {each['per_minute']:.0f} mails a minute"

@@ -68,13 +68,16 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sender:
-    """Who delivers: its host and process, which parcels it has, how long ago it renewed the lease.
+    """Who delivers: host and process, which parcels it has, how long ago it renewed the lease.
+
+    `version` is that of the program: while it is replaced there are two.
 
     `per_minute` is how many mails a server took from it lately, `accepted` how many since it began
     `age` seconds ago.
     """
 
     name: str
+    version: str
     pool: str
     parcels: tuple[int, ...]
     lease_age: float

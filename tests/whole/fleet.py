@@ -180,9 +180,14 @@ class Fleet:
         return path
 
     def send(
-        self, *, follow: bool = True, host: Host | None = None, hours: int = 0
+        self,
+        *,
+        follow: bool = True,
+        host: Host | None = None,
+        hours: int = 0,
+        program: Path = CHECKOUT,
     ) -> "Forked | subprocess.Popen[bytes]":
-        """Start one more sender, the real command; its clock may be some hours off."""
+        """Start one more sender, the real command of a `program`; its clock may be hours off."""
         number = len(self.senders)
         config = self.config(number)
         words = ["--config", str(config), "-v", "--log-format", "json", "deliver"]
@@ -193,18 +198,28 @@ class Fleet:
         environ = {**os.environ, **SECRETS, **self.environ}
         process: Forked | subprocess.Popen[bytes]
         with (self.folder / f"log-{number}").open("ab") as log:
+            command = [sys.executable, "-m", "newsletter", *words]
             if host:
                 text = config.read_text().replace("@127.0.0.1:", f"@{host.database}:")
                 relay = f'"{host.relay}"\nallow_plaintext = true'
                 config.write_text(text.replace('"127.0.0.1"', relay))
-                command = ["ip", "netns", "exec", host.name, sys.executable, "-m", "newsletter"]
+                command = ["ip", "netns", "exec", host.name, *command]
+            if host or program != CHECKOUT:
                 process = subprocess.Popen(
-                    [*command, *words], cwd=CHECKOUT, stdout=log, stderr=log, env=environ
+                    command, cwd=program, stdout=log, stderr=log, env=environ
                 )
             else:
                 process = fork(*words, folder=CHECKOUT, environ=environ, stdout=log, stderr=log)
         self.senders.append(process)
         return process
+
+    def say(self, *words: str, program: Path = CHECKOUT) -> "subprocess.CompletedProcess[str]":
+        """Give another command of a `program`, with what a sender is configured by."""
+        command = [sys.executable, "-m", "newsletter", "--config", str(self.config(0)), *words]
+        environ = {**os.environ, **SECRETS, **self.environ}
+        return subprocess.run(
+            command, cwd=program, env=environ, check=False, capture_output=True, text=True
+        )
 
     def left(self) -> int:
         return int(

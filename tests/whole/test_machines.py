@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from newsletter import __version__
 from newsletter.config.loading import Config, load
 from newsletter.errors import LockedError, StateError
 from newsletter.job import daily, parts
@@ -221,6 +222,7 @@ def test_status_check_and_metrics_say_who_sends_and_when_it_is_done(
     assert any("1 sender at work, 1 standby, " in each for each in checked)
     shown = "\n".join(status.lines(found))
     assert "parcel 1, renewed" in shown
+    assert re.search(rf"\d+ accepted in \d+ min, by {re.escape(__version__)}$", shown, re.MULTILINE)
     assert re.search(r"pool slow: 1 sender, \d+ outstanding, \d+ mails a minute", shown)
     assert re.search(r"at \d+ mails a minute all are out at 2026-11-19T10:0", shown)
     metrics = path.read_text()

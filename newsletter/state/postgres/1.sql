@@ -211,6 +211,7 @@ create table alerts (
 
 create table senders (                 -- who works on parcels, for people to look at
     name     words primary key,        -- host and process
+    version  words not null,           -- of the program
     pool     words not null,
     began    timestamptz not null,
     seen     timestamptz not null,

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
+from newsletter import __version__
 from newsletter.models import FINAL, Delivery, DeliveryStatus, Outcome, Owed, Tally
 from newsletter.moments import iso
 from newsletter.state.account import Account
@@ -168,15 +169,16 @@ class Deliveries(Account):
         return [
             Sender(
                 name=name,
+                version=version,
                 pool=pool,
                 parcels=tuple(parcels),
                 lease_age=max(0.0, lease - float(left)) if parcels else 0.0,
-                per_minute=float(per_minute),
+                per_minute=float(pace),
                 accepted=accepted,
                 age=float(age),
             )
-            for name, pool, parcels, left, per_minute, accepted, age in self._database.rows(
-                "select name, pool, coalesce(array_agg(id order by id) filter"
+            for name, version, pool, parcels, left, pace, accepted, age in self._database.rows(
+                "select name, version, pool, coalesce(array_agg(id order by id) filter"
                 " (where id is not null), '{}'), extract(epoch from min(until)"
                 " - clock_timestamp()), per_minute, accepted,"
                 " extract(epoch from clock_timestamp() - began)"
@@ -195,11 +197,13 @@ class Deliveries(Account):
             self._per_minute = 60 * (accepted - before) / max(1.0, now - then)
             self._seen_with = (accepted, now)
         self._database.rows(
-            "insert into senders (name, pool, began, seen, accepted, per_minute)"
-            " values (?, ?, clock_timestamp(), clock_timestamp(), ?, ?)"
+            "insert into senders (name, version, pool, began, seen, accepted, per_minute)"
+            " values (?, ?, ?, clock_timestamp(), clock_timestamp(), ?, ?)"
             " on conflict (name) do update set seen = excluded.seen, accepted = excluded.accepted,"
-            " per_minute = excluded.per_minute, pool = excluded.pool returning 1",
+            " per_minute = excluded.per_minute, pool = excluded.pool, version = excluded.version"
+            " returning 1",
             self.name,
+            __version__,
             self._database.place.pool,
             accepted,
             self._per_minute,
