@@ -182,6 +182,18 @@ def test_what_a_claim_grants_is_granted_once(state: State) -> None:
         assert {each.recipient for each in claim} == set(TO[1:])
 
 
+@pytest.mark.parametrize("reply", [' "no", {a,b} \\ and \\" é\n', "NULL", ""])
+def test_a_reply_is_kept_whatever_it_says(state: State, reply: str) -> None:
+    publish(state, 1, "2611.00001", to=TO[:1])
+    taken_up(state)
+    with state.claim() as claim:
+        (delivery,) = claim
+        assert claim.commit({}, [delivery.id], now=NOW) == {delivery.id}
+        said = Outcome(status="rejected", code=550, text=reply)
+        claim.commit({delivery.id: said}, [], now=NOW)
+    assert state.deliveries.of_issue(1) == [(TO[0], "rejected", 1, reply)]
+
+
 def test_an_outcome_and_a_new_intent_of_one_delivery_are_one_commit(state: State) -> None:
     publish(state, 1, "2611.00001", to=TO[:1])
     taken_up(state)

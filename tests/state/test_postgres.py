@@ -457,6 +457,20 @@ def test_nothing_may_leave_while_nobody_can_tell(place: Place) -> None:
 
 
 @pytest.mark.pgbouncer
+def test_a_statement_is_kept_by_the_server_alone_never_behind_a_pgbouncer(
+    server: Postgres, place: Place
+) -> None:
+    kept = "select count(*) from pg_prepared_statements"
+    with pgbouncer(server) as port:
+        for through, number in ((0, 1), (port, 0)):
+            with opening.opened(replace(place, url=server.url(through=through))) as state:
+                assert isinstance(state.database, Database)
+                for _ in range(3):
+                    state.database.asked(lambda db: db.execute("select 1", kept=True))
+                assert state.database.rows(kept) == [(number,)]
+
+
+@pytest.mark.pgbouncer
 def test_who_kept_its_connection_takes_nothing_over_from_a_server_that_was_away(
     tmp_path: Path,
 ) -> None:

@@ -25,7 +25,7 @@ CONNECTIONS = 2
 
 _LEASE = b"for update skip locked"
 _SWEEP = b"the sender ended before"
-_TURN = b".turn("
+_TURN = b"_pg3_0"  # as psycopg calls the statement that the server keeps: once to name it
 _RENEWAL = b"and not done and until"
 _RELEASE = b"done = not found.owed"
 
@@ -35,14 +35,14 @@ POINTS: Mapping[str, Moment | str] = {
     "a lease is had, unknowingly": Moment(_LEASE, answered=True),
     "the parcel is looked through": Moment(_SWEEP),
     "the parcel was looked through": Moment(_SWEEP, answered=True),
-    "the first intent is asked for": Moment(_TURN),
-    "the first intent is granted, unknowingly": Moment(_TURN, answered=True),
+    "the first intent is asked for": Moment(_TURN, 2),
+    "the first intent is granted, unknowingly": Moment(_TURN, 2, answered=True),
     "the server hears whom it is for": "RCPT",
     "the server asks for the text": "DATA",
     "the server has a part of the text": "body",
     "the server has taken the mail": "dot",
-    "an outcome is to be noted": Moment(_TURN, 3),
-    "an outcome is noted, unknowingly": Moment(_TURN, 3, answered=True),
+    "an outcome is to be noted": Moment(_TURN, 4),
+    "an outcome is noted, unknowingly": Moment(_TURN, 4, answered=True),
     "a lease is to be renewed": Moment(_RENEWAL),
     "a lease is renewed, unknowingly": Moment(_RENEWAL, answered=True),
     "a parcel is to be given back": Moment(_RELEASE),

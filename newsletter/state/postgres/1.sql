@@ -236,30 +236,38 @@ create aggregate json_group_array(text) (
     sfunc = array_append, stype = text[], initcond = '{}', finalfunc = array_to_json
 );
 
--- What a sender says in one commit: what became of its last mails, and which are to leave next. A
--- function, since its plans are kept by the connection, which PgBouncer may hand to anybody. They
--- may be made while there are few rows, and must do for millions: no table is ever read whole.
-create function turn(outcomes json, intents json, lease bigint, moment text)
-    returns table (granted bigint, newest bigint) language plpgsql
+-- What a sender says in one commit: what became of its last mails, and which are to leave next. It
+-- returns the number of the newest suppression, and after it whom it has granted. A function, since
+-- its plans are kept by the connection, which PgBouncer may hand to anybody. They may be made while
+-- there are few rows, and must do for millions: no table is ever read whole.
+create function turn(
+        parcels bigint[], ids bigint[], attempts integer[], statuses text[], codes integer[],
+        replies text[], to_parcels bigint[], to_ids bigint[], to_attempts integer[],
+        lease bigint, moment text)
+    returns bigint[] language plpgsql
     set search_path from current
     set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+    #variable_conflict use_column
+    declare granted bigint[];
     begin
         update deliveries set status = x.status, code = x.code, reply = x.reply, changed = moment
-        from json_to_recordset(outcomes) as x(
-            parcel bigint, id bigint, tries integer, status text, code integer, reply text)
+        from unnest(turn.parcels, ids, turn.attempts, statuses, codes, replies)
+            as x(parcel, id, tries, status, code, reply)
         where deliveries.parcel = x.parcel and deliveries.id = x.id
             and deliveries.attempts = x.tries
             and deliveries.status in ('untried', 'sending', 'deferred', 'unknown');
-        return query update deliveries
-        set status = 'sending', attempts = x.tries + 1, token = lease, changed = moment
-        from json_to_recordset(intents) as x(parcel bigint, id bigint, tries integer)
-        where deliveries.parcel = x.parcel and deliveries.id = x.id
-            and ((deliveries.status in ('untried', 'deferred', 'unknown')
-                    and deliveries.attempts = x.tries)
-                or (deliveries.status = 'sending' and deliveries.attempts = x.tries + 1
-                    and deliveries.token = lease))
-            and exists (select 1 from parcels where parcels.id = x.parcel
-                and parcels.token = lease and until > clock_timestamp())
-        returning deliveries.id, null::bigint;
-        return query select null::bigint, coalesce(max(suppressions.id), 0) from suppressions;
+        with found as (
+            update deliveries
+            set status = 'sending', attempts = x.tries + 1, token = lease, changed = moment
+            from unnest(to_parcels, to_ids, to_attempts) as x(parcel, id, tries)
+            where deliveries.parcel = x.parcel and deliveries.id = x.id
+                and ((deliveries.status in ('untried', 'deferred', 'unknown')
+                        and deliveries.attempts = x.tries)
+                    or (deliveries.status = 'sending' and deliveries.attempts = x.tries + 1
+                        and deliveries.token = lease))
+                and exists (select 1 from parcels where parcels.id = x.parcel
+                    and parcels.token = lease and until > clock_timestamp())
+            returning deliveries.id)
+        select array_agg(found.id) into granted from found;
+        return (select coalesce(max(suppressions.id), 0) from suppressions) || granted;
     end $$;

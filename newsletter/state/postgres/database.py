@@ -22,6 +22,7 @@ from newsletter.state.postgres.speech import schema_of, spoken
 from newsletter.state.postgres.trust import doubts, made_ready, meaning, standbys
 
 _GLANCE = 0.5  # seconds between tries to come back
+_NEVER = 2**31  # so often is nothing asked; what is to be kept says so
 _SHUT = (errors.AdminShutdown, errors.CrashShutdown, errors.CannotConnectNow)
 
 T = TypeVar("T")
@@ -35,11 +36,16 @@ class Asked:
         self._schema = schema
 
     def execute(
-        self, sql: str, values: Iterable[object] | Mapping[str, object] = (), /
+        self,
+        sql: str,
+        values: Iterable[object] | Mapping[str, object] = (),
+        /,
+        *,
+        kept: bool = False,
     ) -> psycopg.Cursor[Any]:
-        """Carry out one statement."""
+        """Carry out one statement, which the server may have `kept` since the last time."""
         given = values if isinstance(values, Mapping) else tuple(values)
-        return self.connection.execute(spoken(sql, self._schema), given)
+        return self.connection.execute(spoken(sql, self._schema), given, prepare=kept or None)
 
     def executemany(self, sql: str, values: Iterable[Any], /) -> None:
         """Carry out a statement for each of the values."""
@@ -197,7 +203,6 @@ class Database:
         connection: psycopg.Connection[Any] = psycopg.connect(
             **{"connect_timeout": 10, **given},
             autocommit=True,
-            prepare_threshold=None,  # PgBouncer before 1.21 knows no prepared statements
             application_name="newsletter",
             keepalives_idle=10,
             keepalives_interval=5,
@@ -207,6 +212,10 @@ class Database:
         try:
             connection.adapters.register_loader("json", TextLoader)
             self.doubts = doubts(connection, self.place)
+            # PgBouncer before 1.21 keeps no statements. Who stands in between shows its own number.
+            ((process,),) = connection.execute("select pg_backend_pid()")
+            direct = process == connection.info.backend_pid
+            connection.prepare_threshold = _NEVER if direct else None
         except BaseException:
             connection.close()
             raise

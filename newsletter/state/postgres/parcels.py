@@ -26,8 +26,8 @@ from typing import Any, Self
 from newsletter.errors import StateError
 from newsletter.models import FINAL, Delivery, Outcome
 from newsletter.moments import iso
-from newsletter.state.engines import json_text
 from newsletter.state.postgres.database import Asked, Database
+from newsletter.state.postgres.speech import array, texts
 
 RETRY_SECONDS = 300.0  # until what a server deferred is due again for those who follow
 PAUSE_SECONDS = 5.0  # until the rest is: it failed here, or nobody knows
@@ -118,45 +118,41 @@ class Parcels:
             outcomes = {}
         if not (outcomes or intents):
             return frozenset()
-        wanted = {
-            "token": self._token,
-            "now": iso(now),
-            "outcomes": json_text(
-                [
-                    {
-                        **self._attempt(delivery),
-                        "status": each.status,
-                        "code": each.code,
-                        "reply": each.text.replace("\0", ""),
-                    }
-                    for delivery, each in outcomes.items()
-                ]
-            ),
-            "intents": json_text([self._attempt(each) for each in intents]),
-        }
-        _log.debug("heard of %s", {each: outcomes[each].status for each in outcomes})
+        if logged := _log.isEnabledFor(logging.DEBUG):
+            _log.debug("heard of %s", {each: outcomes[each].status for each in outcomes})
+        told = outcomes.values()
+        wanted = (
+            *self._attempts_of(outcomes),
+            array(each.status for each in told),
+            array(each.code for each in told),
+            texts(each.text for each in told),
+            *self._attempts_of(intents),
+            self._token,
+            iso(now),
+        )
 
-        def turn(db: Asked) -> list[Any]:
-            if not all(map(self.holds, intents)):  # the database was gone, or this process stood
+        def turn(db: Asked) -> list[int]:
+            if self._lapsed():  # the database was gone, or this process stood
                 self._renew(db)
-            return db.execute(_TURN, wanted).fetchall()
+            found: list[int] = db.execute(_TURN, wanted, kept=True).fetchall()[0][0]
+            return found
 
-        *rows, (_, newest) = sorted(self._insist(turn), key=lambda row: row[0] is None)
-        self._database.newest_suppression = newest
-        granted = frozenset(delivery for delivery, _ in rows)
+        self._database.newest_suppression, *granted = self._insist(turn)
         for delivery in granted:
             self._attempts[delivery] += 1
-        _log.debug("may send %s", {each: self._attempts[each] for each in granted})
-        self._noted(self._token, outcomes.values())
+        if logged:
+            _log.debug("may send %s", {each: self._attempts[each] for each in granted})
+        self._noted(self._token, told)
         self._close(id_ for id_, each in outcomes.items() if each.status in FINAL)
-        return granted
+        return frozenset(granted)
 
-    def _attempt(self, delivery: int) -> dict[str, int]:
-        return {
-            "parcel": self._where[delivery],
-            "id": delivery,
-            "tries": self._attempts[delivery],
-        }
+    def _attempts_of(self, deliveries: Collection[int]) -> tuple[str, str, str]:
+        """Return the parcels of some deliveries, themselves, and how often they were tried."""
+        return (
+            array(map(self._where.__getitem__, deliveries)),
+            array(deliveries),
+            array(map(self._attempts.__getitem__, deliveries)),
+        )
 
     def holds(self, delivery: int) -> bool:
         """Return whether the lease still runs, with a margin for what comes before the dot."""
@@ -290,6 +286,10 @@ class Parcels:
                 if self._parcels:
                     self._database.asked(self._renew, patience=0)
 
+    def _lapsed(self) -> bool:
+        now = time.monotonic()
+        return any(each.deadline <= now for each in self._parcels.values())
+
     def _renew(self, db: Asked) -> None:
         """Renew the leases, also one that has ended where nobody has taken the parcel since."""
         began = time.monotonic()
@@ -383,4 +383,4 @@ _RELEASE = """
     where parcels.id = found.parcel and token = :token
 """
 
-_TURN = "select granted, newest from turn(:outcomes, :intents, :token, :now)"
+_TURN = "select turn(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"

@@ -1,6 +1,7 @@
 """Say the questions of the books in the words of psycopg, every table in its schema. Pure."""
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from importlib import resources
 from typing import LiteralString
@@ -27,6 +28,21 @@ def spoken(sql: str, schema: str) -> LiteralString:
     text = text.replace("nextval('token')", f"nextval('\"{schema}\".token')")
     text = _TABLE.sub(rf'\1 "{schema}".\2', text)
     return _FUNCTION.sub(rf'"{schema}".\1(', text)
+
+
+def array(values: Iterable[int | str]) -> str:
+    """Return an array of numbers, or of words without signs in them, as PostgreSQL reads it."""
+    return f"{{{','.join(map(str, values))}}}"
+
+
+def texts(values: Iterable[str]) -> str:
+    """Return an array of any texts as PostgreSQL reads it; NUL, which it knows not, is left out."""
+    return array(map(_quoted, values))
+
+
+def _quoted(text: str) -> str:
+    marked = text.replace("\\", r"\\").replace('"', r"\"").replace("\0", "")
+    return f'"{marked}"'
 
 
 def script(name: str) -> LiteralString:
