@@ -40,9 +40,8 @@ _AT = re.compile(
 )
 _CODE = re.compile(r"(?<![\d.:+-])(?<!response: )[45]\d\d(?=[ -])", re.IGNORECASE)
 
-# Where a refusal does not say whom it is about, by its number: the longest match counts.
+# Where a refusal does not say whom it is about, by its number.
 _UNCLEAR: dict[str, BounceKind] = {
-    "4": "soft",
     "5.1": "soft",
     "5.2": "soft",
     "5.3": "soft",
@@ -87,9 +86,8 @@ def classify(text: str, *, ours: Collection[str] = ()) -> BounceKind:
         return "ours"
     if found.about == "recipient":
         return "dead" if found.why == "nobody" and not for_now else "soft"
-    for known in (found.status.rpartition(".")[0], found.status[:1]):
-        if known in _UNCLEAR:
-            return _UNCLEAR[known]
+    if unclear := _UNCLEAR.get(found.status.rpartition(".")[0]):
+        return unclear
     if for_now or code == 552:
         return "soft"
     return "ours" if code and code not in _SILENT_CODES else "unknown"

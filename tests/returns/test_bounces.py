@@ -159,6 +159,7 @@ def test_what_a_report_says_to_machines_goes_before_its_words_for_people(
 def test_the_envelope_of_a_report_tells_the_issue_before_what_is_returned_does() -> None:
     raw = (DSN / "postfix-no-such-user.eml").read_bytes()
     raw = raw.replace(b"Original-Envelope-Id: 7.", b"Original-Envelope-Id: 8.")
+    raw = raw.replace(b"This is a MIME", b"It was 9.0123456789abcdef0123.\n\nThis is a MIME")
     found = reported(message_from_bytes(raw), raw)
     assert isinstance(found, Failure)
     assert found.issue == 8
@@ -167,6 +168,8 @@ def test_the_envelope_of_a_report_tells_the_issue_before_what_is_returned_does()
 @pytest.mark.parametrize("name", ["postfix-no-such-user", "qmail", "exim"])
 def test_who_sends_and_reads_is_nobody_of_ours_where_their_own_mail_comes_back(name: str) -> None:
     raw = (DSN / f"{name}.eml").read_bytes()
+    for each in (b"Final-Recipient: rfc822; ", b"Original-Recipient: rfc822;"):
+        raw = raw.replace(each + b"ada@example.net", each + b"<ada@example.net>")
     found = reported(message_from_bytes(raw), raw, ours=["papers@example.org", "Ada@example.net"])
     assert isinstance(found, Failure)
     assert found.kind == "dead"
