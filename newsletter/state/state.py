@@ -299,19 +299,12 @@ class State:
     # People
 
     def readers(self) -> Iterator[Reader]:
-        """Yield the list as the last run saw it, by address, some at a time: it may be long.
-
-        To be read to its end before a day is committed.
-        """
+        """Yield the list as the last run saw it, by address; before a new day is committed."""
         last = ""
         while rows := self.database.rows(
-            "select address, fingerprint, covered from readers where address > ?"
-            " order by address limit ?",
-            last,
-            _PAGE,
+            "select * from readers where address > ? order by address limit ?", last, _PAGE
         ):
-            for address, fingerprint, covered in rows:
-                yield Reader(address=address, fingerprint=fingerprint, covered=covered)
+            yield from (Reader(address=who, fingerprint=f, covered=n) for who, f, n in rows)
             last = rows[-1][0]
 
     def recipients(self) -> list[str]:
