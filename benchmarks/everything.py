@@ -115,6 +115,12 @@ CASES = (
         full="profiles --readers 10000",
         quick="profiles --readers 100 --seen 300 --papers 60 --files 10 --mails 10",
     ),
+    Case(
+        title="Order by profiles: how mails leave",
+        full="send --profiles --rounds 5 --messages 2000",
+        quick="send --profiles --sessions 2 --rounds 1 --messages 4",
+        wanted="at least 0.85 of the rate without profiles",
+    ),
     Case(title="The first screen", full="first_screen", quick="first_screen --quick"),
     Case(title="Growth", full="growth", quick="growth --quick --plots build/plots"),
     Case(

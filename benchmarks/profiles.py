@@ -5,8 +5,9 @@
 
 Readers have files of abstracts, from which their own papers are counted once; a thousand files
 serve all in turn, each read anew for each reader. First a hundredth of the readers are ordered in
-plain Python, then all with numpy and scipy, a few hundred at a time, the first five of each with
-reasons. Then mails are made to the last byte, from an edition that all share and in an order for
+plain Python, then a tenth with numpy and scipy, a few hundred at a time, the first five of each
+with reasons; then all, as a run does it when it opens an issue: by two processes where there are
+two cores. Then mails are made to the last byte, from an edition that all share and in an order for
 each. Time is that of the processor, so that a busy machine does not blur it. Needs the real papers
 beside the checkout.
 """
@@ -30,7 +31,9 @@ from newsletter.issues.bulk import Bulk
 from newsletter.issues.issue import edition_for
 from newsletter.issues.ranking import BACKGROUND, Ranking, terms_of
 from newsletter.job.mailroom import Press
-from newsletter.job.profiles import Profiles
+from newsletter.job.profiles.beside import cores
+from newsletter.job.profiles.orders import Orders
+from newsletter.job.profiles.reading import Profiles
 from newsletter.keywords.terms import Commonness
 from newsletter.mails.message import Composer
 from newsletter.mails.render import Renderer
@@ -96,8 +99,48 @@ def main() -> None:
         told("their files are read for the first time", options.files, lambda n: list(profiles(n)))
         told("plain Python", options.readers // 100, lambda n: plain(ranking, profiles(n)))
         bulk = Bulk(ranking)
-        told("numpy, scipy", options.readers, lambda n: all_of(at_once(ranking, bulk, profiles(n))))
+        some = options.readers // 10
+        told("numpy, scipy, alone", some, lambda n: all_of(at_once(ranking, bulk, profiles(n))))
+        whole_list(state, readers, cells, seen, news, count=options.readers)
         mails(news, lambda n: at_once(ranking, bulk, profiles(n)), options.mails)
+
+
+def whole_list(
+    state: State,
+    readers: Profiles,
+    cells: Sequence[str],
+    seen: Sequence[Paper],
+    news: Sequence[Paper],
+    *,
+    count: int,
+) -> None:
+    """Order an issue for a whole list, as a run does, and say what it took of both processes."""
+    known = digests_of(seen)
+    day = Day(
+        now=NOW,
+        news=[News(**dict(vars_of(each))) for each in known],
+        windows=dict.fromkeys(KEYWORDS, NOW),
+    )
+    state.publish(Issue(number=1, date=NOW.date(), digests=known), day, [], [], weekly=False)
+    issue = Issue(number=2, date=NOW.date(), digests=digests_of(news))
+    plan = [
+        Owed(recipient=recipient(each), keywords=KEYWORDS, format="html", after=1)
+        for each in range(count)
+    ]
+    columns = dict(zip(map(recipient, range(count)), cycle(cells), strict=False))
+    many = 1 if cores() > 1 else None
+    began, first = time.perf_counter(), time.process_time()
+    orders = Orders(columns, readers, state.papers, many=many)
+    ordered = sum(1 for _ in orders.of_plan(plan, 2, lambda _after, _upto: [issue]))
+    seconds, first = time.perf_counter() - began, time.process_time() - first
+    second = resource.getrusage(resource.RUSAGE_CHILDREN)
+    peaks = [resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, second.ru_maxrss]
+    print(
+        f"the whole list: {ordered:,} of {count:,} in {seconds:.0f} s; of a processor {first:.1f} s"
+        f" here and {second.ru_utime + second.ru_stime:.1f} s in the second process,"
+        f" peaks {peaks[0] / 1024:.0f} and {peaks[1] / 1024:.0f} MB",
+        flush=True,
+    )
 
 
 def files(folder: Path, abstracts: list[str], *, own: int, count: int = FILES) -> list[str]:
@@ -154,10 +197,10 @@ class Everybody:
     def __init__(
         self, folder: Path, state: State, session: Session, *, papers: int, most: int
     ) -> None:
-        seen = june_papers()
+        seen = june_papers()[-1500:]
         ranking = Ranking(seen[-papers:], Commonness.among(map(terms_of, seen)), seen[-BACKGROUND:])
         readers = reading(folder, state, session)
-        cells = files(folder, [each.abstract for each in seen], own=10)
+        cells = files(folder, [each.abstract for each in seen], own=10, count=min(most, FILES))
         for cell in cells:
             readers.profile(cell)
         profiles = map(readers.profile, islice(cycle(cells), most))

@@ -47,7 +47,7 @@ from newsletter.state.state import State
 from newsletter.subscribers.people import People
 
 if TYPE_CHECKING:
-    from newsletter.job.profiles import Orders  # most lists have no profiles
+    from newsletter.job.profiles.orders import Orders  # most lists have no profiles
 
 _ARXIV_BEGAN = datetime(1991, 8, 14, tzinfo=UTC)
 _CLOCKS_DIFFER = timedelta(hours=1)

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from newsletter.job.asking import Rules
     from newsletter.job.inbox import Returns
     from newsletter.job.mailroom import Ordering, Press
-    from newsletter.job.profiles import Orders, Profiles
+    from newsletter.job.profiles.orders import Orders
+    from newsletter.job.profiles.reading import Profiles
     from newsletter.mails.message import Composer
     from newsletter.mails.render import Renderer
     from newsletter.models import Source, Subscriber, Transport
@@ -180,7 +181,7 @@ def profiles(
 ) -> "Profiles":
     """Return what reads readers' own papers, here and at Zotero; unless `keep`, it writes none."""
     from newsletter.exchange import Session
-    from newsletter.job.profiles import Profiles
+    from newsletter.job.profiles.reading import Profiles
     from newsletter.sources.arxiv.identity import paper_id
     from newsletter.subscribers.profiles.zotero import Zotero
 
@@ -215,14 +216,15 @@ def orders(
     config: "Config", state: "State", readers: Iterable["Subscriber"], read: "Profiles"
 ) -> "Orders":
     """Return what orders the editions of those who gave a profile."""
-    from newsletter.job.profiles import Orders
+    from newsletter.job.profiles.beside import MANY, cores
+    from newsletter.job.profiles.orders import Orders
 
     cells = {
         folded(each.email): each.profile
         for each in readers
         if each.profile and (each.order or config.newsletter.order) == "relevance"
     }
-    return Orders(cells, read, state.papers)
+    return Orders(cells, read, state.papers, many=MANY if cores() > 1 else None)
 
 
 def renderer(config: "Config") -> "Renderer":

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Literal, NamedTuple
 
-from newsletter.mails.views import Heading, View
+from newsletter.mails.views import Form, Heading, View
 from newsletter.models import Edition
 
 _FEW = 3  # so few papers, and each has its whole abstract
@@ -13,8 +13,6 @@ _FEW = 3  # so few papers, and each has its whole abstract
 # What is said to one reader alone takes its place. Nothing that comes from outside has it.
 REASON = "\x02reason\x03"
 
-# From the title and its first author to the whole abstract; `entry` has links and no abstract.
-Form = Literal["least", "line", "entry", "excerpt", "full"]
 Part = Literal["html", "text"]
 
 # What a paper is shown as on the way to the form that is wanted.
@@ -390,22 +388,3 @@ def wanted(edition: Edition, papers: int, *, smallest: bool) -> Form:
     if edition.abstracts == "none":
         return "entry"
     return "full" if edition.abstracts == "full" or papers <= _FEW else "excerpt"
-
-
-def values(paper: View, form: Form, reason: str) -> dict[str, object]:
-    """Return what the block `paper` shows in a form: of comment and abstract all, or a part.
-
-    `reason` is why the paper is close to what the reader wrote.
-    """
-    whole, part = form == "full", form == "excerpt"
-    return {
-        "paper": paper,
-        "reason": reason,
-        "comment": paper.comment if whole else paper.short_comment,
-        "abstract": paper.abstract if whole else paper.excerpt if part else (),
-    }
-
-
-def block(form: Form) -> str:
-    """Return the block of the template that shows a form."""
-    return form if form in {"least", "line"} else "paper"

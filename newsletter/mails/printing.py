@@ -12,7 +12,6 @@ from newsletter.mails.fitting import (
     NOTHING,
     Both,
     Card,
-    Form,
     Kit,
     OnDemand,
     Page,
@@ -26,7 +25,7 @@ from newsletter.mails.fitting import (
     size_of,
 )
 from newsletter.mails.template import Row, Templates
-from newsletter.mails.views import Heading, Named
+from newsletter.mails.views import Form, Heading, Named
 from newsletter.phrases import counted
 
 # Gmail cuts a mail at about 102 KB of HTML, and what goes is the foot with the unsubscribe link.

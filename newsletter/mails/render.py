@@ -20,19 +20,16 @@ from newsletter.mails.fitting import (
     LADDERS,
     Both,
     Card,
-    Form,
     Page,
     Shapes,
     Sheet,
     Stood,
-    block,
     in_order,
-    values,
     wanted,
 )
 from newsletter.mails.printing import Frame, Printing
 from newsletter.mails.template import Layout, Templates, escaped, wrapped
-from newsletter.mails.views import Named, View, heading, specimen, view
+from newsletter.mails.views import Form, Named, View, block, heading, specimen, values, view
 from newsletter.models import (
     Announcement,
     Digest,
@@ -156,16 +153,10 @@ class Renderer:
         subject, html, text = self._framed(layout, [sheet.titles[n] for n in numbers[:6]])
         first = [at[each.id] for each in order.closest if each.id in at]
         said = {at[id_]: both for id_, both in _reasons(order).items() if id_ in at}
+        own = tuple(dict.fromkeys(chain.from_iterable(said.values())))
         made = self._printing.ready(sheet, numbers, first, said, (html, text))
-        if made is None:
-            return None
-        return Rendered(
-            date=layout.edition.date,
-            subject=subject,
-            html=made[0],
-            text=made[1],
-            own=tuple(dict.fromkeys(chain.from_iterable(said.values()))),
-        )
+        date = layout.edition.date
+        return made and Rendered(date=date, subject=subject, html=made[0], text=made[1], own=own)
 
     def laid_out(self, edition: Edition) -> Layout:
         """Return what all who have an edition share. Raises RenderError."""

@@ -7,13 +7,16 @@ from datetime import date
 from functools import cache
 from hashlib import sha256
 from itertools import chain
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from newsletter.keywords.matching import called, marks
 from newsletter.mails import wording
 from newsletter.mails.links import addresses, mended, offers
 from newsletter.models import Announcement, Digest, Keyword, Link
 from newsletter.prose import plain, prose
+
+# From the title and its first author to the whole abstract; `entry` has links and no abstract.
+Form = Literal["least", "line", "entry", "excerpt", "full"]
 
 _ADDRESS = re.compile(r"https://(?!\S*/\.\.?/)[!-~]+")
 _TITLE = 250  # characters of a title where space is short: arXiv's longest have some 240
@@ -269,3 +272,22 @@ def name_of(name: str) -> Name:
     """Return a keyword as it is shown, and the anchor of its section."""
     name = plain(name)
     return Name(name, f"k{sha256(name.encode()).hexdigest()[:8]}")
+
+
+def values(paper: View, form: Form, reason: str) -> dict[str, object]:
+    """Return what the block `paper` shows in a form: of comment and abstract all, or a part.
+
+    `reason` is why the paper is close to what the reader wrote.
+    """
+    whole, part = form == "full", form == "excerpt"
+    return {
+        "paper": paper,
+        "reason": reason,
+        "comment": paper.comment if whole else paper.short_comment,
+        "abstract": paper.abstract if whole else paper.excerpt if part else (),
+    }
+
+
+def block(form: Form) -> str:
+    """Return the block of the template that shows a form."""
+    return form if form in {"least", "line"} else "paper"

@@ -19,10 +19,11 @@ from lxml import html as lxml_html
 from premailer import Premailer
 
 from newsletter.errors import RenderError
-from newsletter.mails.fitting import LADDERS, Form, Shapes, fitted
+from newsletter.mails.fitting import LADDERS, Shapes, fitted
 from newsletter.mails.printing import LIMIT
 from newsletter.mails.render import UNSUBSCRIBE, Renderer, filled
 from newsletter.mails.template import Row, wrapped
+from newsletter.mails.views import Form
 from newsletter.models import Abstracts, Announcement, Closeness, Edition, Keyword, Order, Rendered
 from tests.making.editions import HOSTILE, MASTHEAD, YESTERDAY, edition, hostile, many, news, rich
 from tests.making.papers import paper

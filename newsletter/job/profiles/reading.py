@@ -1,23 +1,15 @@
-"""Read readers' own papers when their turn comes, and order what they get by them.
-
-Whatever is wrong with a profile costs its reader the order, and nobody the digest.
-"""
+"""Read readers' own papers, and ask elsewhere for what they lack; it orders nothing."""
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
-from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
-from newsletter.addresses import folded
 from newsletter.errors import NewsletterError, ProfileError
-from newsletter.issues.bulk import Bulk, is_installed
-from newsletter.issues.ranking import BACKGROUND, Places, Ranking, terms_of
-from newsletter.keywords.terms import Commonness, usual
-from newsletter.models import Delivery, Issue, Order, Owed, OwnPaper, Paper, Profile, Recalled
+from newsletter.issues.ranking import terms_of
+from newsletter.models import OwnPaper, Paper, Profile, Recalled
 from newsletter.prose import prose
 from newsletter.state.papers.book import PaperBook
 from newsletter.subscribers.profiles.kept import Copies
@@ -204,166 +196,6 @@ class _Learned:
             id_: (each.name, each.categories, each.terms) for id_, each in self.papers.items()
         }
         return {"papers": papers, "in_vain": self.in_vain}
-
-
-class Orders:
-    """The order of each reader's edition, for those who have a profile and want it.
-
-    `cells` are by folded address.
-    """
-
-    def __init__(self, cells: Mapping[str, str], profiles: Profiles, papers: PaperBook) -> None:
-        self._cells = cells
-        self._profiles = profiles
-        self._papers = papers
-        self._corpus = lru_cache(maxsize=1)(self._counted)
-        self._bulk = lru_cache(maxsize=1)(Bulk)
-        self._rankings: dict[tuple[int, ...], Ranking] = {}
-        self._ready: dict[int, tuple[Ranking, Profile, Places]] = {}
-        self._learned = False
-        self._told: set[str] = set()
-
-    def ahead(
-        self, deliveries: Iterable[Delivery], issues: Callable[[int, int], Sequence[Issue]]
-    ) -> Iterator[Delivery]:
-        """Yield the deliveries; where much can be ranked at once, it is before their turn."""
-        if not (self._cells and is_installed()):
-            yield from deliveries
-            return
-        rest = iter(deliveries)
-        while batch := list(islice(rest, _AT_ONCE)):
-            try:
-                self._rank(batch, issues)
-            except NewsletterError:
-                raise
-            except Exception as error:  # noqa: BLE001 - no digest waits for its order
-                _log.warning("%d profiles could not be ranked at once: %r", len(batch), error)
-            yield from batch
-
-    def prepare(self, plan: Iterable[Owed]) -> None:
-        """Ask elsewhere for what the profiles of those who are owed an edition lack here."""
-        due = [
-            (each.recipient, cell)
-            for each in plan
-            if (cell := self._cells.get(folded(each.recipient)))
-        ]
-        self._learn(cell for _, cell in due)
-        for recipient, cell in due:
-            if self._profiles.may_ask_for(cell):
-                self._profile(recipient, cell)
-
-    def of_plan(
-        self,
-        plan: Iterable[Owed],
-        number: int,
-        issues: Callable[[int, int], Sequence[Issue]],
-    ) -> Iterator[tuple[Owed, Order]]:
-        """Yield the order of each edition of an issue that has one of its own."""
-        due = [each for each in plan if folded(each.recipient) in self._cells]
-        due.sort(key=lambda each: (each.after, each.keywords))
-        issues = lru_cache(maxsize=1)(issues)
-
-        @lru_cache(maxsize=1)
-        def among(after: int, keywords: Collection[str]) -> Collection[str]:
-            return {
-                found.paper.id
-                for issue in issues(after, number)
-                for digest in issue.digests
-                if digest.keyword.name in keywords
-                for found in digest.announcements
-            }
-
-        deliveries = (
-            Delivery(
-                id=place,
-                issue=number,
-                after=each.after,
-                recipient=each.recipient,
-                keywords=each.keywords,
-                format=each.format,
-            )
-            for place, each in enumerate(due)
-        )
-        for each in self.ahead(deliveries, issues):
-            papers = among(each.after, each.keywords)
-            if order := self.order(each, issues(each.after, number), papers):
-                yield due[each.id], order
-
-    def order(
-        self, delivery: Delivery, issues: Sequence[Issue], among: Collection[str]
-    ) -> Order | None:
-        """Return the order of the papers `among` those of some issues; None: the usual one."""
-        cell = self._cells and self._cells.get(folded(delivery.recipient))
-        if not cell:
-            return None
-        ready = self._ready.pop(delivery.id, None)
-        try:
-            if ready:
-                ranking, profile, places = ready
-                return ranking.order(profile, among=among, places=places)
-            if read := self._profile(delivery.recipient, cell):
-                return self.ranking(issues).order(read, among=among)
-        except NewsletterError:
-            raise
-        except Exception as error:  # noqa: BLE001 - no digest waits for its order
-            _log.warning("%s: profile: %r; the order is the usual one", delivery.recipient, error)
-        return None
-
-    def ranking(self, issues: Sequence[Issue]) -> Ranking:
-        """Return the papers of some issues, ready to be ordered, made once for each choice."""
-        numbers = tuple(each.number for each in issues)
-        if numbers not in self._rankings:
-            papers = [
-                found.paper
-                for issue in issues
-                for digest in issue.digests
-                for found in digest.announcements
-            ]
-            if len(self._rankings) >= _RANKINGS:
-                self._rankings.clear()
-            self._rankings[numbers] = Ranking(papers, *self._corpus(max(numbers)))
-        return self._rankings[numbers]
-
-    def _rank(
-        self, batch: Sequence[Delivery], issues: Callable[[int, int], Sequence[Issue]]
-    ) -> None:
-        """Rank for a batch of readers at once."""
-        for (after, issue), some in groupby(batch, key=lambda each: (each.after, each.issue)):
-            found = [
-                (each, profile)
-                for each in some
-                if (cell := self._cells.get(folded(each.recipient)))
-                and (profile := self._profile(each.recipient, cell))
-            ]
-            if found:
-                ranking = self.ranking(issues(after, issue))
-                places = self._bulk(ranking).places([profile for _, profile in found])
-                for (each, profile), place in zip(found, places, strict=True):
-                    self._ready[each.id] = (ranking, profile, place)
-
-    def _profile(self, recipient: str, cell: str) -> Profile | None:
-        """Return somebody's profile; None where it cannot be read, which is said once."""
-        self._learn(self._cells.values())
-        if recipient in self._told:
-            return None
-        try:
-            return self._profiles.profile(cell)
-        except ProfileError as error:
-            _log.warning("%s: profile: %s; the order is the usual one", recipient, error)
-            self._told.add(recipient)
-            return None
-
-    def _learn(self, cells: Iterable[str]) -> None:
-        if not self._learned:
-            self._learned = True
-            self._profiles.learn(cells)
-
-    def _counted(self, _newest: int) -> tuple[Commonness, Sequence[Paper]]:
-        """Count the words of what the state has seen."""
-        seen = self._papers.last_seen(_COUNTED)
-        if len(seen) < _ENOUGH:
-            return usual(), seen
-        return Commonness.among(terms_of(each) for each in seen), seen[:BACKGROUND]
 
 
 def _own(paper: Paper) -> OwnPaper:
