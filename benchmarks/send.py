@@ -11,9 +11,10 @@ smtplib, which is slow, has no more rounds than that either, and with delay just
 Postfix's smtp-sink and smtp-source; run it on a machine at rest.
 
 With `--profiles` ours is compared with itself: mails of ten and of fifty real papers to people who
-share an edition, and to people who have a profile each, at once and with 20 ms for each reply. As in a run, these are read and ranked when
-the issue is opened, before the first mail; each edition is read from the ledger and joined while
-the mails leave. That needs the extra `fast`, and the real papers beside the checkout.
+share an edition, and to people who have a profile each, at once and with 20 ms for each reply. As
+in a run, these are read and ranked when the issue is opened, before the first mail; each edition is
+read from the ledger and joined while the mails leave. That needs the extra `fast`, and the real
+papers beside the checkout.
 """
 
 import argparse

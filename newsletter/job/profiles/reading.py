@@ -87,7 +87,9 @@ class Profiles:
                 shown = ", ".join(each.partition(":")[2] for each in lost[:10])
                 shown += " …" if len(lost) > 10 else ""
                 if not papers:
-                    raise ProfileError(f"arXiv has, or had when it was asked, no paper {shown}")
+                    raise ProfileError(
+                        f"arXiv has, or had when it was asked, no paper {shown}; correct the ids"
+                    )
                 notes.append(f"arXiv has, or had when it was asked, no paper {shown}")
         return profile_of(papers, [*texts.notes, *notes])
 

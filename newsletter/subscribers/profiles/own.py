@@ -98,13 +98,15 @@ def file_in(path: Path, folder: Path) -> tuple[Path, os.stat_result]:
     except FileNotFoundError as error:
         if not (folder / path).resolve().is_relative_to(folder.resolve()):
             raise ProfileError(out) from error  # it is nobody's to know what exists there
-        raise ProfileError(f"there is no file {shown}") from error
+        ids = "; arXiv ids are written 2401.01234; 2402.00001" if ";" in shown else ""
+        raise ProfileError(f"there is no file {shown} in the folder of the list{ids}") from error
     except (OSError, ValueError, RuntimeError) as error:  # a loop of links, a name too long
         raise ProfileError(f"{shown} cannot be read: {_reason(error)}") from error
     if not found.is_relative_to(folder.resolve()):
         raise ProfileError(out)
     if not stat.S_ISREG(status.st_mode):
-        raise ProfileError(f"{shown} is no file")
+        folder_too = " but a folder; name one in it" if stat.S_ISDIR(status.st_mode) else ""
+        raise ProfileError(f"{shown} is no file{folder_too}")
     return found, status
 
 

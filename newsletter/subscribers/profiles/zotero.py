@@ -106,7 +106,10 @@ class Zotero:
                 return self._fetched(library, held, key=self.keys.get(name, ""))
             except _RefusedError:
                 if name:
-                    refused = f"the key zotero__{name} does not open it"
+                    refused = (
+                        f"the key zotero__{name} does not open it; make one that may read it at"
+                        " https://www.zotero.org/settings/keys"
+                    )
         raise ProfileError(f"zotero:{library}: Zotero refuses: {refused}")
 
     def _fetched(self, library: Library, held: Held | None, *, key: str) -> Held:
