@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Self
 
 from newsletter.keywords.reading import as_read, folded, places, signs, signs_after, signs_before
@@ -111,9 +111,11 @@ class Phrase:
         """Yield where the phrase stands in a text that is as it is compared."""
         known = line(text, exact=self.exact)
         at = known.find(self.line)
-        read = list(tokens(text)) if at >= 0 else []
+        read: list[Token] = []
+        rest = tokens(text)  # is read as far as the phrase stands in it
         while at >= 0:
             first = known.count(" ", 0, at)
+            read += islice(rest, first + len(self.literal) - len(read))
             found = read[first : first + len(self.literal)]
             if self._is_written_so(text, found):
                 yield self._with_signs(text, found[0].start, found[-1].end)
