@@ -1,6 +1,6 @@
 """What fits into the bytes that Gmail shows: papers in their sections, each in several forms."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Literal, NamedTuple
@@ -199,19 +199,21 @@ class Page(NamedTuple):
     def pieces(self, part: Part, section: Section, forms: Sequence[Form | None]) -> Sequence[str]:
         """Return the papers of a section in some forms, with what is said of them."""
         columns = section.html if part == "html" else section.text
-        if not self.reasons and len({*forms}) == 1 and forms[0]:
-            return columns[forms[0]].pieces
-        shown = [(n, form) for n, form in enumerate(forms) if form]
-        if not self.reasons:
-            return [columns[form].pieces[n] for n, form in shown]
-        pieces: list[str] = []
-        for n, form in shown:
-            card = section.cards[n]
-            if said := self.reasons.get(card.id):
-                pieces += getattr(card, part).around[form].saying(getattr(said, part))
-            else:
-                pieces.append(columns[form].pieces[n])
-        return pieces
+        if self.reasons:
+            return [*self._saying(part, section.cards, forms)]
+        made = {form: columns[form].pieces for form in {*forms} if form}
+        if len(made) == 1 and None not in forms:
+            return next(iter(made.values()))
+        return [made[form][n] for n, form in enumerate(forms) if form]
+
+    def _saying(
+        self, part: Part, cards: Sequence[Card], forms: Sequence[Form | None]
+    ) -> Iterator[str]:
+        for card, form in zip(cards, forms, strict=True):
+            if form and (said := self.reasons.get(card.id)):
+                yield from getattr(card, part).around[form].saying(getattr(said, part))
+            elif form:
+                yield getattr(card, part).made[form]
 
 
 class Kit(NamedTuple):
@@ -318,9 +320,10 @@ def in_order(sections: Sequence[Section], best_first: Sequence[str]) -> list[Car
     return first
 
 
-def forms_of(page: Page, part: Part, room: int, wanted: Form) -> tuple[list[Form | None], int]:
+def forms_of(
+    page: Page, sizes: Mapping[Form, Sequence[int]], room: int, wanted: Form
+) -> tuple[list[Form | None], int]:
     """Return in which form there is room for each paper, as they stand, and how much is left."""
-    sizes = page.sizes(part)
     taken = sum(sizes[wanted])
     if taken <= room:
         return [wanted] * len(sizes[wanted]), room - taken

@@ -164,7 +164,7 @@ class Printing:
         """Return the text: no paper is missing, but of very many each says less."""
         opening, closing = around
         contents = self._titles(page.sections, "text") if titled else []
-        found, _ = forms_of(page, "text", TEXT_LIMIT - bytes_of(contents), form)
+        found, _ = forms_of(page, page.sizes("text"), TEXT_LIMIT - bytes_of(contents), form)
         forms = iter([each or "least" for each in found])
         pieces = [*opening, *contents]
         for section in page.sections:
@@ -318,6 +318,7 @@ class Printing:
         fixed = [self._around(each, small=small) for each in page.sections]
         if not all_fit(sizes, room - sum(fixed), form) and all_fit(sizes, room - _AROUND, form):
             page = page._replace(sections=[self._joined(page)])
+            sizes = page.sizes("html")
             fixed, small = [_AROUND], False
         kept = sum(taken <= room // 2 for taken in accumulate(fixed))
         dropped = page.sections[kept:]
@@ -327,10 +328,11 @@ class Printing:
             page = page._replace(sections=page.sections[:kept])
             left = {card for each in page.sections for card in each.cards}
             page = page._replace(papers=[each for each in page.papers if each in left])
+            sizes = page.sizes("html")
         if dropped or not whole:
             room -= kept * (_COUNT + size_of(str(frame["pages"])))
             room -= size_of(self._more(dropped, frame)) + _NUMBER
-        forms, room = forms_of(page, "html", room, form)
+        forms, room = forms_of(page, sizes, room, form)
         return _Fit(page.sections, iter(forms), room, small, dropped)
 
     def _joined(self, page: Page) -> Section:
