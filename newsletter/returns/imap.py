@@ -90,14 +90,11 @@ class _Line(imaplib.IMAP4_SSL):
     """A connection on which no answer is endless."""
 
     def __init__(self, account: _Account, *, deadline: float) -> None:
-        self.left = MAX_ANSWER
+        self.left, self._arrived = MAX_ANSWER, bytearray()
         self._deadline = deadline
-        self._patience = account.patience
-        self._stop = account.stop
-        self._clock = account.clock
-        self._arrived = bytearray()
-        context = ssl.create_default_context(cafile=account.ca_file)
-        super().__init__(account.host, account.port, ssl_context=context, timeout=account.patience)
+        self._patience, self._stop, self._clock = account.patience, account.stop, account.clock
+        tls = ssl.create_default_context(cafile=account.ca_file)
+        super().__init__(account.host, account.port, ssl_context=tls, timeout=account.patience)
 
     def read(self, size: int) -> bytes:
         """Return the next `size` bytes. Raises imaplib.IMAP4.abort where they do not come."""
