@@ -11,7 +11,7 @@ from functools import cached_property, lru_cache, partial
 from threading import Event
 from typing import TYPE_CHECKING, Any, Protocol
 
-from newsletter.errors import RenderError, SubscribersError
+from newsletter.errors import NewsletterError, SubscribersError
 from newsletter.issues.issue import edition_for
 from newsletter.models import (
     FINAL,
@@ -94,7 +94,7 @@ class Press:
 
     def require_templates(self) -> None:
         """Raise RenderError for templates that cannot be used."""
-        _ = self._renderer
+        _ = self._renderer, self._composer
 
     def ahead(self, deliveries: Iterable[Delivery]) -> Iterator[Delivery]:
         """Yield deliveries, with what can be prepared of many at once prepared."""
@@ -186,10 +186,11 @@ class Mailroom:
         for delivery in self.press.ahead(claim):
             if self.stop.is_set() or ledger.trouble:
                 return
+            self.press.require_templates()  # where they are missing, no edition is to blame
             try:
                 outgoing = self.press.outgoing(delivery)
-            except RenderError:
-                raise
+            except (NewsletterError, OSError, MemoryError):
+                raise  # nor where this machine, its disk or the ledger is
             except Exception as error:  # noqa: BLE001 - one poisonous edition must not stop the rest
                 _set_aside(claim, delivery, f"{type(error).__name__}: {error}", now=self.clock())
                 continue

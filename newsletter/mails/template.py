@@ -49,7 +49,7 @@ class Blocks:
 
         A name that ends in .html is escaped, and has its styles written inline.
         """
-        from jinja2 import FileSystemLoader, StrictUndefined, TemplateSyntaxError
+        from jinja2 import FileSystemLoader, StrictUndefined, TemplateNotFound, TemplateSyntaxError
         from jinja2.sandbox import SandboxedEnvironment
 
         html = name.endswith(".html")
@@ -66,6 +66,9 @@ class Blocks:
             raise RenderError(f"{e.filename}:{e.lineno}", str(e.message)) from e
         except UnicodeDecodeError as e:
             raise RenderError(name, "it is not UTF-8 text; save it as such") from e
+        except (TemplateNotFound, OSError) as e:
+            places = " or ".join(map(str, folders))
+            raise RenderError(name, f"it cannot be read in {places} ({e}): put it there") from e
         self._compiled = self._written
         if html:
             self._compiled = environment.from_string(_inlined(Path(str(self._written.filename))))

@@ -92,6 +92,7 @@ class Newsroom:
     per_keyword: bool = False
     judging: bool = False  # whether what servers refuse is judged
     open_state: Callable[[Path], State] = State.open
+    open_renderer: Callable[[], Renderer] = lambda: Renderer(MASTHEAD, templates=None)
     on_compose: Callable[[], None] = lambda: None
     page: Callable[[int], object] = lambda _issue: None
 
@@ -107,7 +108,7 @@ class Newsroom:
             suppressions = Suppressions(self.folder / "suppressions.csv")
             mailroom = Mailroom(
                 state=state,
-                press=Press(state.issues, partial(Renderer, MASTHEAD, templates=None), composer),
+                press=Press(state.issues, self.open_renderer, composer),
                 transport=self.transport or Outbox(self.folder / "outbox"),
                 suppressions=suppressions,
                 clock=lambda: now,

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from email.utils import parsedate_to_datetime
@@ -18,7 +19,8 @@ from typing import IO
 
 import pytest
 
-from newsletter.errors import TransportError
+from newsletter.errors import RenderError, TransportError
+from newsletter.mails.render import Renderer
 from newsletter.models import Fetched, Scope, Subscriber
 from newsletter.state.state import State
 from newsletter.subscribers.suppressions import Suppressions
@@ -743,6 +745,29 @@ def test_a_recipient_that_cannot_be_put_into_a_message_is_given_up_after_three_r
     ]
     announce(room, 2)
     assert room.run(now=NOW + DAY).deliveries.accepted == 2
+
+
+@pytest.mark.parametrize(
+    "error",
+    [RenderError("edition.html", "it cannot be read"), OSError(24, "Too many open files")],
+    ids=["templates", "machine"],
+)
+def test_nobody_is_given_up_where_it_is_the_machine_that_cannot_compose(
+    room: Newsroom, error: Exception
+) -> None:
+    def broken() -> Renderer:
+        raise error
+
+    announce(room, 1)
+    stop = Event()
+    stop.set()
+    assert room.run(stop=stop).deliveries.outstanding == 2
+    room.open_renderer, sound = broken, room.open_renderer
+    for hour in range(1, 6):
+        with suppress(OSError):
+            room.run(now=NOW + timedelta(hours=hour))
+    room.open_renderer = sound
+    assert room.run(now=NOW + timedelta(hours=7)).deliveries.accepted == 2
 
 
 def test_a_paper_that_cannot_be_shown_costs_a_line_and_no_mail(
