@@ -61,7 +61,7 @@ class Line:
     """
 
     def __init__(self, outgoing: Iterator[Outgoing]) -> None:
-        self._coming = map(Item, outgoing)
+        self._coming: Iterator[Item] = map(Item, outgoing)
         self._fresh: deque[Item] = deque()
         self._retries: list[tuple[float, int, Item]] = []
         self._order = count()
@@ -95,6 +95,17 @@ class Line:
             self._fresh.popleft()
         return item
 
+    def foresee(self, most: int) -> bool:
+        """Take one more of those to come, unless `most` are here; return whether that was done.
+
+        What it raises comes out when those before have gone.
+        """
+        try:
+            return len(self._fresh) < most and self._look_ahead()
+        except Exception as error:  # noqa: BLE001 - its turn comes
+            self._coming = _raising(error)
+            return False
+
     def others(self, domains: Collection[str]) -> bool:
         """Return whether somebody new is at another domain, as far as can be seen."""
         return self._elsewhere(domains) is not None
@@ -122,3 +133,8 @@ class Line:
             if domain_of(self._fresh[place].recipient) not in domains:
                 return place
         return None
+
+
+def _raising(error: Exception) -> Iterator[Item]:
+    raise error
+    yield

@@ -5,7 +5,7 @@ It knows nothing of what is said on them.
 
 import selectors
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from newsletter.models import Ledger, Outcome
@@ -68,9 +68,15 @@ class Pool:
             or (len(self._sessions) > limit and self._sessions.index(session) >= limit)
         )
 
-    def wait(self, seconds: float) -> Events:
-        """Wait until something happens, at most `seconds`; sessions that opened are in the pool."""
-        ready = [key.data for key, _ in self._selector.select(seconds)]
+    def wait(self, seconds: float, *, meanwhile: Callable[[], bool]) -> Events:
+        """Wait until something happens, at most `seconds`; sessions that opened are in the pool.
+
+        Before that `meanwhile` is called for as long as it has something to do, and says so.
+        """
+        happened = self._selector.select(0)
+        while not happened and meanwhile():
+            happened = self._selector.select(0)
+        ready = [key.data for key, _ in happened or self._selector.select(seconds)]
         opened: tuple[Session | Exception, ...] = ()
         if self._doors in ready:
             ready.remove(self._doors)

@@ -43,9 +43,8 @@ class SmtpTransport:
     that and every rest hold for all who share it.
 
     An intent is committed before MAIL FROM, so that a suppression is seen in time, and one commit
-    serves all connections that are ready. With PIPELINING the envelope of the next message leaves
-    together with the text of the one before, so two intents of a connection can be open after a
-    kill; but only one of them can have its final dot out, and only that one can arrive twice.
+    serves all connections that are ready. With PIPELINING the next envelope leaves along with a
+    text, so a kill can leave two intents of a connection; the one without its dot never arrived.
     """
 
     def __init__(
@@ -233,10 +232,11 @@ class _Run:
     # What comes back
 
     def _wait(self, clock: Callable[[], float], *, at_most: float) -> None:
-        """Wait for the next thing to happen, and take it in."""
+        """Wait for the next thing to happen, make mails meanwhile, and take it in."""
         now = clock()
         moments = [self._rest.until, now + self._pace.wait(now), self._line.next_retry]
-        events = self._pool.wait(min([at_most, *(each - now for each in moments if each > now)]))
+        longest = min([at_most, *(each - now for each in moments if each > now)])
+        events = self._pool.wait(longest, meanwhile=lambda: self._line.foresee(len(self._pool)))
         now = clock()
         for result in events.opened:
             if isinstance(result, Session):

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event
@@ -13,9 +14,10 @@ from benchmarks.send import sink
 from newsletter.errors import RenderError, StateError
 from newsletter.models import Outcome, Outgoing
 from newsletter.sending.doors import probe
+from newsletter.sending.line import Line
 from newsletter.sending.smtp import Server, SmtpTransport
 from tests.making.mailing import HURRY, Books, message, messages, send, server_tls, transport_to
-from tests.peers.smtp_server import OFFERED, SmtpServer
+from tests.peers.smtp_server import HANG, OFFERED, ORDINARY, SmtpServer
 
 PLAIN = tuple(each for each in OFFERED if each != "PIPELINING")
 
@@ -34,6 +36,36 @@ def test_every_message_arrives_once_and_as_it_was_composed(
     assert (books.outcomes[1].code, books.outcomes[1].text) == (250, "2.0.0 taken")
     # One that is set up only when everything has left is hung up on.
     assert 1 <= len(server.verbs("QUIT")) <= server.connections <= connections
+
+
+def test_mails_are_made_while_the_server_takes_its_time() -> None:
+    stop, books, known = Event(), Books(), []
+
+    def made() -> Iterator[Outgoing]:
+        # One has gone, four connections have two each, a text and the next envelope; three wait.
+        yield from messages(1 + 4 * 2 + 3)
+        known.append(len(books.outcomes))
+        stop.set()
+        yield message(13)
+
+    # After the first, whose connection is alone, no text is answered.
+    with SmtpServer(script={"dot": [ORDINARY, HANG, HANG, HANG, HANG]}) as server:
+        patience = replace(HURRY, dot=60, grace=0.1)
+        send(made(), server, books=books, stop=stop, patience=patience, connections=4)
+    assert known == [1]
+
+
+def test_what_goes_wrong_with_a_mail_that_is_made_ahead_is_told_in_its_turn() -> None:
+    def made() -> Iterator[Outgoing]:
+        yield from messages(2)
+        raise RenderError("edition.html", "broken")
+
+    line = Line(made())
+    assert [line.foresee(3) for _ in range(4)] == [True, True, False, False]
+    assert not line.foresee(2)
+    assert [item.delivery for _ in range(2) if (item := line.take(0))] == [1, 2]
+    with pytest.raises(RenderError):
+        line.take(0)
 
 
 @pytest.mark.parametrize(
