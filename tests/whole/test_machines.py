@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib.resources import as_file, files
 from itertools import count
 from pathlib import Path
@@ -29,7 +29,7 @@ from newsletter.state import opening
 from newsletter.subscribers.tokens import Tokens
 from tests.making.tools import POSTGRES
 from tests.peers.postgres import Postgres
-from tests.peers.smtp_server import SmtpServer
+from tests.peers.smtp_server import DROP, SmtpServer
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 
@@ -232,6 +232,34 @@ def test_status_check_and_metrics_say_who_sends_and_when_it_is_done(
     after = seen(config)
     assert after["senders"] == []  # who ends in order is gone at once
     assert after["deliveries"]["accepted"] + after["deliveries"]["outstanding"] == 40
+
+
+@pytest.mark.parametrize("ledger", ["shared", "file"])
+def test_status_lists_what_became_of_each_mail_and_what_went_twice(
+    machines: Machines, ledger: str
+) -> None:
+    place = machines.job
+    environ = dict(machines.environ)
+    if ledger == "file":
+        del environ["NEWSLETTER_STATE__URL"], environ["NEWSLETTER_STATE__LEASE_SECONDS"]
+    with SmtpServer(script={"dot": ["451 4.3.0 try again", DROP]}) as smtp:
+        environ |= {"NEWSLETTER_SMTP__PORT": str(smtp.port), "NEWSLETTER_SMTP__ATTEMPTS": "1"}
+        environ |= {"NEWSLETTER_SMTP__CONNECTIONS": "1", "NEWSLETTER_SMTP__DELIVER_IN_RUN": "true"}
+        config = load(place / "newsletter.toml", environ=environ)
+        run(config, now=DAY)
+        before = status.issue_lines(config.place, 1, whole_addresses=True)
+        run(config, now=DAY + timedelta(hours=1))
+        after = status.issue_lines(config.place, 1, whole_addresses=False)
+    assert sorted(before) == [
+        "ada@example.org: deferred (4.3.0 try again)",
+        "bo@example.org: unknown (the server hung up, where we awaited the reply to the final dot)",
+    ]
+    assert sorted(after) == [
+        "a***@example.org: accepted, 2 attempts (2.0.0 taken)",
+        "b***@example.org: accepted, 2 attempts (2.0.0 taken)",
+    ]
+    with pytest.raises(StateError, match="has no issue 2; the newest is 1"):
+        status.issue_lines(config.place, 2, whole_addresses=False)
 
 
 def seen(config: Config) -> dict[str, Any]:
