@@ -19,8 +19,8 @@ from typing import Any
 from newsletter.config.loading import load
 from newsletter.job import parts
 from newsletter.models import Outcome
+from newsletter.state.account import delivery_from
 from newsletter.state.opening import opened
-from newsletter.state.postgres.deliveries import delivery_from
 
 SILENT = 3.0  # seconds after which a worker counts as dead
 

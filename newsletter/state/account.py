@@ -1,10 +1,14 @@
 """What became of deliveries, asked in the words that both ledgers understand."""
 
+import json
+from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
+from typing import Any
 
-from newsletter.models import DeliveryStatus
+from newsletter.models import Delivery, DeliveryStatus, Owed
 from newsletter.moments import iso
-from newsletter.state.engines import Database
+from newsletter.state.engines import Database, json_text
 
 
 class Account:
@@ -12,6 +16,11 @@ class Account:
 
     def __init__(self, database: Database) -> None:
         self._asked = database
+
+    def awaiting(self) -> list[str]:
+        """Return everybody who is owed something."""
+        found = self._asked.rows("select distinct recipient from outstanding")
+        return [address for (address,) in found]
 
     def expired_since(self, moment: datetime) -> int:
         """Count the deliveries that expired after `moment`."""
@@ -32,3 +41,39 @@ class Account:
         return dict(
             self._asked.rows("select status, deliveries from totals where issue = ?", issue)
         )
+
+
+def row_of(owed: Owed) -> tuple[int, str, str, str, str, str]:
+    """Return after, recipient, keywords, format, frequency and abstracts of what is owed."""
+    keywords, abstracts = _text(owed.keywords), owed.abstracts or ""
+    return owed.after, owed.recipient, keywords, owed.format, owed.frequency, abstracts
+
+
+def delivery_from(row: Sequence[Any]) -> Delivery:
+    """Return what a row is that has a delivery's columns in their order, but for what came of it.
+
+    They are id and issue, those of `row_of`, status and attempts.
+    """
+    id_, issue, after, recipient, keywords, format_, frequency, abstracts, status, attempts = row
+    return Delivery(
+        id=id_,
+        issue=issue,
+        after=after,
+        recipient=recipient,
+        keywords=_names(keywords),
+        format=format_,
+        frequency=frequency,
+        abstracts=abstracts or None,
+        status=status,
+        attempts=attempts,
+    )
+
+
+@lru_cache(maxsize=10_000)  # people choose alike
+def _text(keywords: tuple[str, ...]) -> str:
+    return json_text(keywords)
+
+
+@lru_cache(maxsize=64)  # those with the same keywords come one after the other
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(json.loads(text))

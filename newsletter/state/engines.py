@@ -10,7 +10,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -297,9 +296,3 @@ class Book(Protocol):
 def json_text(value: object) -> str:
     """Return a value as JSON, as it stands in a column."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-@lru_cache(maxsize=10_000)  # people choose alike
-def keywords_text(keywords: tuple[str, ...]) -> str:
-    """Return what a delivery is to say of its keywords, as it stands in a column."""
-    return json_text(keywords)

@@ -1,20 +1,17 @@
 """What is owed to whom, and what became of it, where many senders work it off in parcels."""
 
-import json
 import os
 import socket
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from functools import lru_cache
-from typing import Any
 
 from newsletter import __version__
-from newsletter.models import FINAL, Delivery, DeliveryStatus, Outcome, Owed, Tally
+from newsletter.models import FINAL, DeliveryStatus, Outcome, Owed, Tally
 from newsletter.moments import iso
-from newsletter.state.account import Account
-from newsletter.state.engines import Sender, keywords_text
+from newsletter.state.account import Account, delivery_from, row_of
+from newsletter.state.engines import Sender
 from newsletter.state.postgres.database import Asked, Database
 from newsletter.state.postgres.parcels import Parcels
 
@@ -59,16 +56,7 @@ class Deliveries(Account):
             "copy owing (after, recipient, keywords, format, frequency, abstracts) from stdin"
         ) as write:
             for each in owed:
-                write(
-                    (
-                        each.after,
-                        each.recipient,
-                        keywords_text(each.keywords),
-                        each.format,
-                        each.frequency,
-                        each.abstracts or "",
-                    )
-                )
+                write(row_of(each))
         db.execute(
             "update owing set late = true where recipient in (select recipient from deliveries"
             " join parcels on parcels.id = parcel where refused and code >= 500"
@@ -145,11 +133,6 @@ class Deliveries(Account):
             horizon=self._horizon,
             noted=self._note,
         )
-
-    def awaiting(self) -> list[str]:
-        """Return everybody who is owed something."""
-        found = self._database.rows("select distinct recipient from outstanding")
-        return [address for (address,) in found]
 
     def withdraw(self, recipients: Iterable[str], reason: str, *, now: datetime) -> None:
         """Suppress what is owed to some recipients, but for what is under way."""
@@ -340,25 +323,3 @@ class Deliveries(Account):
                 )
             )
         )
-
-
-@lru_cache(maxsize=64)  # people with the same keywords come one after the other
-def _keywords(text: str) -> tuple[str, ...]:
-    return tuple(json.loads(text))
-
-
-def delivery_from(row: Sequence[Any]) -> Delivery:
-    """Return what a row is that a claim has read."""
-    id_, issue, after, recipient, keywords, format_, frequency, abstracts, status, attempts = row
-    return Delivery(
-        id=id_,
-        issue=issue,
-        after=after,
-        recipient=recipient,
-        keywords=_keywords(keywords),
-        format=format_,
-        frequency=frequency,
-        abstracts=abstracts or None,
-        status=status,
-        attempts=attempts,
-    )

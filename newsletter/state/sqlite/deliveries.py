@@ -1,16 +1,13 @@
 """What is owed to whom, and what became of it; who is owed what was decided before."""
 
-import json
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
-from functools import lru_cache
-from typing import Any
 
 from newsletter.models import FINAL, Delivery, DeliveryStatus, Outcome, Owed, Tally
 from newsletter.moments import iso
-from newsletter.state.account import Account
-from newsletter.state.engines import Sender, keywords_text
+from newsletter.state.account import Account, delivery_from, row_of
+from newsletter.state.engines import Sender
 from newsletter.state.sqlite.ahead import Ahead
 from newsletter.state.sqlite.database import Database
 
@@ -76,13 +73,6 @@ class Deliveries(Account):
         """Claim for one delivery run what was taken up, or what `pages` says of it."""
         return Ahead(self, issue=issue, late=late, hold_unknown=hold_unknown)
 
-    def awaiting(self) -> list[str]:
-        """Return everybody who is owed something."""
-        return [
-            address
-            for (address,) in self._database.rows("select distinct recipient from outstanding")
-        ]
-
     def withdraw(self, recipients: Iterable[str], reason: str, *, now: datetime) -> None:
         """Suppress what is owed to some recipients."""
         with self._database.transaction() as db:
@@ -116,7 +106,7 @@ class Deliveries(Account):
             issue,
             hold_unknown,
         ):
-            yield [_delivery(row[1:]) for row in rows]
+            yield [delivery_from(row[1:]) for row in rows]
             position = rows[-1][0]
 
     @property
@@ -257,19 +247,7 @@ class Deliveries(Account):
             "insert into deliveries"
             " (issue, after, recipient, keywords, format, frequency, abstracts, changed)"
             " values (?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                (
-                    issue,
-                    each.after,
-                    each.recipient,
-                    keywords_text(each.keywords),
-                    each.format,
-                    each.frequency,
-                    each.abstracts or "",
-                    changed,
-                )
-                for each in owed
-            ),
+            ((issue, *row_of(each), changed) for each in owed),
         )
 
     def forget(self, db: sqlite3.Connection, address: str, *, alias: str, now: datetime) -> int:
@@ -311,24 +289,3 @@ create temp table if not exists worked (
 """,
     "create temp table if not exists refused (recipient text primary key) without rowid",
 )
-
-
-@lru_cache(maxsize=64)  # people with the same keywords come one after the other
-def _keywords(text: str) -> tuple[str, ...]:
-    return tuple(json.loads(text))
-
-
-def _delivery(row: Sequence[Any]) -> Delivery:
-    id_, issue, after, recipient, keywords, format_, frequency, abstracts, status, attempts = row
-    return Delivery(
-        id=id_,
-        issue=issue,
-        after=after,
-        recipient=recipient,
-        keywords=_keywords(keywords),
-        format=format_,
-        frequency=frequency,
-        abstracts=abstracts or None,
-        status=status,
-        attempts=attempts,
-    )
