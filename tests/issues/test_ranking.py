@@ -1,4 +1,6 @@
 import random
+from collections.abc import Mapping
+from statistics import fmean
 
 import pytest
 
@@ -108,6 +110,30 @@ def test_with_many_own_papers_the_nearest_counts_beyond_their_mean() -> None:
 )
 def test_what_the_nearest_counts_grows_with_the_profile_to_a_half(own: int, counts: float) -> None:
     assert emphasis(own) == pytest.approx(counts)
+
+
+def test_a_score_is_the_one_of_the_formula_in_the_docs() -> None:
+    papers = [PET, told(2, VLM.title, VLM.abstract, "cs.CV", "cs.CL"), SAND]
+    behind = [told(n, f"Images of matter {n}", "Noisy reports.", "cs.CV") for n in range(10, 14)]
+    mine = [
+        own("Retrieval for radiology", categories=("cs.CL",)),
+        own("PET images with little noise", categories=("eess.IV", "cs.CV")),
+    ]
+    common = Commonness.among(terms_of(each) for each in [*papers, *behind])
+    found = Ranking(papers, common, behind).places(profile(*mine))
+
+    def cosine(one: Mapping[str, float], other: Mapping[str, float]) -> float:
+        return sum(one[word] * other.get(word, 0.0) for word in one)
+
+    for each, score in zip(papers, found.scores, strict=True):
+        vector = common.vector(terms_of(each))
+        s = [cosine(vector, common.vector(one.terms)) for one in mine]
+        usual = fmean(cosine(vector, common.vector(terms_of(one))) for one in behind)
+        kind = kinds_of([each.categories])
+        kinds = [cosine(kind, kinds_of(of)) for of in ([x.categories for x in mine], [["cs.CV"]])]
+        wanted = fmean(s) + 0.05 * 2 * (max(s) - fmean(s)) - usual + 0.05 * (kinds[0] - kinds[1])
+        assert score == pytest.approx(wanted, abs=1e-8)
+    assert len({*found.scores}) == 3
 
 
 def test_a_kind_is_a_direction_however_many_categories_there_are() -> None:
