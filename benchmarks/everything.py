@@ -247,11 +247,10 @@ def with_peers(name: str = "peers", peers: Sequence[str] = PEERS) -> str:
             [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *peers],
             check=True,
         )
-        here, there = (
-            Path(sysconfig.get_path("purelib", vars={"base": base}))
-            for base in (sys.prefix, str(folder))
-        )
-        (there / "project.pth").write_text(f"{here}\n", "utf-8")
+        # All of them, where this one has peers itself: what a .pth leads to is searched for none.
+        here = [each for each in sys.path if Path(each).name == "site-packages"]
+        there = Path(sysconfig.get_path("purelib", vars={"base": str(folder)}))
+        (there / "project.pth").write_text("\n".join([*here, ""]), "utf-8")
         ready.write_text(" ".join(peers), "utf-8")
     return str(python)
 
