@@ -7,7 +7,7 @@ from functools import lru_cache
 from hashlib import sha256
 
 from newsletter.models import Changes, Frequency, Owed, Reader, Subscriber
-from newsletter.subscribers.people import People
+from newsletter.subscribers.people import Choices, People, choices_of
 
 _NEW, _PAUSED = -2, -1
 _CHOICES = 10_000  # that are remembered: people choose alike
@@ -114,15 +114,7 @@ def owed(
 
 def fingerprint(subscriber: Subscriber) -> str:
     """Return 16 hexadecimal digits that change when anything about a subscriber does."""
-    choices = _as_text(
-        subscriber.keywords,
-        subscriber.frequency,
-        subscriber.paused,
-        subscriber.paused_until,
-        subscriber.format,
-        subscriber.abstracts,
-        subscriber.order,
-    )
+    choices = _as_text(choices_of(subscriber))
     own = f"{subscriber.email}\0{subscriber.name}\0{subscriber.profile}\0{choices}"
     return sha256(own.encode()).hexdigest()[:16]
 
@@ -132,5 +124,5 @@ def _written(mark: int) -> str:
 
 
 @lru_cache(maxsize=_CHOICES)
-def _as_text(*choices: object) -> str:
+def _as_text(choices: Choices) -> str:
     return repr(choices)

@@ -41,7 +41,6 @@ from newsletter.state.sqlite.deliveries import Deliveries
 
 KEPT_DELIVERIES = timedelta(days=90)
 KEPT_RUNS = timedelta(days=365)
-_PAGE = 5_000  # readers that are read at once
 
 
 class State:
@@ -298,11 +297,11 @@ class State:
 
     # People
 
-    def readers(self) -> Iterator[Reader]:
+    def readers(self, *, page: int = 5_000) -> Iterator[Reader]:
         """Yield the list as the last run saw it, by address; before a new day is committed."""
         last = ""
         while rows := self.database.rows(
-            "select * from readers where address > ? order by address limit ?", last, _PAGE
+            "select * from readers where address > ? order by address limit ?", last, page
         ):
             yield from (Reader(address=who, fingerprint=f, covered=n) for who, f, n in rows)
             last = rows[-1][0]

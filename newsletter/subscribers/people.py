@@ -14,7 +14,7 @@ from typing import Self
 from newsletter.addresses import folded
 from newsletter.models import Abstracts, Format, Frequency, OrderBy, Subscriber
 
-_Choices = tuple[
+Choices = tuple[
     tuple[str, ...] | None, Frequency, bool, date | None, Format, Abstracts | None, OrderBy | None
 ]
 _SHARED = 50_000  # choices: where everybody has their own, looking for the same is in vain
@@ -31,8 +31,8 @@ class People:
         self._emails: list[str] = []  # where it is written so, the same string
         self._names: list[str] = []
         self._profiles: dict[int, str] = {}
-        self._choices: list[_Choices] = []
-        self._shared: dict[_Choices, _Choices] = {}
+        self._choices: list[Choices] = []
+        self._shared: dict[Choices, Choices] = {}
         self._left_out: frozenset[int] = frozenset()
         for each in subscribers:
             self.take_in(each)
@@ -112,16 +112,21 @@ class People:
         fewer._left_out = self._left_out.union(places)
         return fewer
 
-    def _chosen(self, subscriber: Subscriber) -> _Choices:
-        choices = (
-            subscriber.keywords,
-            subscriber.frequency,
-            subscriber.paused,
-            subscriber.paused_until,
-            subscriber.format,
-            subscriber.abstracts,
-            subscriber.order,
-        )
+    def _chosen(self, subscriber: Subscriber) -> Choices:
+        choices = choices_of(subscriber)
         if len(self._shared) >= _SHARED:
             self._shared.clear()
         return self._shared.setdefault(choices, choices)
+
+
+def choices_of(subscriber: Subscriber) -> Choices:
+    """Return what somebody has chosen, in which many are alike."""
+    return (
+        subscriber.keywords,
+        subscriber.frequency,
+        subscriber.paused,
+        subscriber.paused_until,
+        subscriber.format,
+        subscriber.abstracts,
+        subscriber.order,
+    )

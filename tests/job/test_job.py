@@ -289,9 +289,9 @@ def test_weekly_subscribers_get_the_week_on_the_next_run_after_monday(room: News
 
 def test_the_readers_of_before_and_each_memory_are_read_once(room: Newsroom) -> None:
     class Counting(FileState):
-        def readers(self) -> Iterator[Reader]:
+        def readers(self, *, page: int = 5_000) -> Iterator[Reader]:
             read.append("readers")
-            return super().readers()
+            return super().readers(page=page)
 
         def memory(self, keyword: Keyword, *, among: Collection[str] | None = None) -> Memory:
             read.append(keyword.name)
