@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from newsletter.state.engines import Place
 from tests.making.tools import POSTGRES, found
 from tests.peers.ports import free_port
 
@@ -40,6 +41,16 @@ class Postgres:
         """Return the environment of a program whose ledger, of a newsletter, is here."""
         where = {"NEWSLETTER_STATE__URL": self.url(), "NEWSLETTER_NEWSLETTER__ID": newsletter}
         return SECRETS | where
+
+    def place(self, newsletter: str, *, lease_seconds: float = 60) -> Place:
+        """Return where the ledger of a newsletter is, by the usual role."""
+        return Place(
+            file=self.folder / "none",
+            url=self.url(),
+            password=PASSWORD,
+            newsletter=newsletter,
+            lease_seconds=lease_seconds,
+        )
 
     def start(self) -> None:
         options = [f"--{name}={value}" for name, value in self.settings.items()]

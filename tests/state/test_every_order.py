@@ -25,13 +25,13 @@ from hypothesis.stateful import (
 
 from newsletter.issues.issue import compile_issue
 from newsletter.models import FINAL, Day, Delivery, DeliveryStatus, Keyword, News, Outcome, Owed
-from newsletter.state.engines import Claim, Place
+from newsletter.state.engines import Claim
 from newsletter.state.postgres.database import Database
 from newsletter.state.postgres.deliveries import Deliveries
 from newsletter.state.postgres.parcels import Parcels
 from newsletter.state.state import State
 from tests.making.papers import NOW
-from tests.peers.postgres import PASSWORD, Postgres
+from tests.peers.postgres import Postgres
 
 pytestmark = pytest.mark.slow
 
@@ -283,13 +283,7 @@ def test_a_file_agrees_with_the_model(tmp_path: Path, examples: int) -> None:
 def test_a_shared_ledger_agrees_with_the_model(
     tmp_path: Path, server: Postgres, examples: int
 ) -> None:
-    place = Place(
-        file=tmp_path / "none",
-        url=server.url(),
-        password=PASSWORD,
-        newsletter=f"order-{next(_numbers)}",
-        lease_seconds=LEASE,
-    )
+    place = server.place(f"order-{next(_numbers)}", lease_seconds=LEASE)
 
     def opened() -> State:
         database = Database(place)

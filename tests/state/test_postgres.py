@@ -37,14 +37,8 @@ _numbers = count(1)
 
 
 @pytest.fixture
-def place(server: Postgres, tmp_path: Path) -> Place:
-    return Place(
-        file=tmp_path / "none",
-        url=server.url(),
-        password=PASSWORD,
-        newsletter=f"odd-{next(_numbers)}",
-        lease_seconds=1,
-    )
+def place(server: Postgres) -> Place:
+    return server.place(f"odd-{next(_numbers)}", lease_seconds=1)
 
 
 def refusal(place: Place) -> StateError:
@@ -252,7 +246,7 @@ def test_two_newsletters_in_one_database_know_nothing_of_each_other(place: Place
 
 def test_a_question_is_asked_again_when_the_server_is_back(tmp_path: Path) -> None:
     with postgres() as own:
-        place = Place(file=tmp_path / "none", url=own.url(), password=PASSWORD, newsletter="papers")
+        place = own.place("papers")
         database = Database(place, patience=30)
         database.open()
         began = database.connected_at
@@ -531,7 +525,7 @@ def test_a_full_disk_under_the_database_is_said_and_costs_nobody_a_mail() -> Non
 def filled_up(disk: Path, publish: Callable[[State, int, int], None]) -> StateError:
     """Fill the disk under a database while an issue is opened, and make room again."""
     with postgres(disk, autovacuum="off", max_wal_size="32MB") as own:
-        place = Place(file=disk / "none", url=own.url(), password=PASSWORD, newsletter="full")
+        place = own.place("full")
         with opening.opened(place) as state:
             publish(state, 1, 100)
             fill(disk, but=1_000_000)

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from itertools import count
-from pathlib import Path
 
 import pytest
 
@@ -17,7 +16,7 @@ from newsletter.state.postgres.database import Database
 from newsletter.state.postgres.parcels import Parcels
 from newsletter.state.state import State
 from tests.making.papers import NOW
-from tests.peers.postgres import PASSWORD, Postgres
+from tests.peers.postgres import Postgres
 
 LEASE = 600  # seconds: none ends by itself, only where the test lets it
 
@@ -27,14 +26,8 @@ _numbers = count(1)
 
 
 @pytest.fixture
-def place(server: Postgres, tmp_path: Path) -> Place:
-    return Place(
-        file=tmp_path / "none",
-        url=server.url(),
-        password=PASSWORD,
-        newsletter=f"heirs-{next(_numbers)}",
-        lease_seconds=LEASE,
-    )
+def place(server: Postgres) -> Place:
+    return server.place(f"heirs-{next(_numbers)}", lease_seconds=LEASE)
 
 
 @pytest.fixture
