@@ -9,7 +9,6 @@ import resource
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import cycle, islice
 from multiprocessing import get_context
@@ -18,6 +17,7 @@ from tempfile import TemporaryDirectory
 from zoneinfo import ZoneInfo
 
 import _pytest.outcomes
+from msgspec.structs import replace
 
 from newsletter.archive.writing import Imprint, write
 from newsletter.issues.issue import compile_issue

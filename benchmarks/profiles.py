@@ -18,13 +18,14 @@ import random
 import resource
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import fields
 from datetime import UTC, datetime
 from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+
+from msgspec.structs import fields
 
 from newsletter.exchange import Session
 from newsletter.issues.bulk import Bulk

@@ -7,16 +7,16 @@ for each keyword, the rest its own data, beside these data as plain JSON.
 """
 
 import argparse
-import json
 import sqlite3
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
+
+from msgspec.json import encode
 
 from benchmarks.archive import BEGAN, texts
 from newsletter.issues.issue import compile_issue
@@ -44,7 +44,7 @@ def main() -> None:
             fill(path, papers, NAMES[:keywords])
             sizes[keywords] = path.stat().st_size / len(papers)
         each = (sizes[len(NAMES)] - sizes[1]) / (len(NAMES) - 1)
-        plain = sum(len(json.dumps(asdict(each), default=str)) for each in papers) / len(papers)
+        plain = sum(len(encode(each)) for each in papers) / len(papers)
         print(f"a paper and keyword: {each:.0f} bytes (wanted: 350 at most)")
         print(f"a paper's own data: {sizes[1] - each:.0f} bytes, {plain:.0f} as plain JSON")
         grow(path, options.megabytes)

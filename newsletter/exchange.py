@@ -10,12 +10,12 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from http.client import HTTPResponse
 from threading import Event
 from typing import Any, NamedTuple
 
 import requests
+from msgspec import Struct, field
 from requests.adapters import HTTPAdapter
 from requests.exceptions import InvalidProxyURL
 from requests.utils import get_environ_proxies, select_proxy
@@ -34,8 +34,7 @@ class EndlessError(Exception):
     """An answer went beyond a bound; the words continue a sentence ("arXiv's answer ...")."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bounds:
+class Bounds(Struct, frozen=True, kw_only=True):
     """How long an answer may take, in all and in silence, and how many bytes it may be unpacked."""
 
     seconds: float

@@ -8,8 +8,9 @@ status, where it stands where it should; only then the bare code. Whether it is 
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from newsletter.addresses import folded
 
@@ -36,8 +37,7 @@ Why = Literal[
 _ABOUT: dict[Why, About] = {"nobody": "recipient", "full": "recipient", "unclear": "unclear"}
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Struct, frozen=True):
     """What a refusal is for; `status` is the enhanced status it was judged by, if any."""
 
     why: Why

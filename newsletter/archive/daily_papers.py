@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
 from urllib.parse import quote
+
+from msgspec import Struct
 
 from newsletter.archive.folder import MARK
 from newsletter.models import Paper
@@ -17,8 +18,7 @@ _BEGINNING = 5
 _LONGEST = {"title": 600, "abstract": 4000, "comment": 1000}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class Row(Struct, frozen=True, kw_only=True):
     """A paper as the page shows it; `short` is the beginning of a comment that is folded."""
 
     title: str
@@ -29,8 +29,7 @@ class Row:
     short: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
+class Table(Struct, frozen=True, kw_only=True):
     """The papers of a keyword, newest first."""
 
     name: str

@@ -8,7 +8,6 @@ stands: of hundreds of entries a day adds a few. Of the archive it alone knows f
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from hashlib import sha256
 from html import escape
@@ -17,6 +16,7 @@ from uuid import NAMESPACE_URL, uuid5
 from xml.etree import ElementTree as ET
 
 from feedgenerator import Atom1Feed
+from msgspec import Struct
 
 from newsletter.archive.folder import MARK
 from newsletter.models import Paper
@@ -41,8 +41,7 @@ class Entry(NamedTuple):
     json: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Feed:
+class Feed(Struct, frozen=True, kw_only=True):
     """What a feed says. `name` is of its files; `page` is the page it belongs to.
 
     `base_url` is empty where it is not known where the archive is served. `entries` has the newest

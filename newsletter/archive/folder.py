@@ -6,12 +6,14 @@ import re
 import unicodedata
 from collections.abc import Container, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
 from hashlib import sha256
 from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from newsletter.errors import ArchiveError, LockedError
 from newsletter.files import LOCK_PATIENCE, locked, sync_folder
@@ -24,8 +26,7 @@ _MANY = 200  # files that are synced one by one; of more, the whole system is
 _MOST = 40  # characters of a keyword that stand in a file name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class Record(Struct, frozen=True, kw_only=True):
     """What the folder is up to date with: it is written last, so that a kill is made up for.
 
     `pages` changes when the same papers would make other pages. `keywords` and `years` have a mark
@@ -74,7 +75,7 @@ class Folder:
         """Return what was noted last, None where there is nothing, or other pages were made."""
         try:
             fields = json.loads((self.path / _RECORD).read_bytes())
-            found = Record(**{name: fields[name] for name in Record.__slots__})
+            found = Record(**{name: fields[name] for name in Record.__struct_fields__})
         except (FileNotFoundError, ValueError, TypeError, KeyError):
             return None
         return found if found.pages == pages else None

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from newsletter.archive.bibliography import coins
 from newsletter.archive.folder import file_name
@@ -22,8 +23,7 @@ class Place(NamedTuple):
     page: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class Line(Struct, frozen=True, kw_only=True):
     """An issue in a list of them."""
 
     number: int
@@ -31,8 +31,7 @@ class Line:
     count: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Card:
+class Card(Struct, frozen=True, kw_only=True):
     """A paper as a page shows it. `issue` is None where the page is that of its issue."""
 
     anchor: str
@@ -48,8 +47,7 @@ class Card:
     issue: Place | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Section:
+class Section(Struct, frozen=True, kw_only=True):
     """A digest; `also` has papers that stand in full under an earlier keyword of the page."""
 
     name: str

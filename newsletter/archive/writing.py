@@ -1,12 +1,14 @@
 """Write the archive from the state: what is new in it since last time, or all of it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from hashlib import sha256
 from itertools import starmap
 from pathlib import Path
 from zoneinfo import ZoneInfo
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from newsletter import __version__
 from newsletter.archive import bibliography, daily_papers, feeds, folder, issues, search
@@ -30,8 +32,7 @@ _FEED_ENTRIES = 500
 _MAILS_WAIT = 2.0  # seconds for somebody else who writes the archive now
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Imprint:
+class Imprint(Struct, frozen=True, kw_only=True):
     """What the archive is called, what stands in it, and where it is reached.
 
     `base_url` is empty where that is not known, and `subscribe`, the page for that, where there is

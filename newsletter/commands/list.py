@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -216,6 +215,8 @@ def forget(context: typer.Context, email: Email, *, yes: Yes = False) -> None:
 @suppressions.command("list")
 def list_suppressions(context: typer.Context, *, as_json: Json = False) -> None:
     """Show who must not be mailed, and why."""
+    from msgspec.structs import asdict
+
     entries = [asdict(each) for each in _suppressions(loaded_config(context)).entries()]
     if as_json:
         say_json(entries)

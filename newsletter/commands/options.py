@@ -7,10 +7,9 @@ import sys
 import textwrap
 from collections.abc import Callable, Sequence
 from copy import copy
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
 
 import typer
 from typer.models import CommandInfo, TyperInfo
@@ -31,8 +30,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, alone on stdout.
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chosen:
+class Chosen(NamedTuple):
     """What was given before the command."""
 
     config: Path | None

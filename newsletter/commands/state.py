@@ -44,7 +44,7 @@ def verify(
     ] = None,
 ) -> None:
     """Look for damage and for counts that do not add up; exit 74 if there is any."""
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     from newsletter.state.opening import opened
 
@@ -89,7 +89,7 @@ def copy(
 
     The password is NEWSLETTER_STATE__PASSWORD, as for every command.
     """
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     from newsletter.config.ledgers import ledger_address
     from newsletter.state.moving import move

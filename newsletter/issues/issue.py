@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import date, timedelta
 from functools import lru_cache
 from itertools import chain
 from typing import Any
+
+from msgspec.structs import replace
 
 from newsletter.keywords.matching import marks
 from newsletter.models import (

@@ -2,9 +2,10 @@
 
 from array import array
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
+
+from msgspec import Struct
 
 from newsletter.models import Changes, Frequency, Owed, Reader, Subscriber
 from newsletter.subscribers.people import Choices, People, choices_of
@@ -13,8 +14,7 @@ _NEW, _PAUSED = -2, -1
 _CHOICES = 10_000  # that are remembered: people choose alike
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Past:
+class Past(Struct, frozen=True, kw_only=True):
     """What the readers of before say of who is on the list now.
 
     `covered` has, by place, the last issue whose news somebody has had, below 0 who was not there,

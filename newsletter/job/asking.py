@@ -2,9 +2,11 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from newsletter.errors import NewsletterError, PartError, StoppedError
 from newsletter.issues.diff import news
@@ -18,8 +20,7 @@ _IDS_A_REQUEST = 100
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
+class Rules(Struct, frozen=True, kw_only=True):
     """What the operator decided: see `newsletter.toml`."""
 
     lookback_days: float
@@ -29,8 +30,7 @@ class Rules:
     timezone: ZoneInfo
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Asked(Struct, frozen=True, kw_only=True):
     """What became of asking: the day, how many HTTP requests it took, and what was in the way."""
 
     day: Day

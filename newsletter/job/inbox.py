@@ -7,11 +7,12 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Event
 from time import monotonic
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from newsletter.errors import (
     DATA,
@@ -59,8 +60,7 @@ _REASONS: dict[MailKind, str] = {
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class Reading(Struct, frozen=True, kw_only=True):
     """How many new mails there were of each kind, and how many addresses bounces suppressed.
 
     `unreadable` names mails that the mailbox would not hand out, `trouble` is what kept some of the
@@ -95,8 +95,7 @@ class Reading:
         )
 
 
-@dataclass(slots=True, kw_only=True)
-class Returns:
+class Returns(Struct, kw_only=True):
     """What comes back: mails in an inbox, where there is one, and refusals while delivering.
 
     `alone` keeps others from reading it meanwhile. Where there is no `desk`, since the list is

@@ -5,11 +5,13 @@ It decides nothing about who is owed what; that was committed when the issue was
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property, lru_cache, partial
 from threading import Event
 from typing import TYPE_CHECKING, Any, Protocol
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from newsletter.errors import NewsletterError, SubscribersError
 from newsletter.issues.issue import edition_for
@@ -147,8 +149,7 @@ class Press:
         return self._renderer.laid_out(edition)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mailroom:
+class Mailroom(Struct, frozen=True, kw_only=True):
     """Everything it takes to get deliveries out of the door.
 
     `clock` tells the time of each outcome; `stop`, once set, ends the work after what is in
@@ -262,8 +263,7 @@ def _set_aside(claim: Claim, delivery: Delivery, reason: str, *, now: datetime) 
         claim.commit({delivery.id: given_up}, [], now=now)
 
 
-@dataclass(slots=True)
-class Aside:
+class Aside(Struct):
     """The ledger of one message that is nobody's delivery: it remembers what became of it."""
 
     outcome: Outcome = field(default=Outcome(status="untried", text="nothing was tried"))

@@ -1,9 +1,10 @@
 """What a run did, as values: for the exit code, the report as JSON, and one line for people."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
+
+from msgspec import Struct, field
 
 from newsletter.addresses import masked
 from newsletter.errors import TEMPORARY, UNAVAILABLE, NewsletterError, most_serious
@@ -13,8 +14,7 @@ from newsletter.phrases import counted
 from newsletter.prose import said
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PublishedIssue:
+class PublishedIssue(Struct, frozen=True, kw_only=True):
     """The issue a run opened; `papers` counts each paper once."""
 
     number: int
@@ -22,8 +22,7 @@ class PublishedIssue:
     papers: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inbox:
+class Inbox(Struct, frozen=True, kw_only=True):
     """How many mails a run read, put aside for a person and left in the inbox, these by reason."""
 
     read: int = 0
@@ -31,8 +30,7 @@ class Inbox:
     left: Mapping[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class Report(Struct, frozen=True, kw_only=True):
     """What a run did. `troubles` did not keep it from ending.
 
     What is outstanding is somebody else's to send where it was `handed_over`.

@@ -5,11 +5,12 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from math import inf
 from threading import Event
+
+from msgspec.structs import replace
 
 from newsletter.config.loading import Config
 from newsletter.errors import (

@@ -8,9 +8,10 @@ import functools
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from itertools import islice, pairwise
 from typing import Self
+
+from msgspec import Struct
 
 from newsletter.keywords.reading import as_read, folded, places, signs, signs_after, signs_before
 from newsletter.keywords.stemming import Token, line, tokens
@@ -70,8 +71,7 @@ def called(keyword: Keyword, paper: Paper) -> str:
     return next(theirs, "")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Phrase:
+class Phrase(Struct, frozen=True, kw_only=True):
     """A phrase as it is compared.
 
     `line` is how it stands in a text's `line`. `signs` are those before its first word, between

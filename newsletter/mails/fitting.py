@@ -1,9 +1,10 @@
 """What fits into the bytes that Gmail shows: papers in their sections, each in several forms."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Literal, NamedTuple
+
+from msgspec import Struct
 
 from newsletter.mails.views import Form, Heading, View
 from newsletter.models import Edition
@@ -79,8 +80,7 @@ class Around(NamedTuple):
         return (self.before, reason, self.after) if self.after else (self.before,)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Card:
+class Card(Struct, frozen=True, kw_only=True, eq=False):
     """A paper under its keyword; `item` is its line among the titles that stand first."""
 
     id: str
@@ -97,8 +97,7 @@ class Column(NamedTuple):
     sizes: Sequence[int]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Section:
+class Section(Struct, frozen=True, kw_only=True, eq=False):
     """A digest: papers that stand there, those that stand elsewhere, and what cannot be shown.
 
     `head` stands above its papers; below them stands `rest` with the titles of what stands

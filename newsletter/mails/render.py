@@ -6,12 +6,13 @@ that show it in the same way, and the same string stands in all of them.
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, date, datetime, tzinfo
 from functools import lru_cache
 from itertools import chain
 from operator import is_
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from newsletter.addresses import bare
 from newsletter.errors import RenderError

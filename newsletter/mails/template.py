@@ -7,12 +7,13 @@ import io
 import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache, cached_property, partial
 from itertools import takewhile
 from pathlib import Path
 from traceback import walk_tb
 from typing import Generic, TypeVar
+
+from msgspec import Struct
 
 from newsletter.errors import RenderError
 from newsletter.mails.fitting import Both, Page, Placed
@@ -242,8 +243,7 @@ class Moulds:
         return self._last[1]
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Layout:
+class Layout(Struct, frozen=True, kw_only=True, eq=False, dict=True):
     """What all who have an edition share.
 
     `opening` and `closing` lack the subject and what else few share, `subject` the best title.

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from hashlib import sha256
 from itertools import chain
 from typing import Literal, NamedTuple
+
+from msgspec import Struct
 
 from newsletter.keywords.matching import called, marks
 from newsletter.mails import wording
@@ -68,8 +69,7 @@ class Heading(NamedTuple):
     papers: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class View:
+class View(Struct, frozen=True, kw_only=True, eq=False):
     """A paper as the templates see it.
 
     `short_title` is for lines, `brief_title` for the names of links; `label` is empty where the

@@ -1,9 +1,10 @@
 """What is owed to whom, how it leaves, what became of it, and what came back."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Literal, Protocol
+
+from msgspec import Struct
 
 from newsletter.models.people import Abstracts, Format, Frequency
 
@@ -15,8 +16,7 @@ DeliveryStatus = Literal[
 FINAL: frozenset[DeliveryStatus] = frozenset({"accepted", "rejected", "suppressed", "expired"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rendered:
+class Rendered(Struct, frozen=True, kw_only=True):
     """An edition as text, in pieces that follow one another.
 
     Joined, the pieces are the whole part. Most are shared by many editions (one paper's card is
@@ -33,8 +33,7 @@ class Rendered:
     own: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
+class Delivery(Struct, frozen=True, kw_only=True):
     """What is owed to one recipient for one issue, frozen when the issue was opened.
 
     `keywords` are in the subscriber's order; in per-keyword mode there is one delivery a keyword.
@@ -55,8 +54,7 @@ class Delivery:
     attempts: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Envelope:
+class Envelope(Struct, frozen=True, kw_only=True):
     """RFC 5321 sender and recipient; `id` is the ENVID of a delivery status notification."""
 
     sender: str
@@ -69,8 +67,7 @@ class Envelope:
         return frozenset({self.sender} - {self.recipient})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(Struct, frozen=True, kw_only=True):
     """What became of one attempt: a delivery status, and the reply that led to it.
 
     `code` is the SMTP reply code, 0 where no server was asked or none answered; `text` is the
@@ -82,8 +79,7 @@ class Outcome:
     text: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outgoing:
+class Outgoing(Struct, frozen=True, kw_only=True):
     """A message ready to leave: CRLF line ends, not dot-stuffed, in parts to be joined.
 
     No part begins or ends inside a line, and parts shared by many messages are the same object in
@@ -94,7 +90,7 @@ class Outgoing:
     delivery: int
     envelope: Envelope
     message: tuple[bytes, ...]
-    smallest: Callable[[], "Outgoing | None"] = field(default=lambda: None, compare=False)
+    smallest: Callable[[], "Outgoing | None"] = lambda: None
     dotless: bool = False
 
     @property
@@ -134,8 +130,7 @@ class Transport(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Owed:
+class Owed(Struct, frozen=True, kw_only=True):
     """What one recipient is about to be owed: the news of `keywords` after issue `after`."""
 
     recipient: str
@@ -146,8 +141,7 @@ class Owed:
     abstracts: Abstracts | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tally:
+class Tally(Struct, frozen=True, kw_only=True):
     """Deliveries a run worked on, by status; `planned` is the sum of the final ones and the rest.
 
     `deferred` and `unknown` are counted inside `outstanding`.
@@ -171,8 +165,7 @@ class Tally:
 BounceKind = Literal["dead", "soft", "ours", "unknown"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bounce:
+class Bounce(Struct, frozen=True, kw_only=True):
     """A failure of one issue for one address; `issue` is 0 where none is known."""
 
     address: str
@@ -181,8 +174,7 @@ class Bounce:
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mailing:
+class Mailing(Struct, frozen=True, kw_only=True):
     """An issue that went to an address, and what came back: None where nothing did."""
 
     issue: int

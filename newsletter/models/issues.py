@@ -1,9 +1,11 @@
 """Issues and what they are made of, and what the state knows of a day."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, fields
 from datetime import date, datetime
 from typing import Literal, TypeAlias
+
+from msgspec import Struct, field
+from msgspec.structs import fields
 
 from newsletter.models.papers import Keyword, Paper
 from newsletter.models.people import Abstracts
@@ -16,8 +18,7 @@ _Date: TypeAlias = date  # in a class with a field of that name
 KeywordOutcome = Literal["new", "none", "not-scheduled", "baseline", "unknown"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Masthead:
+class Masthead(Struct, frozen=True, kw_only=True):
     """Who publishes: what the headers and the foot of every mail are made from.
 
     `id` is stable for ever (List-Id, Message-ID). `sender` is one RFC 5322 mailbox.
@@ -42,8 +43,7 @@ class Masthead:
         return f"{self.archive_url}/issues/{number}.html" if self.archive_url else ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Announcement:
+class Announcement(Struct, frozen=True, kw_only=True):
     """A paper as news. `replaces` is the version announced before, for a replacement."""
 
     paper: Paper
@@ -51,16 +51,14 @@ class Announcement:
     replaces: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeftOut:
+class LeftOut(Struct, frozen=True, kw_only=True):
     """A paper that is no news, by the text of the exclusion that it holds."""
 
     paper: Paper
     by: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Digest:
+class Digest(Struct, frozen=True, kw_only=True):
     """The announcements of one keyword in one issue, newest first.
 
     A keyword with nothing to announce has a digest too: it says why. `source` is what people call
@@ -79,8 +77,7 @@ class Digest:
     left_out: Mapping[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Issue:
+class Issue(Struct, frozen=True, kw_only=True):
     """One dated, numbered publication of everything new. `date` is the date people see."""
 
     number: int
@@ -88,8 +85,7 @@ class Issue:
     digests: tuple[Digest, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Edition:
+class Edition(Struct, frozen=True, kw_only=True):
     """An issue as one subscriber gets it: their keywords, each paper once in full.
 
     `shown_in` maps the id of a paper to the keyword under which it appears in full; under its other
@@ -109,8 +105,7 @@ class Edition:
     abstracts: Abstracts = "excerpt"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Memory:
+class Memory(Struct, frozen=True, kw_only=True):
     """What the state remembers about one keyword.
 
     `announced` maps the id of each paper ever announced, recorded by a baseline or left out to its
@@ -130,8 +125,7 @@ class Memory:
         return self.last_good is None or self.former is not None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class News(Digest):
+class News(Digest, frozen=True, kw_only=True):
     """What one listing means for one keyword: its digest, and what is to be remembered beside it.
 
     `recorded` are papers that become known without being announced: a baseline's older papers.
@@ -149,8 +143,7 @@ class News(Digest):
         return Digest(**{each.name: getattr(self, each.name) for each in fields(Digest)})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trail:
+class Trail(Struct, frozen=True, kw_only=True):
     """When a keyword was answered: where its windows have been."""
 
     since: datetime
@@ -158,8 +151,7 @@ class Trail:
     last_sweep: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Day:
+class Day(Struct, frozen=True, kw_only=True):
     """What a run learned from its source.
 
     `windows` is where each keyword's window opened; `swept` names the keywords whose window was a

@@ -1,11 +1,10 @@
 """The values that cross boundaries. Frozen, without behaviour beyond what follows from them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 Match = Literal["title-or-abstract", "title-and-abstract"]
 
@@ -37,16 +36,14 @@ class Keyword(Struct, frozen=True, kw_only=True):
         return (self.name,) if self.phrases is None else self.phrases
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Link:
+class Link(Struct, frozen=True, kw_only=True):
     """Where something of a paper can be read: "Abstract", "PDF", "HTML", "BibTeX"."""
 
     label: str
     url: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Paper:
+class Paper(Struct, frozen=True, kw_only=True):
     """One e-print as its source lists it; texts are as the source sends them, TeX included.
 
     `id` is the source's scheme and the paper's name there, without a version (`arxiv:2401.01234`).
@@ -76,8 +73,7 @@ class Paper:
         return self.id.partition(":")[2]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scope:
+class Scope(Struct, frozen=True, kw_only=True):
     """What a source must know to answer for one keyword.
 
     `start` is where the window of submission times opens (it closes after `now`). `known` maps
@@ -94,8 +90,7 @@ class Scope:
     held_since: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listing:
+class Listing(Struct, frozen=True, kw_only=True):
     """What a source returned for one keyword over its window.
 
     `source` is what people call it ("arXiv"). With replacements on, `papers` also has what was
@@ -118,16 +113,14 @@ class Listing:
     unread: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fetched:
+class Fetched(Struct, frozen=True, kw_only=True):
     """One listing for each scope, in its order, and how many HTTP requests they took."""
 
     listings: tuple[Listing, ...]
     requests: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recalled:
+class Recalled(Struct, frozen=True, kw_only=True):
     """Those of the papers asked for by id that there are, and how many HTTP requests that took.
 
     Where there is no answer to be trusted there are none, and `reason` says why in plain words.

@@ -1,8 +1,9 @@
 """The people who read: as the list has them, and as the state remembers them."""
 
-from dataclasses import dataclass
 from datetime import date
 from typing import Literal
+
+from msgspec import Struct
 
 Frequency = Literal["daily", "weekly"]
 
@@ -17,8 +18,7 @@ Abstracts = Literal["full", "excerpt", "none"]
 OrderBy = Literal["relevance", "date"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subscriber:
+class Subscriber(Struct, frozen=True, kw_only=True):
     """A row of the list file that passed every check.
 
     `keywords` is None for all of them, `abstracts` and `order` for what the newsletter does.
@@ -38,8 +38,7 @@ class Subscriber:
     order: OrderBy | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reader:
+class Reader(Struct, frozen=True, kw_only=True):
     """A subscriber as the state remembers them.
 
     `fingerprint` tells whether the row changed; `covered` is the last issue whose news they have
@@ -51,8 +50,7 @@ class Reader:
     covered: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Changes:
+class Changes(Struct, frozen=True, kw_only=True):
     """How the list differs from the one that the last run saw."""
 
     added: int = 0

@@ -1,12 +1,12 @@
 """A reader's own papers, by which their edition is ordered, and where a paper stands to them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OwnPaper:
+
+class OwnPaper(Struct, frozen=True, kw_only=True):
     """A paper of a profile: what it is called, and its words, counted.
 
     `name` is its title, or the first words of an abstract without one. `id` is that of a paper,
@@ -14,13 +14,12 @@ class OwnPaper:
     """
 
     name: str
-    terms: Mapping[str, int] = field(hash=False)
+    terms: Mapping[str, int]
     id: str = ""
     categories: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Profile:
+class Profile(Struct, frozen=True, kw_only=True):
     """The own papers of one reader, each once; `notes` says what else there is to know of them."""
 
     papers: tuple[OwnPaper, ...]

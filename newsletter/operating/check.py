@@ -8,13 +8,13 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from threading import Event
 from typing import Literal
 
 import requests
+from msgspec import Struct
 from urllib3.exceptions import HTTPError
 
 from newsletter.addresses import bare
@@ -48,8 +48,7 @@ Mark = Literal["ok", "note", "FAIL"]
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Finding(Struct, frozen=True, kw_only=True):
     """One line of a check; `exit_code` is 0 unless the mark is FAIL."""
 
     what: str

@@ -1,11 +1,12 @@
 """Say who works on what is owed, how fast, and when it will be done; it changes nothing."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from datetime import datetime, timedelta
 from itertools import islice
 from math import ceil
 from typing import Any
+
+from msgspec.structs import asdict
 
 from newsletter.moments import iso
 from newsletter.phrases import counted

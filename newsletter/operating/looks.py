@@ -3,9 +3,10 @@
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+
+from msgspec import Struct
 
 from newsletter.config.loading import Config
 from newsletter.errors import SourceError
@@ -29,8 +30,7 @@ A_DAY = 40  # more than that nobody reads
 _MACRO = re.compile(r"\\[A-Za-z]+")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Brought:
+class Brought(Struct, frozen=True, kw_only=True):
     """The papers of a keyword submitted in the last `days`, and where they were looked up."""
 
     source: str

@@ -5,10 +5,10 @@ RFC 7208, RFC 6376, RFC 7489. Each record gets one line, with advice where there
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 import dns.exception
 import dns.resolver
+from msgspec import Struct
 
 # All TXT records at a name, none if the name does not exist.
 Lookup = Callable[[str], Sequence[str]]
@@ -20,8 +20,7 @@ _COSTLY = re.compile(r"[+?~-]?(include:|a\b|mx\b|ptr\b|exists:)|redirect=", re.I
 _SHORT_KEY = 250  # characters of base64; an RSA key of 1024 bits has 216, one of 2048 bits 392
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
+class Judgement(Struct, frozen=True, kw_only=True):
     """One line about one kind of record; `good` when there is nothing to do."""
 
     record: str

@@ -1,9 +1,10 @@
 """Send one test digest of invented papers through the configured transport; nobody remembers it."""
 
-from dataclasses import replace
 from datetime import datetime
 from importlib.resources import files
 from threading import Event
+
+from msgspec.structs import replace
 
 from newsletter.config.loading import Config
 from newsletter.issues.issue import edition_for

@@ -1,7 +1,6 @@
 """Show the daily job at work on the sample: two days, and a page of the mails. Sends nothing."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email import message_from_bytes
 from email.message import EmailMessage
@@ -10,6 +9,7 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from shutil import copy, rmtree
 
+from msgspec import Struct
 from rich.console import Console
 from rich.table import Table
 
@@ -29,8 +29,7 @@ _COPIED = ("newsletter.toml", "subscribers.csv", "day1.xml", "day2.xml")
 _MADE = ("index.html", "mails", "outbox", "state.sqlite3*", "suppressions.csv")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mail:
+class Mail(Struct, frozen=True, kw_only=True):
     """A mail for the page; the three are paths relative to it, `html` empty for a text mail."""
 
     recipient: str
@@ -40,8 +39,7 @@ class Mail:
     message: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Day:
+class Day(Struct, frozen=True, kw_only=True):
     """One run of the job, and the mails it wrote."""
 
     name: str

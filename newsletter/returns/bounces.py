@@ -4,12 +4,14 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from email.message import Message
 from email.utils import parseaddr
 from functools import cache
 from typing import Literal, Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from newsletter.addresses import domain_of, folded
 from newsletter.errors import MassError
@@ -64,8 +66,7 @@ logging.getLogger("flufl").propagate = False
 _MAIL_SYSTEMS = ("mailer-daemon", "postmaster", "mail delivery s")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
+class Failure(Struct, frozen=True, kw_only=True):
     """Why a mail did not reach its recipient; `issue` is 0 where the bounce does not tell."""
 
     kind: BounceKind

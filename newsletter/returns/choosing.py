@@ -9,8 +9,9 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import date
+
+from msgspec import Struct, field
 
 from newsletter.returns.wishes import is_courtesy, without_prefixes
 from newsletter.subscribers.joining import KEEP
@@ -121,8 +122,7 @@ _CJK = re.compile("[\u4e00-\u9fff]")
 _KANA = re.compile("[\u3040-\u30ff]")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class Choice(Struct, frozen=True, kw_only=True):
     """Which keywords somebody named, all of them as `*`; `unclear` is what else they wrote.
 
     `settings` has other cells of their row by column.

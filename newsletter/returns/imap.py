@@ -10,10 +10,11 @@ import ssl
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 from time import monotonic
+
+from msgspec import Struct
 
 from newsletter import __version__
 from newsletter.addresses import host_problem
@@ -69,21 +70,19 @@ def imap(
         opened.close()
 
 
-@dataclass(frozen=True, slots=True)
-class _Account:
+class _Account(Struct, frozen=True):
     host: str
     port: int
     username: str
-    password: str = field(repr=False)
+    password: str
     folder: str
     ca_file: Path | None
     patience: float
     stop: Event
     clock: Callable[[], float]
 
-    @property
-    def where(self) -> str:
-        return f"{self.host}:{self.port}"
+    def __repr__(self) -> str:
+        return f"{self.host}:{self.port}"  # without the password
 
 
 class _Line(imaplib.IMAP4_SSL):
@@ -148,14 +147,14 @@ class _ImapFolder:
         self._lost = 0
         self._created: dict[str, str] = {}
         self._line: _Line | None = None
-        with _talking(account.where):
+        with _talking(str(account)):
             self._line, self._validity, self._count, self._capabilities = self._selected()
-        self.name = f"imap://{account.username}@{account.where}/{account.folder};{self._validity}"
+        self.name = f"imap://{account.username}@{account}/{account.folder};{self._validity}"
 
     def keys(self) -> list[str]:
         if not self._count:  # of which some say that it is an error to ask for them
             return []
-        with _talking(self._account.where):
+        with _talking(str(self._account)):
             try:
                 # A search would answer in one line, and there are bounds to lines.
                 answer = self._uid("FETCH", "1:*", "(UID)")
@@ -184,7 +183,7 @@ class _ImapFolder:
 
     def move(self, keys: Sequence[str], folder: str) -> None:
         uids = ",".join(keys)
-        with _talking(self._account.where):
+        with _talking(str(self._account)):
             target = self._folder(folder)
             if "MOVE" in self._capabilities:  # RFC 6851
                 self._uid("MOVE", uids, target)
@@ -192,7 +191,7 @@ class _ImapFolder:
             if "UIDPLUS" not in self._capabilities:
                 # A plain EXPUNGE would take what others have marked, too.
                 raise InboxError(
-                    f"{self._account.where}: the server can neither MOVE nor UID EXPUNGE, so mails"
+                    f"{self._account}: the server can neither MOVE nor UID EXPUNGE, so mails"
                     " stay where they are; fetch them into a Maildir and name that in [inbox]",
                     exit_code=CONFIG,
                 )
@@ -229,7 +228,7 @@ class _ImapFolder:
         """Return the connection, a new one where it was lost; the folder must be the same."""
         if self._line is None:
             self._lost += 1
-            with _talking(self._account.where):
+            with _talking(str(self._account)):
                 if self._lost > MAX_LOST_LINES:
                     raise imaplib.IMAP4.abort(f"the line was lost {self._lost} times")
                 self._line, validity, *_ = self._selected()
@@ -316,7 +315,7 @@ def _reached(account: _Account, deadline: float) -> _Line:
         return _Line(account, deadline=deadline)
     except Exception as error:  # as in `_talking`: a greeting is an answer, too
         raise InboxError(
-            f"{account.where}: the inbox cannot be reached ({said(str(error))}): are inbox.host and"
+            f"{account}: the inbox cannot be reached ({said(str(error))}): are inbox.host and"
             " inbox.port right, and is the server up?",
             exit_code=UNAVAILABLE,
         ) from error
@@ -331,7 +330,7 @@ def _log_in(line: _Line, account: _Account) -> None:
             line.login(username, password)
         else:
             raise InboxError(
-                f"{account.where}: the server takes only plain letters (it has no AUTHENTICATE"
+                f"{account}: the server takes only plain letters (it has no AUTHENTICATE"
                 f" PLAIN), and the user name {username} or its password has others: choose a login"
                 " without, and correct inbox.username",
                 exit_code=CONFIG,
@@ -345,7 +344,7 @@ def _log_in(line: _Line, account: _Account) -> None:
         found = _REFUSAL.search(str(error))
         code = found[1] if found else "NO"
         raise InboxError(
-            f"{account.where}: the login as {username} is refused ({code}): check inbox.username"
+            f"{account}: the login as {username} is refused ({code}): check inbox.username"
             " and the password of [inbox]",
             exit_code=CONFIG,
         ) from None
@@ -357,13 +356,13 @@ def _select(line: _Line, account: _Account) -> tuple[str, int]:
         status, answer = line.select(_quoted(folder_name(account.folder)))
     except imaplib.IMAP4.readonly as error:
         raise InboxError(
-            f"{account.where}: folder {account.folder!r} can only be read, so that mails cannot be"
+            f"{account}: folder {account.folder!r} can only be read, so that mails cannot be"
             " moved: give the user the right to",
             exit_code=PERMISSION,
         ) from error
     if status != "OK":
         raise InboxError(
-            f"{account.where}: folder {account.folder!r} cannot be opened"
+            f"{account}: folder {account.folder!r} cannot be opened"
             f" ({said(_words(answer))}): check inbox.mailbox",
             exit_code=CONFIG,
         )

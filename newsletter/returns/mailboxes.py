@@ -11,11 +11,12 @@ import re
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
 from itertools import islice, pairwise
 from math import inf
 from pathlib import Path
 from typing import IO, Any, Protocol
+
+from msgspec import Struct
 
 from newsletter.errors import CONFIG, PERMISSION, UNAVAILABLE, InboxError, exit_code_of
 
@@ -32,8 +33,7 @@ _HEAD = 1 << 13  # where a Message-ID nearly always is
 _MESSAGE_ID = re.compile(rb"^message-id:[ \t]*(?:\r?\n[ \t]+)?(\S+)", re.IGNORECASE | re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mail:
+class Mail(Struct, frozen=True, kw_only=True):
     """A mail, or the first MAX_BYTES of it; `key` tells it from every other in its mailbox."""
 
     key: str

@@ -22,8 +22,9 @@ So nobody is rejected for our own faults, and a few who refuse cost everybody el
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Self
+
+from msgspec import Struct, field
 
 from newsletter.addresses import domain_of
 from newsletter.errors import CONFIG, TEMPORARY, TransportError
@@ -37,8 +38,7 @@ DOMAINS = 3
 SHARE = 0.05
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Suspect:
+class Suspect(Struct, frozen=True, kw_only=True):
     """A message that was refused, and not plainly for its recipient's sake."""
 
     delivery: int
@@ -72,8 +72,7 @@ class Suspect:
         return self.phase != "MAIL" and self.refusal.why not in {"quota", "login"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Verdict(Struct, frozen=True, kw_only=True):
     """What becomes of the suspects: those that are rejected, and what the operator is told."""
 
     rejected: Sequence[Suspect] = ()
@@ -88,8 +87,7 @@ class Verdict:
         }
 
 
-@dataclass(slots=True)
-class Circuit:
+class Circuit(Struct):
     """What a server, called `name`, has said to all messages of a run."""
 
     name: str

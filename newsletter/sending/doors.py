@@ -9,13 +9,14 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Lock, Thread
 from typing import Literal
+
+from msgspec import Struct
 
 from newsletter.addresses import host_problem
 from newsletter.errors import CONFIG, TEMPORARY, UNAVAILABLE, TransportError
@@ -29,8 +30,7 @@ _MAX_PROMPTS = 3
 _NO_INITIAL_RESPONSE = 501  # RFC 4954 4 would have a server take it; some do not
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Server:
+class Server(Struct, frozen=True, kw_only=True):
     """Where mail is handed in, and what it takes to be let in.
 
     `without` has what is not used even if it is offered: "dsn", "pipelining".
@@ -40,13 +40,16 @@ class Server:
     port: int
     security: Security = "starttls"
     username: str = ""
-    password: str = field(default="", repr=False)
+    password: str = ""
     ehlo_name: str = ""
     ca_file: Path | None = None
     without: frozenset[str] = frozenset()
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
+
+    def __repr__(self) -> str:
+        return f"Server({self})"  # without the password
 
 
 class LostError(Exception):
@@ -183,8 +186,7 @@ def connect(server: Server, patience: Patience, context: ssl.SSLContext | None) 
     return session
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProbeResult:
+class ProbeResult(Struct, frozen=True, kw_only=True):
     """What a server is like. `size_limit` is in bytes, 0 where it names none."""
 
     tls_version: str

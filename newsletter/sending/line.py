@@ -6,9 +6,10 @@ It decides who goes next, and nothing about when or how.
 import heapq
 from collections import deque
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from itertools import count
 from math import inf
+
+from msgspec import Struct
 
 from newsletter.addresses import domain_of
 from newsletter.models import Outgoing
@@ -17,8 +18,7 @@ _MAX_RETRIES = 1000  # messages kept for another try before new ones are taken
 _FORESIGHT = 500  # messages looked through for somebody at another domain
 
 
-@dataclass(slots=True)
-class Item:
+class Item(Struct):
     """A message on its way; `tries` is how often it has failed for reasons of its own.
 
     `seen` is how many others the server had accepted when this one was last taken up; `smallest`

@@ -1,10 +1,11 @@
 """How much may leave at once, and when to rest. It reads no clock; moments are given to it."""
 
 import logging
-from dataclasses import dataclass
 from math import inf
 from random import SystemRandom
 from typing import Protocol
+
+from msgspec import Struct
 
 from newsletter.errors import UNAVAILABLE, TransportError
 
@@ -18,8 +19,7 @@ _BUSY_TRIES = 8  # back-offs in a row that a server may ask for: more than two m
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Conduct:
+class Conduct(Struct, frozen=True, kw_only=True):
     """How a run behaves towards the server.
 
     `rate_per_minute` 0 is as fast as the server takes it; `attempts` are per run and recipient.

@@ -6,7 +6,8 @@ It knows nothing of what is said on them.
 import selectors
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from newsletter.models import Ledger, Outcome
 from newsletter.sending.doors import Doors
@@ -17,8 +18,7 @@ _SHORTEST = 0.001  # a selector waits for whole milliseconds
 _MAX_ERRORS = 18  # on a connection: Postfix hangs up at 20, and EHLO may have been one
 
 
-@dataclass(frozen=True, slots=True)
-class Events:
+class Events(Struct, frozen=True):
     """What has happened: which connections have something to tell, and what doors opened.
 
     In place of a session there is the exception that kept it from being set up.

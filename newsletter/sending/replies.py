@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
+
+from msgspec import Struct
 
 from newsletter.prose import plain, said
 from newsletter.refusals import Refusal, Why, refusal
@@ -55,8 +56,7 @@ class ProtocolError(Exception):
     """What came has no place in SMTP; the connection is of no further use."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """One reply; `raw` is what its lines say after the code, joined by line feeds."""
 
     code: int

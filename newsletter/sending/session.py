@@ -9,10 +9,11 @@ import ssl
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import lru_cache
 from math import inf
 from typing import Literal
+
+from msgspec import Struct
 
 from newsletter.models import Outgoing
 from newsletter.sending.replies import Meaning, Phase, ProtocolError, Reply, ReplyReader, meaning
@@ -29,8 +30,7 @@ _YES = {"MAIL": 250, "RCPT": 250, "DATA": 354, "dot": 250}  # what nearly every 
 _NOTHING = memoryview(b"")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
+class Patience(Struct, frozen=True, kw_only=True):
     """How many seconds each phase may take, the first back-off, and the end after a stop.
 
     Before the dot it is less than RFC 5321 4.5.3.2 allows a daemon, which can wait; after it, it
@@ -47,8 +47,7 @@ class Patience:
     grace: float = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """How one message fared: the reply that decided, None where the connection ended first.
 
     `lost` is before its final dot left, `unknown` after it.
@@ -417,8 +416,7 @@ class Session:
         return f"{' '.join(mail)}\r\n".encode(), f"{' '.join(rcpt)}\r\n".encode()
 
 
-@dataclass(slots=True)
-class _Step:
+class _Step(Struct):
     """What is written at once and gets one reply; `end` is where in the stream it ends."""
 
     parts: tuple[bytes, ...]

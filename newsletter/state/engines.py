@@ -8,10 +8,11 @@ import json
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol, Self
+
+from msgspec import Struct
 
 from newsletter.models import Delivery, DeliveryStatus, Outcome, Owed, Tally
 
@@ -20,8 +21,7 @@ _ROLE = re.compile(r"//[^/@]*@")
 Values = Sequence[object] | Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Place(Struct, frozen=True, kw_only=True):
     """Where the state is: in a file, or on a server where there is a `url`.
 
     One database holds the ledgers of many newsletters, told apart by their ids. `status` shows the
@@ -35,10 +35,13 @@ class Place:
 
     file: Path
     url: str = ""
-    password: str = field(default="", repr=False)
+    password: str = ""
     newsletter: str = ""
     lease_seconds: float = 60.0
     pool: str = "default"
+
+    def __repr__(self) -> str:
+        return f"Place({self.name})"  # without the password
 
     @property
     def name(self) -> Path | str:
@@ -65,8 +68,7 @@ class Place:
         return min(2.0, self.silence / 4)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sender:
+class Sender(Struct, frozen=True, kw_only=True):
     """Who delivers: host and process, which parcels it has, how long ago it renewed the lease.
 
     `version` is that of the program: while it is replaced there are two.
@@ -85,8 +87,7 @@ class Sender:
     age: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standbys:
+class Standbys(Struct, frozen=True, kw_only=True):
     """Copies of a ledger that follow it, and how far the last is behind; None where not known."""
 
     count: int

@@ -2,16 +2,16 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+from msgspec import Struct
 
 from newsletter.moments import iso, moment_of
 from newsletter.state.engines import Database, json_text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PastRun:
+class PastRun(Struct, frozen=True, kw_only=True):
     """A run that ended: its exit code and its report as JSON."""
 
     started: datetime

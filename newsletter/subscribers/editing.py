@@ -5,10 +5,11 @@ takes the old one's place.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TextIO
+
+from msgspec import Struct, field
 
 from newsletter.addresses import folded
 from newsletter.errors import SubscribersError
@@ -32,8 +33,7 @@ _AS_THEY_ARE: Mapping[str, str] = {}
 _BATCH = 10_000  # rows that are written at once
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Imported:
+class Imported(Struct, frozen=True, kw_only=True):
     """What an import did, or would do: addresses, and what was wrong with rows.
 
     `skipped` counts the rows that were left out.
@@ -164,8 +164,7 @@ def export(path: Path, out: TextIO) -> int:
     return count
 
 
-@dataclass(slots=True, kw_only=True)
-class _Plan:
+class _Plan(Struct, kw_only=True):
     """What becomes of a file: rows to write instead of others, by line, and rows to append."""
 
     stamp: tuple[int, int, int]

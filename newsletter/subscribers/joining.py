@@ -4,9 +4,10 @@ The web part and the inbox ask through the same functions, so that both doors ke
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+
+from msgspec import Struct
 
 from newsletter.addresses import folded
 from newsletter.models import Subscriber
@@ -24,8 +25,7 @@ CONFIRMS_BY_MAIL = timedelta(days=7)
 KEEP = "Keep the lines that you want, delete the others, and send this:"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class Wish(Struct, frozen=True, kw_only=True):
     """What somebody wants, as the cells of their row, and what of it cannot be: by column."""
 
     cells: Mapping[str, str]

@@ -11,10 +11,11 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cache
 from io import BufferedReader, TextIOWrapper
 from pathlib import Path
+
+from msgspec import Struct
 
 from newsletter.errors import SubscribersError
 
@@ -32,8 +33,7 @@ _FORMULA = re.compile(rf"({_AT_START})(?='*[=+\-@])")
 _GUARDED = re.compile(rf"({_AT_START})'(?='*[=+\-@])")
 
 
-@dataclass(slots=True, kw_only=True)
-class Row:
+class Row(Struct, kw_only=True):
     """A record: the line where it begins, its text with line end, and what its cells say.
 
     `cells` is None for comments, blank lines, and what is not CSV: `problem` then says why.

@@ -1,12 +1,14 @@
 """Turn the list file into subscribers, and say what is wrong with it. Never writes it."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from newsletter.addresses import address
 from newsletter.errors import SubscribersError
@@ -59,8 +61,7 @@ _LONGEST = {"name": 200, "keywords": 10_000, "profile": 10_000}
 _PLAIN = min(_LONGEST.values())  # letters of a row none of whose cells can be too long
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SubscriberList:
+class SubscriberList(Struct, frozen=True, kw_only=True):
     """What a list file says: who is on it, paused ones too, and what is wrong with it.
 
     `rows` counts the rows with something in them, `bad` those that gave no subscriber.

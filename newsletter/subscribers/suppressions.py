@@ -5,11 +5,12 @@ import io
 import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
 from typing import Literal, Protocol
+
+from msgspec import Struct
 
 from newsletter.addresses import address, folded
 from newsletter.errors import SubscribersError
@@ -25,8 +26,7 @@ _HEADER = ("address", "reason", "since", "detail")
 FORGOTTEN = "forgotten"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Suppression:
+class Suppression(Struct, frozen=True, kw_only=True):
     """A line of the file. `since` is as written there: ISO 8601, in UTC."""
 
     address: str

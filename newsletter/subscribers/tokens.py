@@ -8,10 +8,11 @@ the 64 octets of a local part (RFC 5321 4.5.3.1.1) and survives hosts that fold 
 import base64
 import binascii
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from newsletter.addresses import folded
 
@@ -31,12 +32,14 @@ class BadToken(ValueError):  # noqa: N818 (reads as what it is: except BadToken)
     """A token that we did not sign for this list: forged, truncated or another list's."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SubscriberRef:
+class SubscriberRef(Struct, frozen=True, kw_only=True):
     """Who a token names: nobody can tell the address from it, but it knows its own."""
 
     id: str
-    _key: bytes = field(repr=False)
+    _key: bytes
+
+    def __repr__(self) -> str:
+        return f"SubscriberRef({self.id})"  # without the key
 
     def names(self, address: str) -> bool:
         """Return whether this is the subscriber with that address, however it is spelled."""

@@ -6,11 +6,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from threading import Event, Lock
+
+from msgspec import Struct
 
 from newsletter.config.loading import Config
 from newsletter.errors import NewsletterError, StateError
@@ -33,8 +34,7 @@ _FRESH = 600.0  # seconds for which counts are shown as they are
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(Struct, frozen=True, kw_only=True):
     """How many letters may leave in an hour: to an address, for a client, and in all."""
 
     to_address: Limit

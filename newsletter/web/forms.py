@@ -1,25 +1,23 @@
 """What the forms of the door have in common: their choices, and proof that they are ours."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from flask import abort, request
+from msgspec import Struct
 
 from newsletter.phrases import counted
 from newsletter.subscribers.tokens import BadToken
 from newsletter.web.door import FORM_LASTS, LATELY, Door
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class Choice(Struct, frozen=True, kw_only=True):
     """A keyword to choose; `lately` says what it brought, empty where that is not known."""
 
     name: str
     lately: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chosen:
+class Chosen(Struct, frozen=True, kw_only=True):
     """What stands in a form: the cells of a row, `*` among the keywords for all of them."""
 
     email: str = ""

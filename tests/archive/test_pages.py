@@ -4,11 +4,11 @@ import json
 import re
 import zlib
 from base64 import b85decode
-from dataclasses import replace
 from pathlib import Path
 
 import html5lib
 import pytest
+from msgspec.structs import replace
 
 from newsletter.archive.folder import file_name
 from newsletter.archive.writing import write_issue

@@ -1,6 +1,5 @@
 """Looking up the past: politely, resumably, and without a change to what is announced."""
 
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -8,6 +7,7 @@ from random import Random
 
 import pytest
 import requests
+from msgspec.structs import replace
 
 from newsletter.archive.past import fill
 from newsletter.archive.writing import write

@@ -1,7 +1,7 @@
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 from msgspec.structs import replace as redefined
 
 from newsletter.issues.diff import announcements, news

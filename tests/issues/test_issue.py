@@ -1,7 +1,7 @@
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from newsletter.issues.issue import compile_issue, edition_for
 from newsletter.models import Announcement, Digest, Keyword, News
@@ -117,7 +117,7 @@ def test_of_two_replacements_the_one_revised_last_comes_first() -> None:
 
 
 def test_a_paper_that_lost_its_title_is_placed_as_the_others_are() -> None:
-    lost = replace(paper("2611.00001"), title=None)  # type: ignore[arg-type]
+    lost = replace(paper("2611.00001"), title=None)
     edition = edition_for([issue(1, digest("mri", lost, paper("2611.00002")))], ["mri"])
     assert sorted(edition.best_first) == ["arxiv:2611.00001", "arxiv:2611.00002"]
 

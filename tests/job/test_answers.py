@@ -1,12 +1,12 @@
 """Readers who choose, join and confirm by mail: what becomes of it, and what they are told."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields, replace
 from datetime import timedelta
 from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
+from msgspec.structs import fields, replace
 
 from newsletter.errors import InboxError, TransportError
 from newsletter.job.letters.words import WORDS

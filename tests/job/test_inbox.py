@@ -2,7 +2,6 @@ import logging
 import mailbox
 from base64 import b64encode
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta
 from email import message_from_bytes
 from email.message import EmailMessage
@@ -10,6 +9,7 @@ from pathlib import Path
 from time import process_time
 
 import pytest
+from msgspec.structs import replace
 
 from newsletter.errors import InboxError
 from newsletter.job.inbox import Reading

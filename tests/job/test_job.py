@@ -1,12 +1,12 @@
 from collections import Counter
 from collections.abc import Collection, Iterator
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 from email.message import EmailMessage
 from itertools import repeat
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from newsletter.errors import SourceError, StateError, TransportError
 from newsletter.job.daily import frequencies_due, weekly_served

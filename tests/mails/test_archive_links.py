@@ -1,10 +1,10 @@
 """Where an archive is served, a mail says where its issue stands: in headers, foot and rest."""
 
-from dataclasses import replace
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 
 import pytest
+from msgspec.structs import replace
 
 from newsletter.mails.message import Composer
 from newsletter.mails.render import Renderer

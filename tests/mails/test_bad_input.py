@@ -1,12 +1,12 @@
 """What nobody would send and somebody will: too many, too long, too strange. Nothing is lost."""
 
 import re
-from dataclasses import replace
 from html import escape
 from typing import Any
 
 import pytest
 from lxml import html as lxml_html
+from msgspec.structs import replace
 
 from newsletter.mails.printing import LIMIT
 from newsletter.mails.render import Renderer, filled

@@ -3,7 +3,6 @@
 import random
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from html import escape
 from itertools import pairwise
@@ -16,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from lxml import html as lxml_html
+from msgspec.structs import replace
 from premailer import Premailer
 
 from newsletter.errors import RenderError

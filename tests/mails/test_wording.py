@@ -1,11 +1,11 @@
 """The sentences of a mail, as tables."""
 
-from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from newsletter.mails import wording
 from newsletter.models import Announcement, Closeness, Digest, Keyword

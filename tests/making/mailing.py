@@ -3,12 +3,13 @@
 import ssl
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Event
 from typing import Any
 
 import trustme
+from msgspec.structs import fields
 
 from newsletter.errors import NewsletterError
 from newsletter.models import FINAL, DeliveryStatus, Envelope, Ledger, Outcome, Outgoing

@@ -5,11 +5,13 @@
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from html import escape
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from newsletter.issues import diff
 from newsletter.issues.issue import compile_issue, edition_for

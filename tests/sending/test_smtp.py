@@ -2,13 +2,13 @@
 
 import time
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event
 
 import pytest
 import trustme
+from msgspec.structs import replace
 
 from benchmarks.send import sink
 from newsletter.errors import RenderError, StateError

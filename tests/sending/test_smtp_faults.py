@@ -10,7 +10,6 @@ import ssl
 import time
 import traceback
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain, repeat
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Literal
 
 import pytest
 import trustme
+from msgspec.structs import replace
 
 from newsletter.errors import TransportError
 from newsletter.models import Outgoing

@@ -8,13 +8,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from msgspec.structs import replace
 
 from newsletter.errors import LockedError, StateError
 from newsletter.issues.issue import compile_issue
@@ -60,7 +60,7 @@ def refusal(place: Place) -> StateError:
 def test_what_cannot_be_reached_is_said_with_what_to_do(
     place: Place, change: dict[str, str], code: int, words: str
 ) -> None:
-    error = refusal(replace(place, **change))  # type: ignore[arg-type]
+    error = refusal(replace(place, **change))
     assert error.exit_code == code
     assert words in str(error)
 

@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import timedelta
 from itertools import count
 
 import pytest
+from msgspec.structs import replace
 
 from newsletter.issues.issue import compile_issue
 from newsletter.models import Day, Owed

@@ -1,9 +1,9 @@
 """Everybody on the list, in little room."""
 
-from dataclasses import replace
 from datetime import date
 
 import pytest
+from msgspec.structs import replace
 
 from newsletter.models import Subscriber
 from newsletter.subscribers import people

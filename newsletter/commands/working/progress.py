@@ -5,16 +5,16 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from math import inf
+
+from msgspec import Struct
 
 INTERVAL = 10  # seconds between lines
 
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
+class Shown(Struct, frozen=True, kw_only=True):
     """Whom to tell: `mails` how many deliveries have ended, and of how many; `waiting` what for.
 
     `waiting` is also told for how many seconds; the log says it where there is no terminal.

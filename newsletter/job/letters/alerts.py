@@ -2,8 +2,9 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from msgspec import Struct
 
 from newsletter.addresses import bare
 from newsletter.errors import NewsletterError, TransportError
@@ -25,8 +26,7 @@ _REMEMBERED = timedelta(days=7)
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trouble:
+class Trouble(Struct, frozen=True, kw_only=True):
     """What the operator should know; `name` stays the same for as long as the trouble lasts."""
 
     name: str

@@ -6,10 +6,12 @@ the address on the list, or to the one that would be on it, and nothing to anybo
 
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from newsletter.addresses import folded
 from newsletter.errors import TEMPORARY, InboxError
@@ -42,8 +44,7 @@ _ABSTRACTS = {"full", "excerpt", "none"}
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Answer:
+class _Answer(Struct, frozen=True, kw_only=True):
     """What is to be said to somebody: `reply_to` is where an answer to it is read."""
 
     to: str
@@ -53,8 +54,7 @@ class _Answer:
     reply_to: str
 
 
-@dataclass(slots=True, kw_only=True)
-class Desk:
+class Desk(Struct, kw_only=True):
     """Where wishes that came by mail are carried out; answers wait until `answer` sends them."""
 
     path: Path
@@ -277,8 +277,7 @@ class Desk:
         return replace(whole, delivery=number)
 
 
-@dataclass(slots=True)
-class _Book:
+class _Book(Struct):
     """The ledger of answers, which are nobody's deliveries: what became of each, by number."""
 
     outcomes: dict[int, Outcome] = field(default_factory=dict)

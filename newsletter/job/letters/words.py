@@ -3,11 +3,10 @@
 Every word that a sentence tells to write is one that `returns.choosing` or `returns.wishes` knows.
 """
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Words:
+class Words(Struct, frozen=True, kw_only=True):
     """The sentences of one language."""
 
     understood: str

@@ -2,10 +2,11 @@
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from newsletter.errors import NewsletterError, ProfileError
 from newsletter.issues.ranking import terms_of
@@ -38,8 +39,7 @@ _LEARNED = "papers.json"
 _log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True, kw_only=True)
-class Profiles:
+class Profiles(Struct, kw_only=True):
     """What cells of the column `profile` mean.
 
     `folder` is that of the list, where files lie; `copies` hold what was learned of files, ids
@@ -54,9 +54,9 @@ class Profiles:
     fetch: Callable[[Sequence[str]], Recalled]
     paper_id: Callable[[str], str]
     now: datetime
-    _learned: "_Learned | None" = field(default=None, init=False)
-    requests: int = field(default=0, init=False)
-    _asking: bool = field(default=True, init=False)
+    _learned: "_Learned | None" = None
+    requests: int = 0
+    _asking: bool = True
 
     def profile(self, cell: str) -> Profile:
         """Return the profile that a cell means. Raises ProfileError."""
@@ -172,8 +172,7 @@ class Profiles:
         return self._learned
 
 
-@dataclass(slots=True)
-class _Learned:
+class _Learned(Struct):
     """Own papers that were asked for by id, and on which day an id was asked for in vain."""
 
     papers: dict[str, OwnPaper]

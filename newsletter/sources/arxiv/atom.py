@@ -8,12 +8,13 @@ longer than a day has for some answers of a few MB, so it sees only what was mea
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import unescape
 from io import BytesIO
 from typing import Any, NamedTuple
 from xml.parsers import expat
+
+from msgspec import Struct
 
 from newsletter.models import Paper
 from newsletter.prose import plain
@@ -42,8 +43,7 @@ class Unread(NamedTuple):
     legible: Paper | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Feed:
+class Feed(Struct, frozen=True, kw_only=True):
     """One answer: `title` echoes the query, `total` counts all papers found, `start` is the offset.
 
     `papers` are in the order of the answer, each paper once; `unread` are the records that could

@@ -9,7 +9,6 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -20,6 +19,7 @@ from typing import Any, TextIO, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import requests
+from msgspec import Struct, field
 from urllib3.exceptions import DecodeError, HTTPError, ProtocolError, ReadTimeoutError
 
 from newsletter import __version__
@@ -56,8 +56,7 @@ class QueryError(SourceError):
     """arXiv does not understand the question (400); asking again cannot help."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Manners:
+class Manners(Struct, frozen=True, kw_only=True):
     """How to behave towards arXiv.
 
     `contact` goes into the User-Agent. `interval_seconds` lies between an answer and the next

@@ -4,9 +4,11 @@ How pages are asked for is in pages.py, and what may be believed in trust.py.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from itertools import chain
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from newsletter.errors import SourceError
 from newsletter.keywords.matching import matcher
@@ -30,8 +32,7 @@ _CANARY = "cat:cs.LG"
 _BEGINNING = datetime(1991, 1, 1, tzinfo=UTC)  # before arXiv's first paper
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Probe:
+class Probe(Struct, frozen=True, kw_only=True):
     """How fresh arXiv's index is: its newest paper's submission, and if that is as it should be."""
 
     newest: datetime

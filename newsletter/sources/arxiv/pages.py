@@ -5,13 +5,15 @@ Which question is asked, and whose the papers are, is in inquiry.py.
 
 from collections.abc import Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import chain
 from math import inf
 from operator import attrgetter
 from typing import NamedTuple
 from urllib.parse import urlencode
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from newsletter.errors import SourceError
 from newsletter.models import Paper
@@ -27,8 +29,7 @@ _ENOUGH = 4  # smaller pages that are all damaged: it is not a record, it is arX
 _REACHABLE = 9000  # of the 10,000 results that arXiv's index gives out, whole pages only
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class Question(Struct, frozen=True, kw_only=True):
     """One page of an answer."""
 
     search: str

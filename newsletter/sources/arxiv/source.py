@@ -4,10 +4,10 @@ An outage is never a quiet day: what cannot be trusted becomes an incomplete lis
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import requests
+from msgspec.structs import replace
 
 from newsletter.errors import SourceError
 from newsletter.models import Fetched, Keyword, Paper, Recalled, Scope

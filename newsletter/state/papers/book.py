@@ -2,11 +2,10 @@
 
 import json
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from itertools import chain
 
-from msgspec import to_builtins
+from msgspec import Struct, to_builtins
 
 from newsletter.models import Day, Keyword, Kind, Link, News, Paper
 from newsletter.moments import iso, moment_of
@@ -15,8 +14,7 @@ from newsletter.state.engines import Connection, Database, json_text
 _ENOUGH = 10  # runs that asked in vain; an index may be broken for days
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Announced:
+class Announced(Struct, frozen=True, kw_only=True):
     """A paper as an issue announced it for a keyword; `date` is the one that people saw."""
 
     keyword: str
@@ -204,7 +202,7 @@ def keyword_from(text: str) -> Keyword:
 
 def _text(paper: Paper) -> str:
     return json_text(
-        asdict(paper) | {"submitted": iso(paper.submitted), "updated": iso(paper.updated)}
+        to_builtins(paper) | {"submitted": iso(paper.submitted), "updated": iso(paper.updated)}
     )
 
 

@@ -4,9 +4,10 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from threading import Event, Thread
 from typing import Any
+
+from msgspec import Struct
 
 from newsletter.errors import LockedError, StateError
 from newsletter.state.postgres.database import Database
@@ -66,8 +67,7 @@ def holder(database: Database, name: str = "job") -> str:
     return str(found[0][0]) if found else ""
 
 
-@dataclass(frozen=True, slots=True)
-class PoolMeter:
+class PoolMeter(Struct, frozen=True):
     """The time of a mail server, one row for all senders of a pool; see `pace.Meter`.
 
     Only the database's clock counts. A moment that nobody took is gone: nothing is saved up.

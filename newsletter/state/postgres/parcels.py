@@ -17,11 +17,12 @@ import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import datetime
 from math import inf
 from threading import Event, Thread
 from typing import Any, Self
+
+from msgspec import Struct, field
 
 from newsletter.errors import StateError
 from newsletter.models import FINAL, Delivery, Outcome
@@ -37,8 +38,7 @@ _log = logging.getLogger(__name__)
 _GRACE = 10.0  # seconds that a stopped sender waits for the database to take its outcomes
 
 
-@dataclass(slots=True)
-class _Parcel:
+class _Parcel(Struct):
     """A leased parcel: until when, on the monotonic clock, and what in it is not final."""
 
     deadline: float

@@ -8,10 +8,11 @@ import json
 import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from newsletter.errors import ProfileError
 from newsletter.files import private
@@ -21,8 +22,7 @@ from newsletter.subscribers.profiles.own import Library, meaning
 _FORMAT = 1  # of what is counted, and how
 
 
-@dataclass(frozen=True, slots=True)
-class Copies:
+class Copies(Struct, frozen=True):
     """The copies in a folder. Where nothing `may_change`, they are only read."""
 
     folder: Path

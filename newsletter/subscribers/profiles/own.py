@@ -9,8 +9,9 @@ import re
 import stat
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from newsletter.errors import ProfileError
 from newsletter.keywords.terms import Commonness, terms, usual
@@ -27,8 +28,7 @@ _COMPARED = 50  # papers that are all compared with each other
 _NOT_TEXT = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 
 
-@dataclass(frozen=True, slots=True)
-class Library:
+class Library(Struct, frozen=True):
     """A Zotero library, or one collection of it."""
 
     kind: str

@@ -5,7 +5,8 @@ What it cannot read of a file it leaves out, and says so.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from newsletter.phrases import counted
 from newsletter.prose import plain, prose
@@ -27,8 +28,7 @@ _WORD = re.compile(r"[^\s,#{}()\"]+")
 _RIS = re.compile(r"^([A-Z][A-Z0-9])  ?- ?(.*)$")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OwnText:
+class OwnText(Struct, frozen=True, kw_only=True):
     """An own paper as somebody wrote it down; `arxiv_id` has no version, `year` is 0 if unknown."""
 
     title: str = ""
@@ -42,8 +42,7 @@ class OwnText:
         return prose(self.title) or _first_words(prose(self.abstract[: 4 * _NAME]))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Texts:
+class Texts(Struct, frozen=True, kw_only=True):
     """What somebody gave as theirs: papers, ids of papers at arXiv, and what else is to be said."""
 
     papers: tuple[OwnText, ...] = ()

@@ -9,12 +9,12 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 import requests
+from msgspec import Struct, field
 from urllib3.exceptions import HTTPError
 
 from newsletter import __version__
@@ -36,8 +36,7 @@ _NO_PAPERS = frozenset({"attachment", "note", "annotation"})
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
+class Held(Struct, frozen=True, kw_only=True):
     """What is known of a library: as of which version and day, its size, and its papers."""
 
     version: int
@@ -53,8 +52,7 @@ class Held:
         return (f"a library of {self.total:,} items: the newest {MOST:,} count",)
 
 
-@dataclass(slots=True, kw_only=True)
-class Zotero:
+class Zotero(Struct, kw_only=True):
     """The questions of one run, which began at `now`, to the API at `url`.
 
     `keys` are by the name of their secret: a library's own is named by its number, any other is
@@ -69,11 +67,11 @@ class Zotero:
     paper_id: Callable[[str], str]
     now: datetime
     sleep: Callable[[float], None] = time.sleep
-    requests: int = field(default=0, init=False)
-    _found: dict[Library, Held] = field(default_factory=dict, init=False)
-    _waited: float = field(default=0.0, init=False)
-    _back_off: float = field(default=0.0, init=False)
-    _down: str = field(default="", init=False)
+    requests: int = 0
+    _found: dict[Library, Held] = field(default_factory=dict)
+    _waited: float = 0.0
+    _back_off: float = 0.0
+    _down: str = ""
 
     def library(self, library: Library) -> Held:
         """Return what is in a library, from a copy made today or else from Zotero.
