@@ -12,7 +12,7 @@ from typing import Any
 from flask import Blueprint, abort, render_template, request
 
 from newsletter.addresses import folded
-from newsletter.mails.letter import ANSWER, letter
+from newsletter.job.letters.letter import ANSWER, letter
 from newsletter.models import Outgoing
 from newsletter.numbers import answer_number
 from newsletter.subscribers import editing, joining

@@ -115,7 +115,7 @@ def _told_today(trouble: Trouble, history: History, now: datetime) -> bool:
 
 
 def _letter(due: Sequence[Trouble], to: str, masthead: Masthead, *, now: datetime) -> Outgoing:
-    from newsletter.mails.letter import letter  # most days have no trouble
+    from newsletter.job.letters.letter import letter  # most days have no trouble
 
     lines = [f"- {each.text}" for each in due]
     return letter(

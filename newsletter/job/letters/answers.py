@@ -15,8 +15,8 @@ from msgspec.structs import replace
 
 from newsletter.addresses import folded
 from newsletter.errors import TEMPORARY, InboxError
+from newsletter.job.letters.letter import ANSWER, letter
 from newsletter.job.letters.words import WORDS, Words
-from newsletter.mails.letter import ANSWER, letter
 from newsletter.mails.message import change_subject, tagged
 from newsletter.models import Masthead, Outcome, Outgoing, Transport
 from newsletter.numbers import answer_number
