@@ -9,15 +9,12 @@ from typing import NamedTuple, TypeAlias
 
 from newsletter.mails import wording
 from newsletter.mails.fitting import (
-    NOTHING,
     Both,
     Card,
-    Kit,
     OnDemand,
     Page,
     Part,
     Section,
-    Sheet,
     all_fit,
     bytes_of,
     columns,
@@ -32,10 +29,10 @@ from newsletter.phrases import counted
 LIMIT = 90_000
 TEXT_LIMIT = 240_000
 
-_LINKS = 3_000  # bytes of the limit that are kept for the personal links
-_HEADS = 6_000  # bytes: where the headings take more, they are set smaller
-_TITLES = 40  # so many papers, and their titles stand before them all
-_BEST = 8  # of more papers the first of all keywords
+LINKS = 3_000  # bytes of the limit that are kept for the personal links
+HEADS = 6_000  # bytes: where the headings take more, they are set smaller
+TITLES = 40  # so many papers, and their titles stand before them all
+BEST = 8  # of more papers the first of all keywords
 _AROUND = 1_500  # bytes around the papers of all keywords together
 _NUMBER = 5  # digits at most of the papers that a mail leaves out
 _COUNT = 250  # bytes for the line that counts what a digest left out
@@ -67,7 +64,6 @@ class Printing:
     def __init__(self, templates: Templates) -> None:
         self._html = templates.html
         self._shared, self._fixed = templates.shared, templates.fixed
-        self._listing = templates.listing
         self._index = Row(lambda index: templates.html.piece("index", index=index), _HEADINGS)
 
     def try_out(self, card: Card) -> None:
@@ -130,8 +126,8 @@ class Printing:
         others are. Of what there is no room for, the digests count it.
         """
         opening, closing = around
-        room = LIMIT - _LINKS - bytes_of((*opening, *closing))
-        small = sum([each.above for each in page.sections]) > _HEADS
+        room = LIMIT - LINKS - bytes_of((*opening, *closing))
+        small = sum([each.above for each in page.sections]) > HEADS
         contents = self._contents(page, room // 4, titled=titled, small=small)
         room -= bytes_of(contents)
         fit = self._fit(page, form, frame, room, small=small)
@@ -173,99 +169,6 @@ class Printing:
             pieces.append(section.rest.text)
         return [*pieces, *closing]
 
-    def ready(
-        self,
-        sheet: Sheet,
-        order: Sequence[int],
-        first: Sequence[int],
-        reasons: Mapping[int, Both],
-        around: tuple[Frame, Frame],
-    ) -> Frame | None:
-        """Return HTML and text of the papers of a sheet in an order, as `html` and `text` do.
-
-        It adds up what is known and joins what is made; None where there is no room for all that
-        is wanted. `first` are those that stand before all sections, `reasons` are by number;
-        `around` is what stands around HTML and text.
-        """
-        (html_open, html_close), (text_open, text_close) = around
-        groups = sheet.grouped(order, first)
-        several = len(groups) + bool(first) > 1
-        kits = [self._kit(sheet, n, len(each), several=several) for n, each in enumerate(groups)]
-        if first:
-            kits.insert(0, self._kit(sheet, -1, len(first), several=several))
-            groups.insert(0, [*first])
-        shown: list[int] = []
-        for kit, group in zip(kits, groups, strict=True):
-            shown += (kit.begin, *group, kit.end)
-        _, _, above, fixed, rests, around_titles, around_texts = map(sum, zip(*kits, strict=True))
-        as_html, as_text, titles, text_titles = [], [], 0, 0
-        if len(order) > 1:
-            as_html = list(map(sheet.html_items.__getitem__, shown))
-            as_text = list(map(sheet.text_items.__getitem__, shown))
-            titles, text_titles = sheet.titled + around_titles, sheet.text_titled + around_texts
-        contents = titles
-        if len(order) > _TITLES:
-            as_html, titles, contents = self._best_titles(sheet, order, len(first), several=several)
-        papers, texts, more, text_more = sheet.saying(shown, reasons)
-        html_room = LIMIT - _LINKS - bytes_of((*html_open, *html_close))
-        room = html_room - contents
-        if (
-            titles > html_room // 4
-            or fixed > room // 2
-            or fixed + max(sheet.least, sheet.size + more + rests) > room
-            or above > _HEADS
-            or sheet.text_size + text_more > TEXT_LIMIT - text_titles
-        ):
-            return None
-        return (
-            (*html_open, *as_html, *papers, *html_close),
-            (*text_open, *as_text, *texts, *text_close),
-        )
-
-    def _kit(self, sheet: Sheet, number: int, papers: int, *, several: bool) -> Kit:
-        """Return what stands around so many papers of a section, or of the closest for -1."""
-        key = (number, papers, several)
-        if key not in sheet.kits:
-            sheet.kits[key] = self._made(sheet, number, papers, several=several)
-        return sheet.kits[key]
-
-    def _made(self, sheet: Sheet, number: int, papers: int, *, several: bool) -> Kit:
-        if number < 0:
-            section = self.closest(sheet.page.papers[:papers])
-        else:
-            whole = sheet.page.sections[number]
-            section = self.without(whole, whole.cards[:papers])
-        head, rest = section.head, section.rest
-        name = begin = end = NOTHING
-        if papers:
-            name = self._shared("group", name=section.heading.name if several else "")
-            begin, end = self._shared("papers"), self._shared("papers_end")
-            head = Both(head.html + self._fixed("papers"), head.text)
-            rest = Both(self._fixed("papers_end") + rest.html, rest.text)
-        return Kit(
-            begin=sheet.add(head, Both(name.html + begin.html, name.text + begin.text)),
-            end=sheet.add(rest, end),
-            above=section.above,
-            least=section.around,
-            more=max(0, section.more),
-            titles=size_of(name.html + begin.html + end.html),
-            text_titles=size_of(name.text + begin.text + end.text),
-        )
-
-    def _best_titles(
-        self, sheet: Sheet, order: Sequence[int], first: int, *, several: bool
-    ) -> tuple[list[str], int, int]:
-        """Return the titles of the best papers, their bytes, and the bytes of all before papers."""
-        name = self._shared("group", name=f"The best {_BEST}").html
-        begin, end = self._shared("papers").html, self._shared("papers_end").html
-        titles = [name, begin, *[sheet.html_items[n] for n in order[:_BEST]], end]
-        size = contents = bytes_of(titles)
-        if several:
-            head = (self.closest(sheet.page.papers[:first]).heading,) if first else ()
-            titles.append(self._listing("index", index=(*head, *sheet.page.headings)))
-            contents += size_of(titles[-1])
-        return titles, size, contents
-
     def closest(self, papers: Sequence[Card]) -> Section:
         """Return the section of what stands before all others."""
         said = counted(len(papers), "paper")
@@ -281,12 +184,12 @@ class Printing:
 
     def _contents(self, page: Page, room: int, *, titled: bool, small: bool) -> list[str]:
         """Return what stands before all papers: their titles, or the best and the keywords."""
-        few = len(page.papers) <= _TITLES
+        few = len(page.papers) <= TITLES
         contents: list[str] = []
         if titled and few:
             contents = self._titles(page.sections, "html")
         elif titled:
-            contents = self._group(f"The best {_BEST}", page.papers[:_BEST], "html")
+            contents = self._group(f"The best {BEST}", page.papers[:BEST], "html")
         if bytes_of(contents) > room:
             contents = []
         if len(page.sections) > 1 and not (few or small):

@@ -23,11 +23,12 @@ from newsletter.mails.fitting import (
     Card,
     Page,
     Shapes,
-    Sheet,
     Stood,
     in_order,
     wanted,
 )
+from newsletter.mails.personal.joining import Joiner
+from newsletter.mails.personal.sheet import Sheet
 from newsletter.mails.printing import Frame, Printing
 from newsletter.mails.template import Layout, Templates, escaped, wrapped
 from newsletter.mails.views import Form, Named, View, block, heading, specimen, values, view
@@ -81,6 +82,7 @@ class Renderer:
         opened = Templates(templates)
         self._html, self._text, self._both = opened.html, opened.text, opened.both
         self._mould, self._printing = opened.mould, Printing(opened)
+        self._joiner = Joiner(opened, self._printing)
         self._cards: dict[Paper, dict[object, Card | None]] = {}
         # By where papers are in memory: to hash them whole takes longer than all else.
         self._papers: dict[int, tuple[Paper, dict[object, Card | None]]] = {}
@@ -155,7 +157,7 @@ class Renderer:
         first = [at[each.id] for each in order.closest if each.id in at]
         said = {at[id_]: both for id_, both in _reasons(order).items() if id_ in at}
         own = tuple(dict.fromkeys(chain.from_iterable(said.values())))
-        made = self._printing.ready(sheet, numbers, first, said, (html, text))
+        made = self._joiner.ready(sheet, numbers, first, said, (html, text))
         date = layout.edition.date
         return made and Rendered(date=date, subject=subject, html=made[0], text=made[1], own=own)
 
