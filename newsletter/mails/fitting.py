@@ -1,18 +1,24 @@
 """What fits into the bytes that Gmail shows: papers in their sections, each in several forms."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 from msgspec import Struct
 
+from newsletter.mails.pieces import (
+    Both,
+    Joining,
+    OnDemand,
+    Shapes,
+    Stretch,
+    columns,
+    size_of,
+)
 from newsletter.mails.views import Form, Heading, View
 from newsletter.models import Edition
 
 _FEW = 3  # so few papers, and each has its whole abstract
-
-# What is said to one reader alone takes its place. Nothing that comes from outside has it.
-REASON = "\x02reason\x03"
 
 Part = Literal["html", "text"]
 
@@ -26,60 +32,6 @@ LADDERS: Mapping[Form, Sequence[Form]] = {
 }
 
 
-class Both(NamedTuple):
-    """A piece of both parts."""
-
-    html: str
-    text: str
-
-
-NOTHING = Both("", "")
-
-
-class OnDemand(dict[Any, Any]):
-    """A dictionary that makes what it does not have yet, and keeps it."""
-
-    def __init__(self, make: Callable[[Any], Any]) -> None:
-        super().__init__()
-        self._make = make
-
-    def __missing__(self, key: Any) -> Any:  # noqa: ANN401 (whatever is made)
-        value = self[key] = self._make(key)
-        return value
-
-
-class Shapes:
-    """A paper as HTML or as text, in every form that was ever asked for.
-
-    `fill` makes a form, with what is said before the paper to one reader alone. `made` has the
-    forms in which nothing is, the same string each time; `sizes` their bytes; `around` what stands
-    before it and behind it where something is, and how many bytes that takes without it.
-    """
-
-    __slots__ = ("around", "made", "sizes")
-
-    def __init__(self, fill: Callable[[Form, str], str]) -> None:
-        def around(form: Form) -> Around:
-            before, _, after = fill(form, REASON).partition(REASON)
-            return Around(before, after, size_of(before) + size_of(after))
-
-        self.made: Mapping[Form, str] = OnDemand(lambda form: fill(form, ""))
-        self.sizes: Mapping[Form, int] = OnDemand(lambda form: size_of(self.made[form]))
-        self.around: Mapping[Form, Around] = OnDemand(around)
-
-
-class Around(NamedTuple):
-    """A paper in two pieces; the second is empty where a template does not say why."""
-
-    before: str
-    after: str
-    size: int
-
-    def saying(self, reason: str) -> tuple[str, ...]:
-        """Return the paper with what is said in it."""
-        return (self.before, reason, self.after) if self.after else (self.before,)
-
-
 class Card(Struct, frozen=True, kw_only=True, eq=False):
     """A paper under its keyword; `item` is its line among the titles that stand first."""
 
@@ -90,45 +42,61 @@ class Card(Struct, frozen=True, kw_only=True, eq=False):
     text: Shapes
 
 
-class Column(NamedTuple):
-    """Papers that stand below each other in one form: each a piece, and their bytes."""
-
-    pieces: Sequence[str]
-    sizes: Sequence[int]
+# In which form papers are shown: all in one, or each in its own; None: not at all.
+Forms: TypeAlias = Form | Sequence[Form | None]
 
 
-class Section(Struct, frozen=True, kw_only=True, eq=False):
+class Section:
     """A digest: papers that stand there, those that stand elsewhere, and what cannot be shown.
 
-    `head` stands above its papers; below them stands `rest` with the titles of what stands
-    elsewhere, or `brief` with their number. In bytes of HTML, `above` is the head, `around` all
-    but its papers, with what is brief, and `more` what the rest takes beyond that. `html` and
-    `text` are its papers in each form that is asked for, `titles` their titles in either part,
-    as those of one keyword of several or not.
+    Above its papers stands a head, of `heads` the small one or not; below them stands `rest` with
+    the titles of what stands elsewhere, or `brief` with their number. In bytes of HTML, `above` is
+    the head, `around` all but its papers, with what is brief, and `more` what the rest takes beyond
+    that. `html` and `text` are its papers in each form that is asked for, `titles` their titles in
+    either part, as those of one keyword of several or not. `whole_html` and `whole_text` are all of
+    it with its papers in one form; in HTML with a small head or not, and with the rest or in brief.
     """
 
-    heading: Heading
-    head: Both
-    cards: Sequence[Card]
-    also: Sequence[Card]
-    failed: Sequence[str]
-    rest: Both
-    brief: Both
-    above: int
-    around: int
-    more: int
-    html: Mapping[Form, Column]
-    text: Mapping[Form, Column]
-    titles: Mapping[tuple[Part, bool], Sequence[str]]
+    def __init__(
+        self,
+        heading: Heading,
+        cards: Sequence[Card],
+        also: Sequence[Card],
+        failed: Sequence[str],
+        *,
+        heads: Mapping[bool, Both],
+        brackets: Mapping[bool, tuple[str, str]],
+        rest: Both,
+        brief: Both,
+        group: Callable[[Part, bool], Sequence[str]],
+        joining: Joining,
+    ) -> None:
+        """Put it together; `group` makes the titles, `brackets` are around papers, small or not."""
+        self.heading, self.cards, self.also, self.failed = heading, cards, also, failed
+        self.heads, self.head, self.rest, self.brief = heads, heads[False], rest, brief
+        self.above, below = size_of(self.head.html), size_of(brief.html)
+        self.around = self.above + below
+        if cards:
+            self.around += 2 * size_of(brackets[False][0])
+        self.more = size_of(rest.html) - below
+        html = self.html = columns([card.html for card in cards])
+        text = self.text = columns([card.text for card in cards])
 
+        def titles(wanted: tuple[Part, bool]) -> Stretch:
+            return Stretch(group(*wanted) if cards else (), joining)
 
-def columns(papers: Sequence[Shapes]) -> Mapping[Form, Column]:
-    """Return papers below each other in each form that is asked for."""
+        def whole_html(wanted: tuple[Form, bool, bool]) -> Stretch:
+            form, small, whole = wanted
+            begin, end = brackets[small] if cards else ("", "")
+            below = rest.html if whole else brief.html
+            return Stretch((heads[small].html, begin, *html[form].pieces, end, below), joining)
 
-    def column(form: Form) -> Column:
-        return Column([each.made[form] for each in papers], [each.sizes[form] for each in papers])
+        def whole_text(form: Form) -> Stretch:
+            return Stretch((self.head.text, *text[form].pieces, rest.text), joining)
 
-    return OnDemand(column)
+        self.titles: Mapping[tuple[Part, bool], Stretch] = OnDemand(titles)
+        self.whole_html: Mapping[tuple[Form, bool, bool], Stretch] = OnDemand(whole_html)
+        self.whole_text: Mapping[Form, Stretch] = OnDemand(whole_text)
 
 
 class Stood(NamedTuple):
@@ -147,6 +115,20 @@ class Placed(NamedTuple):
 
     paper: Card
     section: int
+
+
+class Sizes(NamedTuple):
+    """The bytes of papers in each form that is asked for: of each of them, and of all."""
+
+    each: Mapping[Form, Sequence[int]]
+    all: Mapping[Form, int]
+
+    def fit(self, room: int, wanted: Form) -> Form | None:
+        """Return in which form there is room for all, the wanted or a smaller one, if in any."""
+        for form in reversed(LADDERS[wanted]):
+            if self.all[form] <= room:
+                return form
+        return None
 
 
 class Page(NamedTuple):
@@ -178,7 +160,7 @@ class Page(NamedTuple):
         turns = [turn for each in self.sections for turn, _ in enumerate(each.cards)]
         return sorted(range(len(turns)), key=turns.__getitem__)
 
-    def sizes(self, part: Part) -> Mapping[Form, Sequence[int]]:
+    def sizes(self, part: Part) -> Sizes:
         """Return the bytes of the papers, as they stand, in each form that is asked for.
 
         What is said of them is in it.
@@ -193,17 +175,22 @@ class Page(NamedTuple):
                     sizes[place] = around.size + size_of(getattr(said, part))
             return sizes
 
-        return OnDemand(sizes)
+        def total(form: Form) -> int:
+            if self.reasons:
+                return sum(each[form])
+            return sum([column[form].size for column in found])
 
-    def pieces(self, part: Part, section: Section, forms: Sequence[Form | None]) -> Sequence[str]:
+        each: Mapping[Form, Sequence[int]] = OnDemand(sizes)
+        return Sizes(each, OnDemand(total))
+
+    def pieces(self, part: Part, section: Section, forms: Forms) -> Sequence[str]:
         """Return the papers of a section in some forms, with what is said of them."""
         columns = section.html if part == "html" else section.text
+        each = [forms] * len(section.cards) if isinstance(forms, str) else forms
         if self.reasons:
-            return [*self._saying(part, section.cards, forms)]
-        made = {form: columns[form].pieces for form in {*forms} if form}
-        if len(made) == 1 and None not in forms:
-            return next(iter(made.values()))
-        return [made[form][n] for n, form in enumerate(forms) if form]
+            return [*self._saying(part, section.cards, each)]
+        made = {form: columns[form].pieces for form in {*each} if form}
+        return [made[form][n] for n, form in enumerate(each) if form]
 
     def _saying(
         self, part: Part, cards: Sequence[Card], forms: Sequence[Form | None]
@@ -228,14 +215,19 @@ def in_order(sections: Sequence[Section], best_first: Sequence[str]) -> list[Car
     return first
 
 
-def forms_of(
-    page: Page, sizes: Mapping[Form, Sequence[int]], room: int, wanted: Form
-) -> tuple[list[Form | None], int]:
-    """Return in which form there is room for each paper, as they stand, and how much is left."""
-    taken = sum(sizes[wanted])
-    if taken <= room:
-        return [wanted] * len(sizes[wanted]), room - taken
-    return fitted(sizes, room, wanted, best_first=page.order(), turns=page.turns)
+def forms_of(page: Page, sizes: Sizes, room: int, wanted: Form) -> tuple[list[Forms], int]:
+    """Return in which form there is room for the papers of each section, and how much is left."""
+    if sizes.all[wanted] <= room:
+        return [wanted] * len(page.sections), room - sizes.all[wanted]
+    forms, room = fitted(sizes.each, room, wanted, best_first=page.order(), turns=page.turns)
+    found: list[Forms] = []
+    start = 0
+    for each in page.sections:
+        here = forms[start : start + len(each.cards)]
+        one = here[0] if here else wanted
+        found.append(one if one and here.count(one) == len(here) else here)
+        start += len(here)
+    return found, room
 
 
 def fitted(
@@ -275,21 +267,6 @@ def fitted(
                 room -= more
                 now[place] = further[place]
     return forms, room
-
-
-def all_fit(sizes: Mapping[Form, Sequence[int]], room: int, wanted: Form) -> bool:
-    """Return whether there is room for all papers in one form, the wanted or a smaller one."""
-    return any(sum(sizes[form]) <= room for form in reversed(LADDERS[wanted]))
-
-
-def size_of(piece: str) -> int:
-    """Return the bytes of a piece."""
-    return len(piece) if piece.isascii() else len(piece.encode())
-
-
-def bytes_of(pieces: Iterable[str]) -> int:
-    """Return the bytes of some pieces."""
-    return size_of("".join(pieces))
 
 
 def wanted(edition: Edition, papers: int, *, smallest: bool) -> Form:

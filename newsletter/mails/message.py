@@ -16,6 +16,7 @@ from html import escape
 from itertools import chain
 from urllib.parse import quote
 
+from newsletter.mails.pieces import Joined
 from newsletter.mails.render import PREFERENCES, UNSUBSCRIBE
 from newsletter.models import Delivery, Envelope, Masthead, Outgoing, Rendered
 from newsletter.numbers import message_id, number
@@ -34,7 +35,7 @@ _MARK = "TOKEN" * 8  # in the place of a token, in what is made once
 # Outlook and some browsers cut links of more than 2,000 characters.
 _LONGEST_BODY = 1_700
 
-_PIECES = 4096  # that are kept to be used again
+_KEPT = 12_000_000  # bytes of pieces, to be used again
 _LONG = 3_000  # characters: the head of the HTML, with its style sheet
 
 _DOT = re.compile(rb"^\.[^\r]*", re.MULTILINE)
@@ -309,23 +310,25 @@ def _slotted(pieces: tuple[str, ...]) -> tuple[tuple[bytes, ...], tuple[tuple[in
 
 
 class _Ready(dict[str, bytes]):
-    """Pieces without a slot in quoted-printable; what nobody needs any more is dropped.
-
-    The cards of a day are in it, each of some 3 KB, and what stands between them.
-    """
+    """Pieces without a slot in quoted-printable; what nobody needs any more is dropped."""
 
     def __init__(self) -> None:
         super().__init__()
         self._former: dict[str, bytes] = {}
+        self._size = 0
 
     def __missing__(self, piece: str) -> bytes:
         if "\x02" in piece:
             raise KeyError(piece)
-        if len(self) >= _PIECES:
-            self._former = dict(self)
+        if self._size > _KEPT:
+            self._former, self._size = dict(self), 0
             self.clear()
         found = self._former.get(piece)
-        self[piece] = found = _by_line(piece) if found is None else found
+        if found is None:
+            parts = piece.pieces if isinstance(piece, Joined) else ()
+            found = b"".join(map(self.__getitem__, parts)) if parts else _by_line(piece)
+        self._size += len(found)
+        self[piece] = found
         return found
 
 

@@ -3,24 +3,13 @@
 It is told what stands where, and in which order; it decides how much is shown of each.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import accumulate, chain, islice
+from collections.abc import Mapping, Sequence
+from itertools import accumulate, chain
 from typing import NamedTuple, TypeAlias
 
 from newsletter.mails import wording
-from newsletter.mails.fitting import (
-    Both,
-    Card,
-    OnDemand,
-    Page,
-    Part,
-    Section,
-    all_fit,
-    bytes_of,
-    columns,
-    forms_of,
-    size_of,
-)
+from newsletter.mails.fitting import Card, Forms, Page, Part, Section, forms_of
+from newsletter.mails.pieces import Both, Joining, OnDemand, bytes_of, size_of
 from newsletter.mails.template import Row, Templates
 from newsletter.mails.views import Form, Heading, Named
 from newsletter.phrases import counted
@@ -35,6 +24,7 @@ TITLES = 40  # so many papers, and their titles stand before them all
 BEST = 8  # of more papers the first of all keywords
 _AROUND = 1_500  # bytes around the papers of all keywords together
 _NUMBER = 5  # digits at most of the papers that a mail leaves out
+_JOINED = 16_000_000  # bytes of sections that are kept in one piece
 _COUNT = 250  # bytes for the line that counts what a digest left out
 
 
@@ -52,7 +42,7 @@ class _Fit(NamedTuple):
     """
 
     sections: Sequence[Section]
-    forms: Iterator[Form | None]
+    forms: Sequence[Forms]
     room: int
     small: bool
     dropped: Sequence[Section]
@@ -64,6 +54,11 @@ class Printing:
     def __init__(self, templates: Templates) -> None:
         self._html = templates.html
         self._shared, self._fixed = templates.shared, templates.fixed
+        self._brackets = {
+            small: (self._fixed(name), self._fixed(f"{name}_end"))
+            for small, name in ((False, "papers"), (True, "small_papers"))
+        }
+        self.joining = Joining(_JOINED)
         self._index = Row(lambda index: templates.html.piece("index", index=index), _HEADINGS)
 
     def try_out(self, card: Card) -> None:
@@ -73,9 +68,7 @@ class Printing:
         for small in (False, True):
             self._shared("digest", digest=head, small=small)
             self._rest([card], ["x"], named=small, left_out=1, frame=frame)
-        self._titles([self.section(head, [card])] * 2, "html")
-        self._fixed("small_papers")
-        self._fixed("small_papers_end")
+        self._group("x", [card], "html")
         self._more([], frame)
 
     def section(
@@ -86,29 +79,24 @@ class Printing:
         failed: Sequence[str] = (),
     ) -> Section:
         """Return a section with all that stands around its papers."""
-        head = self._shared("digest", digest=heading, small=False)
-        rest, brief = self._rest(also, failed, named=True), self._rest(also, failed)
-        above, below = size_of(head.html), size_of(brief.html)
-        brackets = 2 * size_of(self._fixed("papers")) if cards else 0
 
-        def titles(wanted: tuple[Part, bool]) -> list[str]:
-            part, several = wanted
+        def head(small: bool) -> Both:  # noqa: FBT001 (what is made on demand has no names)
+            return self._shared("digest", digest=heading, small=small)
+
+        def group(part: Part, several: bool) -> Sequence[str]:  # noqa: FBT001
             return self._group(heading.name if several else "", cards, part)
 
         return Section(
-            heading=heading,
-            head=head,
-            cards=cards,
-            also=also,
-            failed=failed,
-            rest=rest,
-            brief=brief,
-            above=above,
-            around=above + below + brackets,
-            more=size_of(rest.html) - below,
-            html=columns([card.html for card in cards]),
-            text=columns([card.text for card in cards]),
-            titles=OnDemand(titles),
+            heading,
+            cards,
+            also,
+            failed,
+            heads=OnDemand(head),
+            brackets=self._brackets,
+            rest=self._rest(also, failed, named=True),
+            brief=self._rest(also, failed),
+            group=group,
+            joining=self.joining,
         )
 
     def html(
@@ -128,29 +116,31 @@ class Printing:
         opening, closing = around
         room = LIMIT - LINKS - bytes_of((*opening, *closing))
         small = sum([each.above for each in page.sections]) > HEADS
-        contents = self._contents(page, room // 4, titled=titled, small=small)
-        room -= bytes_of(contents)
-        fit = self._fit(page, form, frame, room, small=small)
+        contents, taken = self._contents(page, room // 4, titled=titled, small=small)
+        fit = self._fit(page, form, frame, room - taken, small=small)
         room = fit.room
-        begin, end = ("small_papers", "small_papers_end") if fit.small else ("papers", "papers_end")
-        begin, end = self._fixed(begin), self._fixed(end)
         pieces = [*opening, *contents]
-        for section in fit.sections:
-            pieces.append(self._head(section, small=fit.small).html)
-            forms = [*islice(fit.forms, len(section.cards))]
-            left_out = forms.count(None)
-            if left_out < len(forms):
-                pieces += [begin, *page.pieces("html", section, forms), end]
-            brief, whole, more = section.brief.html, section.rest.html, section.more
+        for section, forms in zip(fit.sections, fit.forms, strict=True):
+            if isinstance(forms, str) and not page.reasons:
+                whole = section.more <= room
+                room -= section.more if whole else 0
+                pieces += section.whole_html[forms, fit.small, whole].pieces()
+                continue
+            pieces.append(section.heads[fit.small].html)
+            left_out = 0 if isinstance(forms, str) else forms.count(None)
+            if left_out < len(section.cards):
+                begin, end = self._brackets[fit.small]
+                pieces += (begin, *page.pieces("html", section, forms), end)
+            brief, rest, more = section.brief.html, section.rest.html, section.more
             if left_out:
-                brief, whole = (
+                brief, rest = (
                     self._rest(
                         section.also, section.failed, named=named, left_out=left_out, frame=frame
                     ).html
                     for named in (False, True)
                 )
-                more = size_of(whole) - size_of(brief)
-            pieces.append(whole if more <= room else brief)
+                more = size_of(rest) - size_of(brief)
+            pieces.append(rest if more <= room else brief)
             room -= more if more <= room else 0
         if fit.dropped:
             pieces.append(self._more(fit.dropped, frame))
@@ -159,13 +149,16 @@ class Printing:
     def text(self, page: Page, form: Form, around: Frame, *, titled: bool) -> list[str]:
         """Return the text: no paper is missing, but of very many each says less."""
         opening, closing = around
-        contents = self._titles(page.sections, "text") if titled else []
-        found, _ = forms_of(page, page.sizes("text"), TEXT_LIMIT - bytes_of(contents), form)
-        forms = iter([each or "least" for each in found])
+        contents, taken = self._titles(page.sections, "text") if titled else ([], 0)
+        found, _ = forms_of(page, page.sizes("text"), TEXT_LIMIT - taken, form)
         pieces = [*opening, *contents]
-        for section in page.sections:
+        for section, forms in zip(page.sections, found, strict=True):
+            if isinstance(forms, str) and not page.reasons:
+                pieces += section.whole_text[forms].pieces()
+                continue
+            each = forms if isinstance(forms, str) else [form or "least" for form in forms]
             pieces.append(section.head.text)
-            pieces += page.pieces("text", section, [*islice(forms, len(section.cards))])
+            pieces += page.pieces("text", section, each)
             pieces.append(section.rest.text)
         return [*pieces, *closing]
 
@@ -182,25 +175,34 @@ class Printing:
             head = head._replace(news=wording.above(head.news, less))
         return self.section(head, left, section.also, section.failed)
 
-    def _contents(self, page: Page, room: int, *, titled: bool, small: bool) -> list[str]:
-        """Return what stands before all papers: their titles, or the best and the keywords."""
+    def _contents(
+        self, page: Page, room: int, *, titled: bool, small: bool
+    ) -> tuple[Sequence[str], int]:
+        """Return what stands before all papers: their titles, or the best and the keywords.
+
+        Behind it comes how many bytes it has.
+        """
         few = len(page.papers) <= TITLES
-        contents: list[str] = []
+        contents: Sequence[str] = ()
+        taken = 0
         if titled and few:
-            contents = self._titles(page.sections, "html")
+            contents, taken = self._titles(page.sections, "html")
         elif titled:
             contents = self._group(f"The best {BEST}", page.papers[:BEST], "html")
-        if bytes_of(contents) > room:
-            contents = []
+            taken = bytes_of(contents)
+        if taken > room:
+            contents, taken = (), 0
         if len(page.sections) > 1 and not (few or small):
-            contents.append(self._index(page.headings))
-        return contents
+            index = self._index(page.headings)
+            contents, taken = (*contents, index), taken + size_of(index)
+        return contents, taken
 
-    def _titles(self, sections: Sequence[Section], part: Part) -> list[str]:
-        """Return the titles of all papers under their keywords."""
+    def _titles(self, sections: Sequence[Section], part: Part) -> tuple[list[str], int]:
+        """Return the titles of all papers under their keywords, and their bytes."""
         several = len(sections) > 1
-        shown = [each.titles[part, several] for each in sections if each.cards]
-        return [*chain.from_iterable(shown)]
+        shown = [each.titles[part, several] for each in sections]
+        pieces = [*chain.from_iterable([each.pieces() for each in shown])]
+        return pieces, sum([each.size() for each in shown])
 
     def _group(self, name: str, cards: Sequence[Card], part: Part) -> list[str]:
         """Return the titles of some papers under a name."""
@@ -219,14 +221,14 @@ class Printing:
         """
         sizes = page.sizes("html")
         fixed = [self._around(each, small=small) for each in page.sections]
-        if not all_fit(sizes, room - sum(fixed), form) and all_fit(sizes, room - _AROUND, form):
+        if not sizes.fit(room - sum(fixed), form) and sizes.fit(room - _AROUND, form):
             page = page._replace(sections=[self._joined(page)])
             sizes = page.sizes("html")
             fixed, small = [_AROUND], False
-        kept = sum(taken <= room // 2 for taken in accumulate(fixed))
+        kept = sum([taken <= room // 2 for taken in accumulate(fixed)])
         dropped = page.sections[kept:]
         room -= sum(fixed[:kept])
-        whole = all_fit(sizes, room, form)
+        whole = sizes.fit(room, form)
         if dropped:
             page = page._replace(sections=page.sections[:kept])
             left = {card for each in page.sections for card in each.cards}
@@ -236,7 +238,7 @@ class Printing:
             room -= kept * (_COUNT + size_of(str(frame["pages"])))
             room -= size_of(self._more(dropped, frame)) + _NUMBER
         forms, room = forms_of(page, sizes, room, form)
-        return _Fit(page.sections, iter(forms), room, small, dropped)
+        return _Fit(page.sections, forms, room, small, dropped)
 
     def _joined(self, page: Page) -> Section:
         """Return the papers of all digests as those of one, the best first."""
@@ -250,12 +252,7 @@ class Printing:
         """Return the bytes that a digest takes without its papers."""
         if not small:
             return section.around
-        return section.around - section.above + size_of(self._head(section, small=True).html)
-
-    def _head(self, section: Section, *, small: bool) -> Both:
-        if small:
-            return self._shared("digest", digest=section.heading, small=True)
-        return section.head
+        return section.around - section.above + size_of(section.heads[True].html)
 
     def _rest(
         self,

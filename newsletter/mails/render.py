@@ -17,18 +17,10 @@ from msgspec.structs import replace
 from newsletter.addresses import bare
 from newsletter.errors import RenderError
 from newsletter.mails import wording
-from newsletter.mails.fitting import (
-    LADDERS,
-    Both,
-    Card,
-    Page,
-    Shapes,
-    Stood,
-    in_order,
-    wanted,
-)
+from newsletter.mails.fitting import LADDERS, Card, Page, Stood, in_order, wanted
 from newsletter.mails.personal.joining import Joiner
 from newsletter.mails.personal.sheet import Sheet
+from newsletter.mails.pieces import Both, Shapes
 from newsletter.mails.printing import Frame, Printing
 from newsletter.mails.template import Layout, Templates, escaped, wrapped
 from newsletter.mails.views import Form, Named, View, block, heading, specimen, values, view
@@ -268,6 +260,7 @@ class Renderer:
         if self._kept > _SECTIONS:
             self._kept = 0
             self._digests.clear()
+            self._printing.joining.forget()
 
     def _made_stand(
         self,

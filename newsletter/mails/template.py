@@ -16,7 +16,8 @@ from typing import Generic, TypeVar
 from msgspec import Struct
 
 from newsletter.errors import RenderError
-from newsletter.mails.fitting import Both, Page, Placed
+from newsletter.mails.fitting import Page, Placed
+from newsletter.mails.pieces import Both
 from newsletter.models import Edition
 
 COLUMNS = 72  # of a text

@@ -1,5 +1,6 @@
 """The duties of a message, checked on its bytes: RFC 5322, 2045, 2047, 2369, 2919, 3834, 8058."""
 
+import random
 import re
 import smtplib
 from binascii import a2b_qp
@@ -259,6 +260,21 @@ def test_what_is_parsed_back_is_what_was_rendered(renderer: Renderer) -> None:
             assert part
             body = cast("bytes", part.get_payload(decode=True)).decode()
             assert body.replace("\r\n", "\n") == filled(pieces, LINK, PREFERENCES_LINK)
+
+
+def test_a_mail_is_the_same_bytes_whichever_were_made_before_it() -> None:
+    chance = random.Random(3)
+    papers = [*many(90), paper("2611.90000", title="Größe", abstract="A graph of\n.\nθ. " * 9)]
+    digests = [news(f"keyword {n}", chance.sample(papers, 9 * n)) for n in range(1, 7)]
+    renderer = Renderer(MASTHEAD, templates=None)
+    for _ in range(12):
+        chosen = chance.sample(digests, chance.randint(1, len(digests)))
+        best = tuple(each.id for each in chance.sample(papers, len(papers)))
+        shown = replace(edition(*chosen), best_first=best)
+        alone = Renderer(MASTHEAD, templates=None).render(shown)
+        for format_ in ("html", "text"):
+            mail = composed(delivery(format=format_), alone)
+            assert composed(delivery(format=format_), renderer.render(shown)) == mail
 
 
 def test_list_id_is_stable_for_the_newsletter_or_each_keyword_of_it() -> None:

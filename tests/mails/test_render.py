@@ -19,7 +19,8 @@ from msgspec.structs import replace
 from premailer import Premailer
 
 from newsletter.errors import RenderError
-from newsletter.mails.fitting import LADDERS, Shapes, fitted
+from newsletter.mails.fitting import LADDERS, fitted
+from newsletter.mails.pieces import Joining, Shapes, Stretch
 from newsletter.mails.printing import LIMIT
 from newsletter.mails.render import UNSUBSCRIBE, Renderer, filled
 from newsletter.mails.template import Row, wrapped
@@ -289,6 +290,23 @@ def test_an_edition_is_the_same_whichever_were_rendered_before_it() -> None:
         alone = Renderer(MASTHEAD, templates=None).render(shown)
         for part in ("subject", "html", "text"):
             assert "".join(getattr(once, part)) == "".join(getattr(alone, part))
+
+
+def test_what_many_mails_have_is_one_piece_from_the_second_on() -> None:
+    joining = Joining(10)
+    often, twice = Stretch(("a\n", "", "b\n"), joining), Stretch(("c\n",) * 4, joining)
+    assert [*often.pieces()] == ["a\n", "", "b\n"]
+    assert [*often.pieces()] == [*often.pieces()] == ["a\nb\n"]
+    assert [len(twice.pieces()) for _ in range(3)] == [4, 4, 4]  # there is no room for that
+    assert often.size() == 4
+    joining.forget()
+    late = Stretch(("c\n",) * 4, joining)
+    assert [len(late.pieces()) for _ in range(3)] == [4, 1, 1]
+
+
+def test_pieces_that_end_within_a_line_stay_apart() -> None:
+    cut = Stretch(("a", "b\n"), Joining(10))
+    assert [len(cut.pieces()) for _ in range(3)] == [2, 2, 2]
 
 
 @pytest.mark.parametrize(

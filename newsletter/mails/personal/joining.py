@@ -5,8 +5,8 @@ It adds up what is known and joins what is made, in a third of the time.
 
 from collections.abc import Mapping, Sequence
 
-from newsletter.mails.fitting import NOTHING, Both, bytes_of, size_of
 from newsletter.mails.personal.sheet import Kit, Sheet
+from newsletter.mails.pieces import NOTHING, Both, bytes_of, size_of
 from newsletter.mails.printing import (
     BEST,
     HEADS,

@@ -3,7 +3,8 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from newsletter.mails.fitting import Around, Both, Card, OnDemand, Page, bytes_of, size_of
+from newsletter.mails.fitting import Card, Page
+from newsletter.mails.pieces import Around, Both, OnDemand, bytes_of, size_of
 from newsletter.mails.views import Form
 
 
