@@ -239,13 +239,15 @@ create aggregate json_group_array(text) (
 -- What a sender says in one commit: what became of its last mails, and which are to leave next. It
 -- returns the number of the newest suppression, and after it whom it has granted. A function, since
 -- its plans are kept by the connection, which PgBouncer may hand to anybody. They may be made while
--- there are few rows, and must do for millions: no table is ever read whole.
+-- there are few rows, and must do for millions: no table is ever read whole. They are made once:
+-- short arrays would be planned for anew each time, which takes as long as the turn itself.
 create function turn(
         parcels bigint[], ids bigint[], attempts integer[], statuses text[], codes integer[],
         replies text[], to_parcels bigint[], to_ids bigint[], to_attempts integer[],
         lease bigint, moment text)
     returns bigint[] language plpgsql
     set search_path from current
+    set plan_cache_mode = force_generic_plan
     set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
     #variable_conflict use_column
     declare granted bigint[];
