@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from newsletter.keywords.stemming import stems
 from newsletter.keywords.terms import Commonness, passing, terms
+from newsletter.keywords.withdrawal import is_withdrawn
 from newsletter.models import Closeness, Order, OwnPaper, Paper, Profile
 
 BACKGROUND = 500  # papers
@@ -68,6 +69,7 @@ class Ranking:
         self.usual_kinds = [_product(each, usual_kinds) for each in self.kinds]
         self._index = {id_: index for index, id_ in enumerate(self.ids)}
         self._titled = {title_key(each.title): index for index, each in enumerate(self.papers)}
+        self._withdrawn = {index for index, each in enumerate(self.papers) if is_withdrawn(each)}
         self._tellings: dict[int, _Telling] = {}
         self._last: tuple[Collection[str], frozenset[int]] | None = None
         self._postings: dict[str, list[tuple[int, float]]] = defaultdict(list)
@@ -118,8 +120,9 @@ class Ranking:
     ) -> Order | None:
         """Order all papers, or those with the ids `among`, and say why the first few are close.
 
-        What is in the profile itself comes last. None where the profile has no word in common with
-        any paper: there is nothing to order by. `places` are those of the profile, where known.
+        What is in the profile itself comes last; what was withdrawn is recommended to nobody. None
+        where the profile has no word in common with any paper: there is nothing to order by.
+        `places` are those of the profile, where known.
         """
         places = places or self.places(profile)
         if not places.related:
@@ -132,6 +135,8 @@ class Ranking:
         for index in ranked:
             if len(reasons) == closest or scores[index] <= 0:
                 break
+            if index in self._withdrawn:
+                continue
             if reason := self._reason(index, profile.papers[places.nearest[index]]):
                 reasons.append(reason)
         return Order(

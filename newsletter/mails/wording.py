@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from functools import lru_cache
 from typing import NamedTuple
 
+from newsletter.keywords.withdrawal import is_withdrawn
 from newsletter.models import Announcement, Closeness, Digest, Edition, Paper
 from newsletter.phrases import counted
 from newsletter.prose import plain, prose
@@ -16,26 +17,6 @@ _LATE = timedelta(days=7)
 _AUTHORS = 5
 _OWN = 50  # characters of the title of a reader's own paper
 _SUBJECT = 100  # characters; an inbox shows some 40 on a phone, 70 on a desktop
-
-# arXiv has no flag for it: authors say so in the comment, in their own words, or in the abstract.
-_WITHDRAWN_COMMENT = re.compile(r"\bwithdr(?:aw|awn|ew|awing|awal)\b", re.IGNORECASE)
-# What they withdraw when it is not the paper, and where the word means something else.
-_PART = (
-    r"(?:appendix|claims?|conjecture|corollary|data(?:set)?s?|figures?|lemma|patients?|proof"
-    r"|propositions?|sections?|tables?|theorems?)"
-)
-_NOT_THE_PAPER = re.compile(
-    rf"\b{_PART}\b[^.;]{{0,30}}\bwithdr|\bwithdr\w+ (?:\w+ ){{0,2}}{_PART}\b|\bwithdr\w+ from\b"
-    r"|\b(?:alcohol|bank|cash|drug|nicotine|opioid) withdrawal|\bwithdrawals?-(?!of)"
-    r"|\bwithdrawal (?:detection|symptoms?|syndrome|limits?)",
-    re.IGNORECASE,
-)
-_WITHDRAWN_ABSTRACT = re.compile(
-    r"\bthis (?:paper|article|manuscript|submission|preprint|work)"
-    r"(?: and abstract)? (?:has|have) been withdrawn\b",
-    re.IGNORECASE,
-)
-
 
 CLOSEST = "Closest to your work"
 YOURS = "Your paper: it is in your profile"
@@ -258,20 +239,12 @@ def is_late(paper: Paper, digest: Digest, day: date) -> bool:
 def label(announcement: Announcement, *, late: bool) -> str:
     """Return what a paper is where it is not plainly new: late, replaced or withdrawn."""
     paper = announcement.paper
-    if _is_withdrawn(paper):
+    if is_withdrawn(paper):
         return "Withdrawn"
     if announcement.kind == "new":
         return "Late" if late else ""
     replaces = f", replaces v{announcement.replaces}" if announcement.replaces else ""
     return f"Replaced: v{paper.version}{replaces}"
-
-
-def _is_withdrawn(paper: Paper) -> bool:
-    """Return whether a paper says that it was withdrawn; that takes a second version."""
-    if paper.version < 2:
-        return False
-    said = _NOT_THE_PAPER.sub("", paper.comment)
-    return bool(_WITHDRAWN_COMMENT.search(said) or _WITHDRAWN_ABSTRACT.search(paper.abstract))
 
 
 def submitted(announcement: Announcement, *, late: bool, day: date) -> str:

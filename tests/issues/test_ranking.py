@@ -97,6 +97,14 @@ def test_own_papers_come_last_are_named_and_are_not_recommended() -> None:
     assert [each.id for each in found.closest] == [new.id]
 
 
+def test_what_was_withdrawn_keeps_its_place_and_is_recommended_to_nobody() -> None:
+    gone = paper("2611.00004", version=2, title=PET.title, comment="Withdrawn by the authors")
+    found = ranking(gone, PET, VLM).order(profile(own("Denoising of low-dose PET images, again")))
+    assert found
+    assert {*found.ids[:2]} == {gone.id, PET.id}
+    assert [each.id for each in found.closest] == [PET.id]
+
+
 def test_with_many_own_papers_the_nearest_counts_beyond_their_mean() -> None:
     fields = [own(f"Matter {n} of subject {n}") for n in range(9)]
     one = told(5, "Dunes of subject 0 through 8, matter for all of them")
