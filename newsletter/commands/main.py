@@ -204,10 +204,9 @@ app.command()(deliver)
 def inbox(context: typer.Context, *, now: Now = None) -> None:
     """Read bounces and unsubscribe mails now (a run does it too)."""
     from newsletter.job import run as job
-    from newsletter.job.inbox import summary
 
     reading = job.read_inbox(loaded_config(context), now=moment(now))
-    say(summary(reading))
+    say(reading.summary())
     for mass in reading.masses:
         log.error("%s", mass)
     if reading.trouble:

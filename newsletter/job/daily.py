@@ -4,6 +4,7 @@ Above `publish` everything may be repeated freely; below it everything can be re
 """
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from itertools import chain
@@ -22,16 +23,8 @@ from newsletter.errors import (
 from newsletter.issues.issue import compile_issue
 from newsletter.issues.owing import Past, owed, past_of, readers_after
 from newsletter.job.asking import Rules, ask
-from newsletter.job.inbox import (
-    EARLY_SECONDS,
-    SECONDS,
-    Reading,
-    Returns,
-    summary,
-    told_of,
-)
 from newsletter.job.mailroom import Mailroom
-from newsletter.job.report import PublishedIssue, Report, as_json
+from newsletter.job.report import Inbox, PublishedIssue, Report, as_json
 from newsletter.models import (
     Day,
     Frequency,
@@ -46,8 +39,14 @@ from newsletter.phrases import counted
 from newsletter.state.state import State
 from newsletter.subscribers.people import People
 
-if TYPE_CHECKING:
-    from newsletter.job.profiles.orders import Orders  # most lists have no profiles
+if TYPE_CHECKING:  # most lists have no profiles; to most newsletters nothing comes back
+    from newsletter.job.inbox import Reading, Returns
+    from newsletter.job.profiles.orders import Orders
+
+# A run looks into the inbox before its mails leave, so that who wants no more gets none, and reads
+# the rest when they have left. What is left then is read by the next run.
+EARLY_SECONDS = 5.0
+SECONDS = 300.0
 
 _ARXIV_BEGAN = datetime(1991, 8, 14, tzinfo=UTC)
 _CLOCKS_DIFFER = timedelta(hours=1)
@@ -66,7 +65,8 @@ def run(
     mailroom: Mailroom,
     rules: Rules,
     now: datetime,
-    returns: Returns | None = None,
+    returns: "Callable[[], Returns] | None" = None,
+    inbox: bool = False,
     archive: Callable[[Day], object] = lambda _day: None,
     page: Callable[[int], object] = lambda _issue: None,
     orders: "Orders | None" = None,
@@ -77,7 +77,8 @@ def run(
     Without `deliver` others send what it opens. `orders` makes those of readers with own papers.
     `page` writes the page of an issue, to which its mails lead, before they leave. `archive` writes
     the rest; it is called with the day when they have left, and makes up for what `page` could not.
-    `before` has the readers as the run before left them. Only what makes the
+    `returns` is asked for what hears of people who leave where there is an `inbox`, or something
+    was refused. `before` has the readers as the run before left them. Only what makes the
     whole run pointless is raised: a StateError, or a clock that was never set.
     """
     require_set_clock(now, state)
@@ -87,7 +88,8 @@ def run(
     state.deliveries.withdraw(gone, "no longer on the list, or paused", now=now)
     troubles = tried(mailroom.deliver, late=False) if deliver else ()
     phases.ended("sending what was owed")
-    readings, unheard, more = heard(returns, now=now, seconds=EARLY_SECONDS)
+    office = returns() if returns and inbox else None
+    readings, unheard, more = heard(office, now=now, seconds=EARLY_SECONDS)
     phases.ended("the inbox")
     kept_off = mailroom.suppressions.reason_for
     mailable = people.without([place for place, email in people.emails() if kept_off(email)])
@@ -117,14 +119,16 @@ def run(
         troubles += tried(mailroom.deliver, issue=issue.number if issue else None, late=True)
     phases.ended("sending")
     if more:
-        late, unheard, _ = heard(returns, now=now, seconds=SECONDS)
+        late, unheard, _ = heard(office, now=now, seconds=SECONDS)
         readings += late
-    unheard += spared("judging what came back", judge, returns, now=now)
+    if returns and not office and came_back(state):
+        office = returns()
+    unheard += spared("judging what came back", judge, office, now=now)
     unwritten = spared("the archive", archive, asked.day)
     phases.ended("what came back, and the archive")
-    if returns and not stopped(troubles):
-        unheard += spared("answers", returns.answer, lambda: mailroom.transport, now=now)
-    masses = returns.masses(now=now) if returns else ()
+    if office and not stopped(troubles):
+        unheard += spared("answers", office.answer, lambda: mailroom.transport, now=now)
+    masses = office.masses(now=now) if office else ()
 
     report = Report(
         run=now,
@@ -286,8 +290,8 @@ def spared(
 
 
 def heard(
-    returns: Returns | None, *, now: datetime, seconds: float
-) -> tuple[tuple[Reading, ...], tuple[NewsletterError, ...], bool]:
+    returns: "Returns | None", *, now: datetime, seconds: float
+) -> "tuple[tuple[Reading, ...], tuple[NewsletterError, ...], bool]":
     """Read the inbox for so long; return the reading, if there was one, and what was in the way.
 
     What is left when its time is up is an InboxError, too. The last is whether there may be more.
@@ -304,7 +308,7 @@ def heard(
             return
         readings.append(reading)
         if reading.kinds or reading.unreadable or reading.left:
-            _log.info("inbox: %s", summary(reading))
+            _log.info("inbox: %s", reading.summary())
         if reading.trouble:
             raise reading.trouble
         if reading.left:
@@ -320,7 +324,12 @@ def heard(
     return tuple(readings), troubles, more or any(each.left for each in readings)
 
 
-def judge(returns: Returns | None, *, now: datetime) -> None:
+def came_back(state: State) -> bool:
+    """Return whether a server refused something, or a bounce is not judged yet."""
+    return bool(state.deliveries.rejections() or state.bounces.unjudged())
+
+
+def judge(returns: "Returns | None", *, now: datetime) -> None:
     """Act on what servers refused in this run."""
     if returns:
         returns.judge(now=now)
@@ -348,3 +357,12 @@ def papers_in(issues: Sequence[Issue]) -> int:
     """Count the papers announced in some issues, each once."""
     digests = chain.from_iterable(each.digests for each in issues)
     return len({found.paper.id for digest in digests for found in digest.announcements})
+
+
+def told_of(readings: "Sequence[Reading]") -> Inbox:
+    """Return for the report what became of the mails; the last reading says what stayed there."""
+    return Inbox(
+        read=sum(each.kinds.total() for each in readings),
+        put_aside=sum((Counter(each.put_aside()) for each in readings), Counter[str]()),
+        left=readings[-1].stayed() if readings else {},
+    )

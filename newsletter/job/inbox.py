@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime, timedelta
+from math import inf
 from threading import Event
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -23,7 +24,6 @@ from newsletter.errors import (
     SubscribersError,
     exit_code_of,
 )
-from newsletter.job.report import Inbox
 from newsletter.models import Bounce, Transport
 from newsletter.phrases import counted
 from newsletter.returns.bounces import Masses, classify, masses, others, suppresses
@@ -38,10 +38,6 @@ if TYPE_CHECKING:  # mails take time to import, and most have no inbox
 
 DONE, UNKNOWN = "newsletter-done", "newsletter-unknown"
 
-# A run looks into the inbox before its mails leave, so that who wants no more gets none, and reads
-# the rest when they have left. What is left then is read by the next run.
-EARLY_SECONDS = 5.0
-SECONDS = 300.0
 MAX_MAILS = 20_000
 _BATCH = 20
 _A_SECOND = timedelta(seconds=1)  # times are noted to the second
@@ -94,6 +90,34 @@ class Reading(Struct, frozen=True, kw_only=True):
             }
         )
 
+    def summary(self) -> str:
+        """Return what was read as one line for people."""
+        number = self.kinds
+        total = sum(number.values())
+        names = ", ".join(self.unreadable)
+        unread = f"; {counted(self.left, 'mail')} left for the next time" if self.left else ""
+        unreadable = (
+            f"{unread}; {len(self.unreadable)} could not be read ({names})" if names else unread
+        )
+        if not total:
+            return f"no new mails{unreadable}"
+        parts: dict[MailKind, str] = {
+            "unsubscribed": f"{number['unsubscribed']} unsubscribed",
+            "complained": f"{number['complained']} complained",
+            "bounce": f"{counted(number['bounce'], 'bounce')} ({self.suppressed} suppressed)",
+            "automatic": f"{number['automatic']} auto-"
+            + ("reply" if number["automatic"] == 1 else "replies"),
+            "changed": f"{number['changed']} chose keywords",
+            "joining": f"{number['joining']} asked to join",
+            "joined": f"{number['joined']} joined",
+            "unclear": f"{number['unclear']} asked what they mean",
+            "refused": f"{number['refused']} refused for want of a valid token",
+            "unknown": f"{number['unknown']} not understood",
+        }
+        told = ", ".join(text for kind, text in parts.items() if number[kind])
+        kept = f" (moved to {UNKNOWN})" if any(number[kind] for kind in _FOR_PEOPLE) else ""
+        return f"read {counted(total, 'mail')}: {told}{kept}{unreadable}"
+
 
 class Returns(Struct, kw_only=True):
     """What comes back: mails in an inbox, where there is one, and refusals while delivering.
@@ -111,7 +135,7 @@ class Returns(Struct, kw_only=True):
     desk: "Desk | None" = None
     stop: Event = field(default_factory=Event)
 
-    def read(self, *, now: datetime, seconds: float = SECONDS) -> Reading:
+    def read(self, *, now: datetime, seconds: float = inf) -> Reading:
         """Read what is new in the inbox, act on it, and move it; nothing is ever deleted.
 
         It ends after `seconds`, or MAX_MAILS, or once `stop` is set: the next reading goes on.
@@ -266,44 +290,6 @@ class Returns(Struct, kw_only=True):
         with _writing():
             self.suppressions.add(address, reason=reason, now=now, detail=detail)
         _log.info("%s: %s (%s)", address, reason, detail)
-
-
-def summary(reading: Reading) -> str:
-    """Return what was read as one line for people."""
-    number = reading.kinds
-    total = sum(number.values())
-    names = ", ".join(reading.unreadable)
-    unread = f"; {counted(reading.left, 'mail')} left for the next time" if reading.left else ""
-    unreadable = (
-        f"{unread}; {len(reading.unreadable)} could not be read ({names})" if names else unread
-    )
-    if not total:
-        return f"no new mails{unreadable}"
-    parts: dict[MailKind, str] = {
-        "unsubscribed": f"{number['unsubscribed']} unsubscribed",
-        "complained": f"{number['complained']} complained",
-        "bounce": f"{counted(number['bounce'], 'bounce')} ({reading.suppressed} suppressed)",
-        "automatic": f"{number['automatic']} auto-"
-        + ("reply" if number["automatic"] == 1 else "replies"),
-        "changed": f"{number['changed']} chose keywords",
-        "joining": f"{number['joining']} asked to join",
-        "joined": f"{number['joined']} joined",
-        "unclear": f"{number['unclear']} asked what they mean",
-        "refused": f"{number['refused']} refused for want of a valid token",
-        "unknown": f"{number['unknown']} not understood",
-    }
-    told = ", ".join(text for kind, text in parts.items() if number[kind])
-    kept = f" (moved to {UNKNOWN})" if any(number[kind] for kind in _FOR_PEOPLE) else ""
-    return f"read {counted(total, 'mail')}: {told}{kept}{unreadable}"
-
-
-def told_of(readings: Sequence[Reading]) -> Inbox:
-    """Return for the report what became of the mails; the last reading says what stayed there."""
-    return Inbox(
-        read=sum(each.kinds.total() for each in readings),
-        put_aside=sum((Counter(each.put_aside()) for each in readings), Counter[str]()),
-        left=readings[-1].stayed() if readings else {},
-    )
 
 
 def _counts(numbers: Mapping[str, int]) -> dict[str, int]:

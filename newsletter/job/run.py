@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from math import inf
 from threading import Event
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -22,7 +23,6 @@ from newsletter.errors import (
     StoppedError,
 )
 from newsletter.job import asking, daily
-from newsletter.job.inbox import Reading
 from newsletter.job.letters import alerts
 from newsletter.job.mailroom import Mailroom
 from newsletter.job.parts import (
@@ -52,6 +52,9 @@ from newsletter.state.opening import (
     shared_suppressions,
 )
 from newsletter.state.state import State
+
+if TYPE_CHECKING:  # mails take time to import, and most have no inbox
+    from newsletter.job.inbox import Reading
 
 _REST = 30.0  # seconds after the mail server could not be used
 
@@ -127,7 +130,8 @@ def run(
                 deliver=dry_run or config.smtp is None or config.smtp.deliver_in_run,
                 returns=None
                 if dry_run
-                else returns(config, state, suppressions, listed, keys=keys, stop=stop),
+                else partial(returns, config, state, suppressions, listed, keys=keys, stop=stop),
+                inbox=config.inbox is not None,
                 archive=(lambda _day: None) if dry_run else partial(archived, config, state),
                 page=(lambda _issue: None) if dry_run else partial(paged, config, state),
             )
@@ -156,7 +160,7 @@ def run(
         return replace(report, requests=report.requests + later)
 
 
-def read_inbox(config: Config, *, now: datetime, stop: Event | None = None) -> Reading:
+def read_inbox(config: Config, *, now: datetime, stop: Event | None = None) -> "Reading":
     """Read what came back and what readers ask for by mail now, and answer them.
 
     Where a ledger is shared a run may be under way, and the list elsewhere. Raises ConfigError
@@ -173,7 +177,7 @@ def read_inbox(config: Config, *, now: datetime, stop: Event | None = None) -> R
         there = not config.list_is_elsewhere
         listed = [email for _, email in everybody(config).subscribers.emails()] if there else None
         office = returns(config, state, suppressions, listed, keys=keys, stop=stop)
-        reading = office.read(now=now)
+        reading = office.read(now=now, seconds=daily.SECONDS)
         post = partial(
             transport,
             config,

@@ -9,8 +9,8 @@ import pytest
 from msgspec.structs import replace
 
 from newsletter.errors import SourceError, StateError, TransportError
-from newsletter.job.daily import frequencies_due, weekly_served
-from newsletter.job.inbox import Reading, told_of
+from newsletter.job.daily import frequencies_due, told_of, weekly_served
+from newsletter.job.inbox import Reading
 from newsletter.job.report import Report, as_json, summary
 from newsletter.models import Fetched, Issue, Keyword, Memory, Outcome, Reader, Scope, Subscriber
 from newsletter.sending.smtp import Server, SmtpTransport

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from newsletter.issues.issue import compile_issue
-from newsletter.job.inbox import Reading, Returns, summary
+from newsletter.job.inbox import Reading, Returns
 from newsletter.job.letters.answers import Desk
 from newsletter.models import Announcement, Day, Keyword, Masthead, News, Outcome, Owed, Transport
 from newsletter.returns.imap import imap
@@ -213,7 +213,7 @@ class Office:
 
     def read(self, *, now: datetime = NOW) -> str:
         """Read the inbox and return what a person is told."""
-        return summary(self.reading(now=now))
+        return self.reading(now=now).summary()
 
     def reading(self, *, now: datetime = NOW) -> Reading:
         return self.returns().read(now=now)

@@ -129,7 +129,7 @@ class Newsroom:
                     timezone=ZoneInfo("UTC"),
                 ),
                 now=now,
-                returns=self._returns(state, suppressions) if self.judging else None,
+                returns=partial(self._returns, state, suppressions) if self.judging else None,
                 page=self.page,
             )
 

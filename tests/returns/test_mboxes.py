@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.errors import UNAVAILABLE, InboxError
-from newsletter.job.inbox import EARLY_SECONDS
+from newsletter.job.daily import EARLY_SECONDS
 from newsletter.returns import mailboxes
 from newsletter.returns.mailboxes import mbox
 
