@@ -23,7 +23,6 @@ from newsletter.errors import (
     StoppedError,
 )
 from newsletter.job import asking, daily
-from newsletter.job.letters import alerts
 from newsletter.job.mailroom import Mailroom
 from newsletter.job.parts import (
     everybody,
@@ -144,6 +143,8 @@ def run(
             )
         operator = config.monitoring.alert_to
         if operator and not dry_run:
+            from newsletter.job.letters import alerts  # reads bounces, and most alert nobody
+
             untold = daily.spared(
                 "the alert to monitoring.alert_to",
                 alerts.tell,
