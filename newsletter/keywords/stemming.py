@@ -102,7 +102,7 @@ def _stem(word: str) -> str:
 
 
 @functools.cache
-def _porter() -> Any:  # noqa: ANN401  (snowballstemmer has no types)
-    import snowballstemmer  # slow to import, and only what fetches needs it
+def _porter() -> Any:  # noqa: ANN401  (PyStemmer has no types)
+    import Stemmer  # only what fetches needs it
 
-    return snowballstemmer.stemmer("porter")
+    return Stemmer.Stemmer("porter", 0)  # `_key` remembers words, too

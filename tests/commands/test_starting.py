@@ -14,7 +14,7 @@ from tests.making.commands import DAY_ONE, DAY_TWO, Command
 
 READING_AND_WRITING = {"jinja2", "premailer", "lxml", "feedparser", "flufl", "pylatexenc"}
 ASKING = {"requests", "dns", "smtplib", "imaplib"}
-HEAVY = {"numpy", "scipy", "flask", "rich", "snowballstemmer", "itsdangerous", "pydantic"}
+HEAVY = {"numpy", "scipy", "flask", "rich", "Stemmer", "itsdangerous", "pydantic"}
 HEAVY |= {"asyncio", "email.message", "email.headerregistry", "ssl", "urllib.request"}
 
 

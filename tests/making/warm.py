@@ -27,6 +27,7 @@ _ENVIRON = dict(os.environ)  # before a test changes it: the time zone is read o
 PROGRAM = "newsletter.__main__:main"
 # What the commands import when they are needed.
 _NEEDED = (
+    "Stemmer",
     "feedparser",
     "itsdangerous",
     "jinja2.sandbox",
@@ -47,7 +48,6 @@ _NEEDED = (
     "premailer",
     "psycopg",
     "pylatexenc.latex2text._defaultspecs",
-    "snowballstemmer",
     "xml.sax.expatreader",
 )
 # A program of the same name on the PATH of a shell.

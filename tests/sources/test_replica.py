@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 import feedparser
 import pytest
 import requests
-import snowballstemmer
+import Stemmer
 
 from newsletter.models import Paper
 from tests.making.shared_data import (
@@ -190,7 +190,7 @@ def test_english_is_read_as_the_index_reads_it(text: str, stems: list[str | None
 
 @pytest.mark.slow
 def test_stems_agree_with_snowball_but_for_the_two_later_rules() -> None:
-    snowball = snowballstemmer.stemmer("porter")
+    snowball = Stemmer.Stemmer("porter")
     words = {word.lower() for paper in june_papers()[:1000] for word in tokens(paper.abstract)}
     differing = {
         word for word in words if len(word) > 2 and porter(word) != snowball.stemWord(word)

@@ -54,6 +54,7 @@ _forks = multiprocessing.get_context("forkserver")
 # What the command imports by and by, so that a fork has it.
 _forks.set_forkserver_preload(
     [
+        "Stemmer",
         "jinja2",
         "newsletter.commands.main",
         "newsletter.commands.working.progress",
@@ -64,7 +65,6 @@ _forks.set_forkserver_preload(
         "newsletter.state.postgres.suppressions",
         "newsletter.tex",
         "premailer",
-        "snowballstemmer",
         "tests.whole.standing",
     ]
 )
