@@ -97,8 +97,16 @@ CASES = (
     Case(
         title="Several senders",
         full="senders",
-        quick="senders --recipients 20 --delayed 0 --senders 1",
-        wanted="4 senders at 20 ms 3.5 times one; 110 µs a delivery for the ledger",
+        quick="senders --recipients 20 --senders 1 --far",
+        wanted="4 senders at 20 ms 3.5 times one; 110 µs a delivery for the ledger with 16"
+        " connections",
+    ),
+    Case(
+        title="Senders that die",
+        full="dying",
+        quick="dying --takeovers 1 --kills 0",
+        wanted="others go on within the lease and 5 s; nobody lost, nothing twice that is not on"
+        " record",
     ),
     Case(
         title="From a feed to mails", full="feeds --rounds 3", quick="feeds --papers 5 --rounds 1"

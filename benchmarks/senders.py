@@ -1,252 +1,235 @@
 """What more senders bring: one ledger in PostgreSQL, and 1, 2, 4, 8 times `newsletter deliver`.
 
-    python -m benchmarks.senders [--recipients 20000] [--delayed 16000] [--connections 4]
-    python -m benchmarks.senders --kills 6
+    python -m benchmarks.senders [--recipients 16000] [--each 1500] [--connections 4]
     python -m benchmarks.senders --ledger 20000
     python -m benchmarks.senders --freeze 10000000
 
-The real commands, from the opened issue to the last mail, into one smtp-sink: first `newsletter
-run` on a file, which is what one machine has, then ever more senders on a PostgreSQL that is
-started for it, and as many workers of Procrastinate there, which is installed for it, with a job
-for each parcel. Delay is put on every reply by a proxy that all go through. Everything is on this
+The real commands send to one relay (`benchmarks.relay`, in a process of its own), which answers at
+once or after 20 ms: first one that has a file, which is what one machine has, then ever more on a
+PostgreSQL that is started for them, and beside one and four of them as many workers of
+Procrastinate there, which is installed for it, with a job for each parcel. Everything is on this
 machine, so without delay its cores are the limit; with delay it is the round trips, as it is with
-relays elsewhere. Printed are mails a second from the first mail that was taken to the last one,
-and what a mail costs of the processor in senders and in the database. With `--kills` some of four
-senders, or workers, are killed and replaced, and the book of what arrived says what was lost and
-what came twice. `--ledger` measures the ledger alone, in turns of some connections; `--freeze` how
-long an issue takes to open that so many are owed, and how large it is. Needs PostgreSQL and
-Postfix's smtp-sink.
+relays elsewhere.
+
+Without delay all share `--recipients` mails; with delay each has `--each`, so that few of them take
+no longer than many. What is measured begins when all connections of all of them are open, and ends
+when nine tenths of the mails are out: how long programs take to start, and the last of them to
+finish its parcel, are other questions. Printed are mails a second then, and what a mail costs of
+the processor in the senders, in the database and in the relay. Then the ledger is measured alone,
+in turns of some connections; with `--ledger` nothing else is. `--freeze` tells how long an issue
+takes to open that so many are owed, and how large it is. What becomes of mails when senders are
+killed: `benchmarks.dying`. Needs PostgreSQL.
 """
 
 import argparse
 import os
-import resource
-import shutil
-import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from importlib.resources import files
 from itertools import islice
+from math import inf
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
-
-import psycopg
 
 from benchmarks.everything import with_peers
-from benchmarks.send import SINK, delayed, sink
+from benchmarks.relay import Far, relay
 from newsletter.errors import TEMPORARY
 from newsletter.models import Outcome
 from newsletter.state.postgres.database import Database
 from newsletter.state.postgres.deliveries import Deliveries
 from tests.making.tools import POSTGRES
-from tests.peers.postgres import PASSWORD, Postgres, postgres
-from tests.whole.fleet import Fleet, fleet
+from tests.peers.postgres import Postgres, postgres
+from tests.whole.fleet import Fleet
 
 CHECKOUT = Path(__file__).parents[1]
 NOW = "2026-11-19T10:00:00Z"
 PROCRASTINATE = "procrastinate==3.10.0"
 ACCEPTED = Outcome(status="accepted", code=250, text="2.0.0 Ok: queued as 0123456789AB")
-SILENTLY: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 TICKS = os.sysconf("SC_CLK_TCK")
+LEDGER = 10_000  # deliveries
+DELIVER = [sys.executable, "-m", "newsletter", "deliver", "--now", NOW]
+PARCEL_QUEUE = ("-m", "benchmarks.parcel_queue")
+PEERED = (1, 4)  # beside so many senders as many workers of Procrastinate are measured
+EMPTIED = (
+    'drop schema if exists "newsletter senders" cascade',
+    "drop schema public cascade",
+    "create schema public authorization newsletter",
+)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--recipients", type=int, default=20_000)
-    # A sender has a parcel of 1,000 at a time: eight need sixteen, so as to end together.
-    parser.add_argument("--delayed", type=int, default=16_000, help="recipients where replies wait")
+    parser.add_argument("--recipients", type=int, default=16_000, help="where nothing waits")
+    parser.add_argument("--each", type=int, default=1500, help="of a sender where replies wait")
     parser.add_argument("--connections", type=int, default=4)
     parser.add_argument("--senders", type=int, nargs="+", default=[1, 2, 4, 8])
+    parser.add_argument("--far", type=int, nargs="*", default=[1, 4], help="senders with delay")
     parser.add_argument("--alone", action="store_true", help="without Procrastinate")
-    parser.add_argument("--kills", type=int, help="kill so many, and count what arrived")
     parser.add_argument("--ledger", type=int, help="measure so many deliveries of the ledger alone")
     parser.add_argument("--freeze", type=int, help="open an issue that so many are owed")
     options = parser.parse_args()
-    if not SINK:
-        parser.error("smtp-sink is needed: apt-get install postfix")
+    require_postgres(parser)
+    with postgres() as server:
+        if not (options.ledger or options.freeze):
+            queue = None if options.alone else with_peers("queue", [PROCRASTINATE])
+            print("a mail takes of the processor: in senders + in the database + in the relay")
+            with relay(0) as near:
+                contest = Contest(server, near, " 0 ms", options.connections)
+                contest.hold(options.senders, lambda _count: options.recipients, queue)
+            if options.far:
+                with relay(20) as far:
+                    contest = Contest(server, far, "20 ms", options.connections)
+                    contest.hold(options.far, lambda count: options.each * count, queue)
+        with TemporaryDirectory() as folder:
+            if not options.freeze:
+                ledger(server, Path(folder), options.ledger or min(LEDGER, options.recipients))
+            else:
+                freeze(server, Path(folder), options.freeze)
+
+
+def require_postgres(parser: argparse.ArgumentParser) -> None:
+    """End with what is missing, where it is."""
     if not (POSTGRES / "postgres").exists():
         parser.error("PostgreSQL is needed: apt-get install postgresql")
-    if options.ledger or options.freeze or options.kills:
-        with postgres() as server, TemporaryDirectory() as folder:
-            if options.ledger:
-                ledger(server, Path(folder), options.ledger)
-            if options.freeze:
-                freeze(server, Path(folder), options.freeze)
-            if options.kills:
-                killed(server, Path(folder), options.kills, min(options.delayed, 3000))
-        return
-    queue = None if options.alone else with_peers("queue", [PROCRASTINATE])
-    print(f"{options.connections} connections each; processor of a mail in senders + database")
-    with sink() as smtp:
-        for delay, recipients in ((0, options.recipients), (20, options.delayed)):
-            if recipients:
-                with delayed(smtp, delay / 1000) as entrance, TemporaryDirectory() as folder:
-                    room = set_up(Path(folder), entrance, recipients, options.connections)
-                    compare(room, f"{delay:>2} ms ", recipients, options.senders, queue)
 
 
-def compare(room: Path, name: str, mails: int, counts: Sequence[int], queue: str | None) -> None:
-    """Print what one run on a file takes, and ever more senders and workers on PostgreSQL."""
-    print(f"{name} one run on a file     {on_a_file(room, mails)}", flush=True)
-    alone = None
-    for senders in counts:
-        found = together(room, mails, senders)
-        alone = alone or found
-        times = found.rate / alone.rate
-        print(f"{name} {senders} on PostgreSQL       {found}, x {times:.2f}", flush=True)
-    for workers in counts if queue else ():
-        found = together(room, mails, workers, queue=queue)
-        print(f"{name} {workers} of Procrastinate    {found}", flush=True)
+@dataclass(frozen=True, slots=True)
+class Contest:
+    """Who sends the same mails to the same relay, one contender after the other."""
+
+    server: Postgres
+    far: Far
+    name: str
+    connections: int
+
+    def hold(self, counts: Sequence[int], mails: Callable[[int], int], queue: str | None) -> None:
+        """Print what one with a file sends, and ever more senders and workers on PostgreSQL."""
+        print(f"{self.name} 1 with a file       {self.with_a_file(mails(1))}", flush=True)
+        first: dict[str, float] = {}
+        for count in counts:
+            contenders: dict[str, str | None] = {"on PostgreSQL": None}
+            if queue and count in PEERED:
+                contenders["of Procrastinate"] = queue
+            for who, python in contenders.items():
+                found = self.together(count, mails(count), python)
+                times = found.rate / first.setdefault(who, found.rate)
+                print(f"{self.name} {count} {who:<17} {found}, x {times:.2f}", flush=True)
+
+    def with_a_file(self, mails: int) -> "Found":
+        """Open an issue in a file, and let one process work it off."""
+        with TemporaryDirectory() as folder:
+            room = set_up(Path(folder), self.far.port, mails, self.connections)
+            newsletter("run", room, environ())
+            return self.sent(DELIVER, room, environ(), 1, mails)
+
+    def together(self, count: int, mails: int, queue: str | None) -> "Found":
+        """Open an issue in PostgreSQL, and let so many senders, or workers, work it off."""
+        environment = environ(self.server)
+        with TemporaryDirectory() as folder:
+            room = set_up(Path(folder), self.far.port, mails, self.connections)
+            newsletter("run", room, environment)
+            try:
+                if queue:
+                    command([queue, *PARCEL_QUEUE, "fill"], room, environment)
+                words = [queue, *PARCEL_QUEUE, "work"] if queue else DELIVER
+                return self.sent(words, room, environment, count, mails)
+            finally:
+                self.server.sql(*EMPTIED)
+
+    def sent(
+        self,
+        words: Sequence[str],
+        room: Path,
+        environment: Mapping[str, str],
+        count: int,
+        mails: int,
+    ) -> "Found":
+        """Let so many processes work; return what they did while all were at it."""
+        with (room / "said").open("ab") as said:
+            processes = [
+                subprocess.Popen(words, cwd=room, env=environment, stdout=said, stderr=said)
+                for _ in range(count)
+            ]
+        try:
+            before = self.far.taken
+            all_open = count * self.connections
+
+            def wait_until(part: float, connections: float = inf) -> Moment:
+                while (
+                    self.far.taken - before < part * mails
+                    and self.far.connections < connections
+                    and any(map(is_alive, processes))
+                ):
+                    time.sleep(0.005)
+                return self.moment(processes)
+
+            # Who is late when a third of the mails are out is not waited for.
+            began = wait_until(1 / 3, all_open)
+            ended = wait_until(9 / 10)
+            codes = {each.wait() for each in processes}
+        finally:
+            for each in processes:
+                each.kill()
+                each.wait()
+        if self.far.taken - before != mails or codes - {0, TEMPORARY}:
+            raise SystemExit(f"ended with {codes}: {(room / 'said').read_text('utf-8')[-2000:]}")
+        return Found(began, ended, "NEWSLETTER_STATE__URL" in environment)
+
+    def moment(self, processes: Sequence["subprocess.Popen[bytes]"]) -> "Moment":
+        """Read the clock, the relay's book, and what everybody has used."""
+        return Moment(
+            seconds=time.perf_counter(),
+            taken=self.far.taken,
+            own=sum(used(each.pid)[0] for each in processes),
+            database=of_database(self.server),
+            relay=used(self.far.pid)[0],
+            commits=commits(self.server),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """What a send took."""
+class Moment:
+    """When it was, how many mails were out, and how much of the processor had been used, in s."""
 
-    mails: int
     seconds: float
+    taken: int
     own: float
-    database: float = 0.0
-    commits: int = 0
+    database: float
+    relay: float
+    commits: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was done between two moments, on a ledger that is `shared` or in a file."""
+
+    began: Moment
+    ended: Moment
+    shared: bool
 
     @property
     def rate(self) -> float:
         """Mails a second."""
-        return self.mails / self.seconds
+        return self._mails / max(0.001, self.ended.seconds - self.began.seconds)
+
+    @property
+    def _mails(self) -> int:
+        return max(1, self.ended.taken - self.began.taken)
 
     def __str__(self) -> str:
-        each = 1e6 / self.mails
-        spent = f"{self.own * each:>5.0f} + {self.database * each:>3.0f} µs"
-        shared = f", {self.mails / self.commits:.1f} mails a commit" if self.commits else ""
-        return f"{self.rate:>6.0f} a second, {spent}{shared}"
-
-
-def on_a_file(folder: Path, mails: int) -> Found:
-    """Open an issue with one run, and send it with the next."""
-    environment = environ()
-    newsletter("run", folder, environment)
-    spent = of_children()
-    with closing(sqlite3.connect(f"file:{folder}/state.sqlite3?mode=ro", uri=True)) as ledger:
-
-        def found(question: str) -> bool:
-            return ledger.execute(question).fetchone() is not None
-
-        words = [sys.executable, "-m", "newsletter", "deliver", "--now", NOW]
-        begun = "select 1 from deliveries where status = 'accepted' limit 1"
-        left = "select 1 from outstanding limit 1"
-        work = partial(command, words, folder, environment)
-        seconds = timed(work, 1, partial(found, begun), partial(found, left))
-    return Found(mails=mails, seconds=seconds, own=of_children() - spent)
-
-
-def timed(
-    work: Callable[[], None],
-    processes: int,
-    begun: Callable[[], bool],
-    going: Callable[[], bool],
-) -> float:
-    """Return for how many seconds mails leave while so many processes are at work.
-
-    That is from when they have begun until nothing is going on: what it takes to start them, and to
-    end, is another question.
-    """
-    with ThreadPoolExecutor(processes) as pool:
-        sent = [pool.submit(work) for _ in range(processes)]
-        while not begun() and not all(each.done() for each in sent):
-            time.sleep(0.05)
-        began = time.perf_counter()
-        while going() and not all(each.done() for each in sent):
-            time.sleep(0.05)
-        seconds = time.perf_counter() - began
-        for each in sent:
-            each.result()
-    return seconds
-
-
-def together(folder: Path, mails: int, senders: int, *, queue: str | None = None) -> Found:
-    """Open an issue in a new database, and let so many senders, or workers, work it off."""
-    with postgres() as server:
-        environment = environ(server)
-        newsletter("run", folder, environment)
-        words = [sys.executable, "-m", "newsletter", "deliver", "--now", NOW]
-        if queue:
-            words = [queue, "-m", "benchmarks.parcel_queue", "work"]
-            command([*words[:-1], "fill"], folder, environment)
-        before = commits(server)
-        spent, asked = of_children(), of_database(server)
-        begun = "select from deliveries where status = 'accepted' limit 1"
-        left = "select from parcels where not done limit 1"
-        if queue:
-            begun = "select from procrastinate_jobs where status <> 'todo' limit 1"
-            left = "select from procrastinate_jobs where status <> 'succeeded' limit 1"
-        schema = server.sql("select nspname from pg_namespace where nspname like 'newsletter %'")
-        with psycopg.connect(server.url(), password=PASSWORD, autocommit=True) as ledger:
-            ledger.execute(f'set search_path = "{schema}", public')
-
-            def found(question: str) -> bool:
-                return ledger.execute(question).fetchone() is not None
-
-            work = partial(command, words, folder, environment, to_others=True)
-            seconds = timed(work, senders, partial(found, begun), partial(found, left))
-            assert not found(left)
-        return Found(
-            mails=mails,
-            seconds=seconds,
-            own=of_children() - spent,
-            database=of_database(server) - asked,
-            commits=commits(server) - before,
+        own, database, relay = (
+            f"{1e6 * (getattr(self.ended, who) - getattr(self.began, who)) / self._mails:>4.0f}"
+            for who in ("own", "database", "relay")
         )
-
-
-def killed(server: Postgres, folder: Path, kills: int, recipients: int) -> None:
-    """Kill senders, then workers, at the same pace, and print what became of the mails."""
-    print(f"{recipients} mails, 4 at work with 4 connections each, {kills} kills", flush=True)
-    for name, queue in (("ours", None), ("Procrastinate", with_peers("queue", [PROCRASTINATE]))):
-        with fleet(folder / name, server, name.lower()) as found:
-            found.folder.mkdir()
-            found.connections, found.parcel = 4, recipients // 6
-            found.publish(1, recipients)
-            found.sink(seconds=0.02)
-            shutil.copy(found.config(0), found.folder / "newsletter.toml")
-            environment = environ(server)
-            words = [sys.executable, "-m", "newsletter", "deliver"]
-            if queue:
-                words = [queue, "-m", "benchmarks.parcel_queue", "work"]
-                command([*words[:-1], "fill"], found.folder, environment)
-
-            def start(words: list[str] = words, at: Path = found.folder) -> "subprocess.Popen[str]":
-                return subprocess.Popen(words, cwd=at, env=environ(server), **SILENTLY)
-
-            at_work = [start() for _ in range(4)]
-            for number in range(kills):
-                while len(found.books().arrived) < recipients * (number + 1) / (kills + 2):
-                    time.sleep(0.2)
-                at_work[number % 4].kill()
-                at_work[number % 4].wait()
-                at_work[number % 4] = start()
-            for each in at_work:
-                each.wait()
-            once = found.books()
-            if queue:  # who is dead is known by its silence; then the jobs may be given out anew
-                time.sleep(4)
-                command([*words[:-1], "retry"], found.folder, environment)
-                time.sleep(1)
-            start().wait()
-            books = found.books()
-            print(
-                f"{name}: {once.lost} never arrived and {once.twice} came twice before what was"
-                f" left was tried again, {books.lost} and {books.twice} after it; twice and not on"
-                f" record: {books.twice if queue else books.denied}",
-                flush=True,
-            )
+        told = f"{self.rate:>6.0f} a second, {own} + {database} + {relay} µs"
+        if not self.shared:
+            return told
+        commits = max(1, self.ended.commits - self.began.commits)
+        return f"{told}, {self._mails / commits:.1f} mails a commit"
 
 
 def ledger(server: Postgres, folder: Path, mails: int) -> None:
@@ -306,9 +289,7 @@ def freeze(server: Postgres, folder: Path, mails: int) -> None:
 
 def commits(server: Postgres) -> int:
     """Return how often something was committed, as far as the server has counted it yet."""
-    time.sleep(1)  # it is told by those who did
-    found = "select sum(xact_commit) from pg_stat_database where datname = 'newsletter'"
-    return int(server.sql(found))
+    return int(server.sql("select xact_commit from pg_stat_database where datname = 'newsletter'"))
 
 
 def set_up(folder: Path, smtp: int, recipients: int, connections: int) -> Path:
@@ -330,34 +311,19 @@ def newsletter(what: str, folder: Path, environment: Mapping[str, str]) -> None:
     command([sys.executable, "-m", "newsletter", what, "--now", NOW], folder, environment)
 
 
-def command(
-    words: Sequence[str], folder: Path, environment: Mapping[str, str], *, to_others: bool = False
-) -> None:
-    """Carry out a command; end the benchmark with its words where it fails.
-
-    It may leave something `to_others`, who still work on it when it ends.
-    """
+def command(words: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:
+    """Carry out a command; end the benchmark with its words where it fails."""
     done = subprocess.run(
         words, cwd=folder, env=environment, check=False, capture_output=True, text=True
     )
-    if done.returncode and not (to_others and done.returncode == TEMPORARY):
+    if done.returncode:
         raise SystemExit(f"{' '.join(words)} ended with {done.returncode}: {done.stderr}")
 
 
 def environ(server: Postgres | None = None) -> dict[str, str]:
     """Return what commands need, to work on a file or on a server."""
     found = {"PATH": os.environ["PATH"], "PYTHONPATH": str(CHECKOUT)}
-    if server:
-        found["NEWSLETTER_STATE__URL"] = server.url()
-        found["NEWSLETTER_STATE__PASSWORD"] = PASSWORD
-        found["NEWSLETTER_STATE__TOKEN_KEY"] = "benchmark" * 8
-    return found
-
-
-def of_children() -> float:
-    """Return the processor's seconds of the commands that have ended."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+    return found | (server.environ("senders") if server else {})
 
 
 def of_database(server: Postgres) -> float:
@@ -365,16 +331,20 @@ def of_database(server: Postgres) -> float:
     assert server.process
     own = Path(f"/proc/{server.process.pid}")
     children = (own / "task" / own.name / "children").read_text("utf-8").split()
-    times = _ticks(own)[:4]
-    for each in children:
-        times += _ticks(Path("/proc") / each)[:2]
-    return sum(times) / TICKS
+    return sum(used(int(each))[0] for each in children) + sum(used(server.process.pid))
 
 
-def _ticks(process: Path) -> list[int]:
-    """Return its time as user and system, and the same of its children that have ended."""
-    _, _, fields = (process / "stat").read_text("utf-8").rpartition(") ")
-    return [int(each) for each in fields.split()[11:15]]
+def is_alive(process: "subprocess.Popen[bytes]") -> bool:
+    """Return whether it has not ended; one that has stays, with what it has used."""
+    ended = os.WEXITED | os.WNOHANG | os.WNOWAIT
+    return os.waitid(os.P_PID, process.pid, ended) is None
+
+
+def used(process: int) -> tuple[float, float]:
+    """Return the processor's seconds of a process, and of its children that have ended."""
+    _, _, fields = Path(f"/proc/{process}/stat").read_text("utf-8").rpartition(") ")
+    own, system, children, their_system = map(int, fields.split()[11:15])
+    return (own + system) / TICKS, (children + their_system) / TICKS
 
 
 if __name__ == "__main__":

@@ -10,8 +10,8 @@ from benchmarks.plot import svg
 
 # They start the program many times, or a browser, a database or valgrind.
 DEAR = {
-    "archive", "first_screen", "growth", "history", "instructions", "profiles", "ranking", "scale",
-    "send", "senders", "start",
+    "archive", "dying", "first_screen", "growth", "history", "instructions", "profiles", "ranking",
+    "scale", "send", "senders", "start",
 }  # fmt: skip
 
 
