@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from newsletter.issues.issue import compile_issue
-from newsletter.models import Day, Owed
+from newsletter.models import Day, DeliveryStatus, Outcome, Owed
 from newsletter.state import opening
 from newsletter.state.engines import Claim, Place
 from newsletter.state.postgres.database import Database
@@ -18,6 +18,8 @@ from newsletter.state.state import State
 from tests.making.papers import NOW
 from tests.peers.postgres import Postgres
 
+TAKEN = Outcome(status="accepted", code=250, text="taken")
+REFUSED = Outcome(status="rejected", code=550, text="no")
 LEASE = 600  # seconds: none ends by itself, only where the test lets it
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
@@ -111,3 +113,62 @@ def test_whose_lease_has_ended_goes_on_unless_another_has_the_parcel(
         time.sleep(1.1)
         assert claim.commit({}, [second], now=NOW) == frozenset()
         assert not claim.holds(second)
+
+
+def statuses(state: State) -> list[tuple[DeliveryStatus, int]]:
+    return [(status, attempts) for _, status, attempts, _ in state.deliveries.of_issue(1)]
+
+
+def test_what_one_hears_late_counts_unless_another_was_granted_the_next_attempt(
+    victim: State, heir: State
+) -> None:
+    with victim.claim() as overtaken:
+        first, second, third = leased(overtaken)
+        assert overtaken.commit({}, [first, second, third], now=NOW) == {first, second, third}
+        let_leases_end(victim)
+        with heir.claim() as claim:
+            assert [(each.status, each.attempts) for each in claim] == [("unknown", 1)] * 3
+            assert claim.commit({}, [second, third], now=NOW) == {second, third}
+            claim.commit({third: TAKEN}, [], now=NOW)
+            overtaken.commit({first: TAKEN, second: REFUSED, third: REFUSED}, [], now=NOW)
+            assert statuses(heir) == [("accepted", 1), ("sending", 2), ("accepted", 2)]
+            claim.commit({second: TAKEN}, [], now=NOW)
+        assert heir.deliveries.tally().outstanding == 0
+
+
+def test_what_has_ended_stays_as_it_ended(victim: State) -> None:
+    with victim.claim() as claim:
+        first, second, _ = leased(claim)
+        claim.commit({}, [first, second], now=NOW)
+        claim.commit({first: TAKEN, second: REFUSED}, [], now=NOW)
+        claim.commit({first: REFUSED, second: TAKEN}, [], now=NOW)
+        assert claim.commit({}, [first, second], now=NOW) == frozenset()
+        assert statuses(victim) == [("accepted", 1), ("rejected", 1), ("untried", 0)]
+
+
+def test_who_was_overtaken_is_granted_nothing_and_its_lease_is_no_more(
+    victim: State, heir: State
+) -> None:
+    with victim.claim() as overtaken:
+        first, second, third = leased(overtaken)
+        let_leases_end(victim)
+        assert overtaken.commit({}, [first], now=NOW) == frozenset()  # nobody has it yet
+        with heir.claim() as claim:
+            assert len(leased(claim)) == 3
+            assert claim.commit({}, [second], now=NOW) == {second}
+            # What was granted to another is not granted again, also where the count fits.
+            assert overtaken.commit({}, [second, third], now=NOW) == frozenset()
+            overtaken.__exit__(None, None, None)
+            assert claim.commit({second: TAKEN}, [third], now=NOW) == {third}
+            assert statuses(heir) == [("untried", 0), ("accepted", 1), ("sending", 1)]
+
+
+def test_a_turn_whose_answer_was_lost_may_be_repeated(victim: State) -> None:
+    with victim.claim() as claim:
+        assert isinstance(claim, Parcels)
+        first, *_ = leased(claim)
+        assert claim.commit({}, [first], now=NOW) == {first}
+        claim._attempts[first] -= 1  # as it was before the answer
+        assert claim.commit({}, [first], now=NOW) == {first}
+        assert statuses(victim)[0] == ("sending", 1)
+        assert claim.commit({}, [first], now=NOW) == frozenset()  # that is another attempt
