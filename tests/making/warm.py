@@ -28,7 +28,6 @@ PROGRAM = "newsletter.__main__:main"
 # What the commands import when they are needed.
 _NEEDED = (
     "Stemmer",
-    "feedparser",
     "itsdangerous",
     "jinja2.sandbox",
     "newsletter.__main__",
@@ -48,7 +47,7 @@ _NEEDED = (
     "premailer",
     "psycopg",
     "pylatexenc.latex2text._defaultspecs",
-    "xml.sax.expatreader",
+    "xml.etree.ElementTree",
 )
 # A program of the same name on the PATH of a shell.
 _SHIM = """#!{python} -SI
