@@ -1,6 +1,7 @@
 """What fits into the bytes that Gmail shows: papers in their sections, each in several forms."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date, datetime
 from itertools import chain
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -16,7 +17,7 @@ from newsletter.mails.pieces import (
     size_of,
 )
 from newsletter.mails.views import Form, Heading, View
-from newsletter.models import Edition
+from newsletter.models import Digest, Edition
 
 _FEW = 3  # so few papers, and each has its whole abstract
 
@@ -108,6 +109,50 @@ class Stood(NamedTuple):
     section: Section | None
     shown: Mapping[str, Card | None]
     new: int
+
+
+# The number of a keyword, when its digest begins, and the day of the edition.
+Under: TypeAlias = tuple[int, datetime | None, date]
+
+
+class Announcing:
+    """A digest that stands `under` a keyword on a day, and what stands of it in which editions.
+
+    `alone` are its papers by id, as if no other keyword announced them. What makes a difference is,
+    for each that another does, all that do and the card that stands already: `stood` goes by that.
+    All of it follows from the order of those that share papers with it, of which `near` has the
+    bits by their numbers; itself is one of them. `found` goes by that order: it is known sooner.
+    """
+
+    def __init__(self, digest: Digest, under: Under, number: int) -> None:
+        self.digest, self.under, self.number = digest, under, number
+        self.alone = dict.fromkeys([each.paper.id for each in digest.announcements], under[:1])
+        self.near = 1 << number
+        self.stood: dict[frozenset[object], Stood] = {}
+        self.found: dict[tuple[int, ...], Stood] = {}
+
+
+class Announced:
+    """The digests that editions have, and which of them share papers."""
+
+    def __init__(self) -> None:
+        self._digests: list[Announcing] = []
+        self._under: dict[str, int] = {}  # bits of those that announce a paper
+
+    def add(self, digest: Digest, under: Under) -> Announcing:
+        """Return one more digest, and have the others know that it is near."""
+        added = Announcing(digest, under, len(self._digests))
+        self._digests.append(added)
+        bit = added.near
+        for id_ in added.alone:
+            added.near |= self._under.get(id_, 0)
+            self._under[id_] = self._under.get(id_, 0) | bit
+        rest = added.near ^ bit
+        while rest:
+            last = rest.bit_length() - 1
+            self._digests[last].near |= bit
+            rest ^= 1 << last
+        return added
 
 
 class Placed(NamedTuple):

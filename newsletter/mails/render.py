@@ -7,7 +7,7 @@ that show it in the same way, and the same string stands in all of them.
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, tzinfo
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import chain
 from operator import is_
 from pathlib import Path
@@ -17,7 +17,17 @@ from msgspec.structs import replace
 from newsletter.addresses import bare
 from newsletter.errors import RenderError
 from newsletter.mails import wording
-from newsletter.mails.fitting import LADDERS, Card, Page, Stood, in_order, wanted
+from newsletter.mails.fitting import (
+    LADDERS,
+    Announced,
+    Announcing,
+    Card,
+    Page,
+    Stood,
+    Under,
+    in_order,
+    wanted,
+)
 from newsletter.mails.personal.joining import Joiner
 from newsletter.mails.personal.sheet import Sheet
 from newsletter.mails.pieces import Both, Shapes
@@ -43,6 +53,7 @@ PREFERENCES = "\x02preferences\x03"
 _PREHEADER = 140  # characters that an inbox shows behind a subject
 _PERSONAL = ("subject", "preheader", "keywords")  # what opening and closing say to few alone
 _ISSUES = 7  # that an edition leads to one by one: those of a week
+_MANY = 32  # keywords of an edition
 _SECTIONS = 4_096  # that are kept, each of some 5 KB
 _PAPERS = 20_000  # that are known by where they are in memory
 logger = logging.getLogger(__name__)
@@ -80,8 +91,10 @@ class Renderer:
         self._papers: dict[int, tuple[Paper, dict[object, Card | None]]] = {}
         self._numbers: dict[Keyword, int] = {}
         self._keywords: list[Keyword] = []
-        self._digests: dict[object, _Announcing] = {}
+        self._digests: dict[object, Announcing] = {}
+        self._announced = Announced()
         self._kept = 0
+        self._is_local = lru_cache(maxsize=64)(partial(_is_local, timezone))
         self._sheet = lru_cache(maxsize=8)(_sheet)
         self._try_out()
 
@@ -172,7 +185,7 @@ class Renderer:
             "page": self._issue_url(edition.issue),
             "pages": self._pages(edition),
             "count": wording.count(counts),
-            "sources": tuple(dict.fromkeys(plain(each.source) for each in edition.digests)),
+            "sources": tuple(map(plain, dict.fromkeys([each.source for each in edition.digests]))),
             "notes": tuple(wording.notes(edition)),
             "quiet": wording.quiet(edition),
             "owner": self._owner,
@@ -207,10 +220,9 @@ class Renderer:
         return edition if as_they_are else replace(edition, digests=digests)
 
     def _local_digest(self, digest: Digest) -> Digest:
-        since = digest.since and digest.since.astimezone(self._timezone)
-        if not since or since.date() == digest.since.date():  # type: ignore[union-attr]
-            return digest  # of a time nothing else is shown
-        return replace(digest, since=since)
+        if not digest.since or self._is_local(digest.since, digest.since.tzinfo):
+            return digest
+        return replace(digest, since=digest.since.astimezone(self._timezone))
 
     def _stood(self, edition: Edition) -> list[Stood]:
         """Return the digests with papers; a paper stands under one of them, others refer to it.
@@ -218,29 +230,44 @@ class Renderer:
         What stands of a digest depends on which other keywords announce some of its papers, and on
         which of those stand already. It is made once for all the editions in which that is alike.
         """
-        announcing = [
-            self._announcing(each, edition.date) for each in edition.digests if each.announcements
-        ]
+        if self._kept > _SECTIONS:
+            self._forget()
+        digests = [self._announcing(x, edition.date) for x in edition.digests if x.announcements]
+        if len(digests) > _MANY:
+            return self._looked_through(digests)
+        # Where a keyword stands among those near to it tells the same at once, of few keywords.
+        numbers = [each.number for each in digests]
+        orders = [tuple([n for n in numbers if each.near >> n & 1]) for each in digests]
+        with_orders = [*zip(digests, orders, strict=True)]
+        found = [stood for each, order in with_orders if (stood := each.found.get(order))]
+        if len(found) < len(digests):
+            found = self._looked_through(digests)
+            for (each, order), stood in zip(with_orders, found, strict=True):
+                each.found[order] = stood
+            self._kept += len(digests)
+        return found
+
+    def _looked_through(self, digests: Sequence[Announcing]) -> list[Stood]:
         matched: dict[str, tuple[int, ...]] = {}
         several: dict[str, tuple[int, ...]] = {}
-        for each in announcing:
+        for each in digests:
             again = {id_: (*matched[id_], each.under[0]) for id_ in matched.keys() & each.alone}
             matched |= each.alone | again
             several |= again
         shown: dict[str, Card | None] = {}
         found = []
-        for each in announcing:
+        for each in digests:
             shared = [(id_, several[id_], shown.get(id_)) for id_ in several.keys() & each.alone]
             key = frozenset(shared)
             if key not in each.stood:
-                self._make_room()
+                self._kept += 1
                 each.stood[key] = self._made_stand(each, matched, shown)
             stood = each.stood[key]
             shown |= stood.shown
             found.append(stood)
         return found
 
-    def _announcing(self, digest: Digest, day: date) -> "_Announcing":
+    def _announcing(self, digest: Digest, day: date) -> Announcing:
         """Return a digest, prepared for the editions of a day that have it.
 
         It is known by where its announcements are in memory, where they are kept for that: to hash
@@ -249,22 +276,21 @@ class Renderer:
         told = tuple(map(id, digest.announcements))
         key = (id(digest.keyword), digest.since, day, told, tuple(digest.left_out.items()))
         if key not in self._digests:
-            self._make_room()
+            self._kept += 1
             # `is_late` looks at the days, and nothing else does.
             under = (self._number_of(digest.keyword), digest.since, day)
-            self._digests[key] = _Announcing(digest, under)
+            self._digests[key] = self._announced.add(digest, under)
         return self._digests[key]
 
-    def _make_room(self) -> None:
-        self._kept += 1
-        if self._kept > _SECTIONS:
-            self._kept = 0
-            self._digests.clear()
-            self._printing.joining.forget()
+    def _forget(self) -> None:
+        self._kept = 0
+        self._announced = Announced()
+        self._digests.clear()
+        self._printing.joining.forget()
 
     def _made_stand(
         self,
-        announcing: "_Announcing",
+        announcing: Announcing,
         matched: Mapping[str, tuple[int, ...]],
         shown: Mapping[str, Card | None],
     ) -> Stood:
@@ -298,7 +324,7 @@ class Renderer:
         announcement: Announcement,
         digest: Digest,
         matched: tuple[int, ...],
-        under: tuple[int, datetime | None, date],
+        under: Under,
     ) -> Card | None:
         """Return the card of a paper, None if there is no showing it.
 
@@ -358,17 +384,12 @@ class Renderer:
         return Page(sections, papers, reasons, index)
 
 
-class _Announcing:
-    """A digest that stands `under` a keyword on a day, and what stands of it in which editions.
+def _is_local(local: tzinfo, moment: datetime, _zone: tzinfo | None) -> bool:
+    """Return whether a moment has the day that it has in a zone: nothing else is shown of it.
 
-    `alone` are its papers by id, as if no other keyword announced them. What makes a difference is,
-    for each that another does, all that do and the card that stands already.
+    Moments of two zones are equal, so a cache has to know its own.
     """
-
-    def __init__(self, digest: Digest, under: tuple[int, datetime | None, date]) -> None:
-        self.digest, self.under = digest, under
-        self.alone = dict.fromkeys([each.paper.id for each in digest.announcements], under[:1])
-        self.stood: dict[frozenset[object], Stood] = {}
+    return moment.astimezone(local).date() == moment.date()
 
 
 def _reasons(order: Order) -> dict[str, Both]:

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from newsletter.keywords.withdrawal import is_withdrawn
-from newsletter.models import Announcement, Closeness, Digest, Edition, Paper
+from newsletter.models import Announcement, Closeness, Digest, Edition, KeywordOutcome, Paper
 from newsletter.phrases import counted
 from newsletter.prose import plain, prose
 
@@ -172,8 +172,14 @@ def notes(edition: Edition) -> list[str]:
 
 
 def _note(digest: Digest, edition: Edition) -> str:
-    reason = shortened(plain(digest.reason), 200)
-    match digest.outcome:
+    since = digest.since.date() if digest.since and edition.first is None else None
+    return _noted(digest.outcome, digest.reason, since, edition.date)
+
+
+@lru_cache(maxsize=256)
+def _noted(outcome: KeywordOutcome, reason: str, since: date | None, day: date) -> str:
+    reason = shortened(plain(reason), 200)
+    match outcome:
         case "baseline":
             return "; ".join(filter(None, ["first digest; older papers count as known", reason]))
         case "unknown":
@@ -181,14 +187,13 @@ def _note(digest: Digest, edition: Edition) -> str:
                 f"no trustworthy answer today: {reason or 'no reason was noted'}; "
                 "nothing is lost, the next digest will cover these days"
             )
-        case "new" | "none" if edition.first is None and digest.since:
-            return "; ".join(filter(None, [reason, _missed(digest.since.date(), edition.date)]))
+        case "new" | "none" if since:
+            return "; ".join(filter(None, [reason, _missed(since, day)]))
         case "new" | "none":
             return reason
     return ""
 
 
-@lru_cache(maxsize=64)
 def _missed(since: date, day: date) -> str:
     """Return which days a digest covers where they are more than one."""
     if _working_days(since, day) <= 1:
