@@ -1,8 +1,11 @@
 """What fits into the bytes that Gmail shows: papers in their sections, each in several forms."""
 
+from bisect import bisect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime
-from itertools import chain
+from functools import cached_property
+from itertools import accumulate, chain
+from operator import sub
 from typing import Literal, NamedTuple, TypeAlias
 
 from msgspec import Struct
@@ -74,6 +77,7 @@ class Section:
     ) -> None:
         """Put it together; `group` makes the titles, `brackets` are around papers, small or not."""
         self.heading, self.cards, self.also, self.failed = heading, cards, also, failed
+        self.ids = [each.id for each in cards]
         self.heads, self.head, self.rest, self.brief = heads, heads[False], rest, brief
         self.above, below = size_of(self.head.html), size_of(brief.html)
         self.around = self.above + below
@@ -176,26 +180,40 @@ class Sizes(NamedTuple):
         return None
 
 
-class Page(NamedTuple):
-    """What stands in a mail: `papers` are those of all sections, best first.
+class Page:
+    """What stands in a mail: sections, and at which places their papers stand, best first.
 
-    `reasons` are what is said of papers to one reader alone, by id; `headings` are those of the
-    sections as all readers have them.
+    Places are counted through all sections. `reasons` are what is said of papers to one reader
+    alone, by id; `headings` are those of the sections as all readers have them.
     """
 
-    sections: Sequence[Section]
-    papers: Sequence[Card]
-    reasons: Mapping[str, Both]
-    headings: tuple[Heading, ...]
+    def __init__(
+        self,
+        sections: Sequence[Section],
+        order: Sequence[int],
+        reasons: Mapping[str, Both],
+        headings: tuple[Heading, ...],
+    ) -> None:
+        self.sections, self.order = sections, order
+        self.reasons, self.headings = reasons, headings
 
-    def standing(self) -> list[Card]:
-        """Return the papers as they stand below each other."""
-        return [card for each in self.sections for card in each.cards]
+    def __len__(self) -> int:
+        """Return the number of papers."""
+        return len(self.order)
 
-    def order(self) -> list[int]:
-        """Return at which places the papers stand, best first."""
-        place = {card: number for number, card in enumerate(self.standing())}
-        return [place[card] for card in self.papers]
+    @cached_property
+    def standing(self) -> Sequence[Card]:
+        """The papers as they stand below each other."""
+        return [*chain.from_iterable([each.cards for each in self.sections])]
+
+    def best(self, number: int | None = None) -> list[Card]:
+        """Return so many papers, best first; all, if no number is given."""
+        return list(map(self.standing.__getitem__, self.order[:number]))
+
+    def of(self, sections: Sequence[Section]) -> "Page":
+        """Return the page with some of its sections, or all papers in another one."""
+        order = in_order(sections, [each.id for each in self.best()])
+        return Page(sections, order, self.reasons, self.headings)
 
     def turns(self) -> list[int]:
         """Return the places in the order in which papers get a line.
@@ -214,7 +232,7 @@ class Page(NamedTuple):
 
         def sizes(form: Form) -> Sequence[int]:
             sizes = [*chain.from_iterable([each[form].sizes for each in found])]
-            for place, card in enumerate(self.standing() if self.reasons else ()):
+            for place, card in enumerate(self.standing if self.reasons else ()):
                 if said := self.reasons.get(card.id):
                     around = getattr(card, part).around[form]
                     sizes[place] = around.size + size_of(getattr(said, part))
@@ -247,16 +265,17 @@ class Page(NamedTuple):
                 yield getattr(card, part).made[form]
 
 
-def in_order(sections: Sequence[Section], best_first: Sequence[str]) -> list[Card]:
-    """Return the papers of all sections, best first; unless that is known, as they stand."""
-    papers = [card for each in sections for card in each.cards]
+def in_order(sections: Sequence[Section], best_first: Sequence[str]) -> Sequence[int]:
+    """Return at which places papers stand, best first; unless that is known, as they stand."""
+    ids = [*chain.from_iterable([each.ids for each in sections])]
+    places = range(len(ids))
     if not best_first:
-        return papers
-    by_id = {each.id: each for each in papers}
+        return places
+    by_id = dict(zip(ids, places, strict=True))
     first = [by_id[id_] for id_ in best_first if id_ in by_id]
-    if len(first) < len(papers):
+    if len(first) < len(ids):
         known = set(best_first)
-        first += [each for each in papers if each.id not in known]
+        first += [place for place in places if ids[place] not in known]
     return first
 
 
@@ -264,7 +283,7 @@ def forms_of(page: Page, sizes: Sizes, room: int, wanted: Form) -> tuple[list[Fo
     """Return in which form there is room for the papers of each section, and how much is left."""
     if sizes.all[wanted] <= room:
         return [wanted] * len(page.sections), room - sizes.all[wanted]
-    forms, room = fitted(sizes.each, room, wanted, best_first=page.order(), turns=page.turns)
+    forms, room = fitted(sizes.each, room, wanted, best_first=page.order, turns=page.turns)
     found: list[Forms] = []
     start = 0
     for each in page.sections:
@@ -305,11 +324,18 @@ def fitted(
                 room -= now[place]
     for form in ladder[ladder.index(start) + 1 :]:
         further = sizes[form]
-        for place in best_first:
-            more = further[place] - now[place]
-            if more <= room and forms[place]:
+        more = list(map(sub, further, now))
+        taken = [*accumulate(map(more.__getitem__, best_first))]
+        # Those before the first for which there is no room need no look at each of them.
+        whole = bisect(taken, room) if all(forms) and min(more, default=0) >= 0 else 0
+        for place in best_first[:whole]:
+            forms[place] = form
+            now[place] = further[place]
+        room -= taken[whole - 1] if whole else 0
+        for place in best_first[whole:]:
+            if more[place] <= room and forms[place]:
                 forms[place] = form
-                room -= more
+                room -= more[place]
                 now[place] = further[place]
     return forms, room
 

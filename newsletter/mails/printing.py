@@ -182,13 +182,13 @@ class Printing:
 
         Behind it comes how many bytes it has.
         """
-        few = len(page.papers) <= TITLES
+        few = len(page) <= TITLES
         contents: Sequence[str] = ()
         taken = 0
         if titled and few:
             contents, taken = self._titles(page.sections, "html")
         elif titled:
-            contents = self._group(f"The best {BEST}", page.papers[:BEST], "html")
+            contents = self._group(f"The best {BEST}", page.best(BEST), "html")
             taken = bytes_of(contents)
         if taken > room:
             contents, taken = (), 0
@@ -222,7 +222,7 @@ class Printing:
         sizes = page.sizes("html")
         fixed = [self._around(each, small=small) for each in page.sections]
         if not sizes.fit(room - sum(fixed), form) and sizes.fit(room - _AROUND, form):
-            page = page._replace(sections=[self._joined(page)])
+            page = page.of([self._joined(page)])
             sizes = page.sizes("html")
             fixed, small = [_AROUND], False
         kept = sum([taken <= room // 2 for taken in accumulate(fixed)])
@@ -230,9 +230,7 @@ class Printing:
         room -= sum(fixed[:kept])
         whole = sizes.fit(room, form)
         if dropped:
-            page = page._replace(sections=page.sections[:kept])
-            left = {card for each in page.sections for card in each.cards}
-            page = page._replace(papers=[each for each in page.papers if each in left])
+            page = page.of(page.sections[:kept])
             sizes = page.sizes("html")
         if dropped or not whole:
             room -= kept * (_COUNT + size_of(str(frame["pages"])))
@@ -242,11 +240,11 @@ class Printing:
 
     def _joined(self, page: Page) -> Section:
         """Return the papers of all digests as those of one, the best first."""
-        total = len(page.papers)
+        total = len(page)
         name = f"The papers of {len(page.sections)} keywords"
         head = Heading(name, "all", news=f"{total}", total=total, papers=total)
         failed = [each for section in page.sections for each in section.failed]
-        return self.section(head, page.papers, failed=failed)
+        return self.section(head, page.best(), failed=failed)
 
     def _around(self, section: Section, *, small: bool) -> int:
         """Return the bytes that a digest takes without its papers."""

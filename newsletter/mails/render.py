@@ -123,10 +123,10 @@ class Renderer:
     def printed(self, layout: Layout, order: Order | None, *, smallest: bool = False) -> Rendered:
         """Return an edition with as much as there is room for."""
         page = self._personal(layout, order) if order else layout.page
-        form = wanted(layout.edition, len(page.papers), smallest=smallest)
-        best = [card.view.short_title for card in page.papers[:6]]
+        form = wanted(layout.edition, len(page), smallest=smallest)
+        best = [card.view.short_title for card in page.best(6)]
         subject, around, text_around = self._framed(layout, best)
-        titled = not smallest and len(page.papers) > 1
+        titled = not smallest and len(page) > 1
         return Rendered(
             date=layout.edition.date,
             subject=subject,
@@ -173,9 +173,9 @@ class Renderer:
         sections = [each.section for each in stood if each.section]
         new = sum([each.new for each in stood])
         counts = wording.Counts(new, sum([len(each.shown) for each in stood]) - new)
-        papers = in_order(sections, edition.best_first)
-        page = Page(sections, papers, {}, tuple(each.heading for each in sections))
-        if not page.papers and sum(len(each.failed) for each in sections) > 1:
+        order = in_order(sections, edition.best_first)
+        page = Page(sections, order, {}, tuple([each.heading for each in sections]))
+        if not len(page) and sum(len(each.failed) for each in sections) > 1:
             reason = "none of the papers can be shown; the log says why, paper by paper"
             raise RenderError("edition.html", reason)
         frame = {
@@ -371,17 +371,15 @@ class Renderer:
         first = [where[each.id].paper for each in order.closest if each.id in where]
         moved = {card.id for card in first}
         cards: list[list[Card]] = [[] for _ in former]
-        papers = []
-        for id_ in dict.fromkeys((*order.ids, *where)):  # what it does not know is not hidden
-            if at := where.get(id_):
-                papers.append(at.paper)
-                if id_ not in moved:
-                    cards[at.section].append(at.paper)
+        ids = [*dict.fromkeys((*order.ids, *where))]  # what it does not know is not hidden
+        for id_ in ids:
+            if (at := where.get(id_)) and id_ not in moved:
+                cards[at.section].append(at.paper)
         sections = [self._printing.closest(first)] if first else []
         sections += map(self._printing.without, former, cards)
         reasons = {id_: said for id_, said in _reasons(order).items() if id_ in where}
         index = (*(each.heading for each in sections[:1] if first), *layout.page.headings)
-        return Page(sections, papers, reasons, index)
+        return Page(sections, in_order(sections, ids), reasons, index)
 
 
 def _is_local(local: tzinfo, moment: datetime, _zone: tzinfo | None) -> bool:
@@ -401,7 +399,7 @@ def _reasons(order: Order) -> dict[str, Both]:
 
 
 def _sheet(layout: Layout) -> Sheet:
-    form = wanted(layout.edition, len(layout.page.papers), smallest=False)
+    form = wanted(layout.edition, len(layout.page), smallest=False)
     return Sheet(layout.page, form)
 
 

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import html5lib
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import html as lxml_html
 from msgspec.structs import replace
@@ -256,6 +256,39 @@ def test_whatever_is_fitted_takes_no_more_than_the_room(sizes: Any, room: int) -
     taken = sum(p.sizes[form] for p, form in zip(papers, forms, strict=True) if form)
     assert taken <= room
     assert left == room - taken
+
+
+def one_by_one(
+    sizes: dict[Form, list[int]], room: int, *, best_first: Sequence[int], turns: Sequence[int]
+) -> tuple[list[Form | None], int]:
+    """Fit papers as `fitted` does, each by itself."""
+    ladder = LADDERS["full"]
+    start = next((form for form in ladder[::-1] if sum(sizes[form]) <= room), None)
+    forms: list[Form | None] = [start] * len(turns)
+    for place in () if start else turns:
+        if sizes["least"][place] <= room - sum(sizes[f][n] for n, f in enumerate(forms) if f):
+            forms[place] = "least"
+    for form in ladder[ladder.index(start or "least") + 1 :]:
+        for place in best_first:
+            wider = [form if place == n else f for n, f in enumerate(forms)]
+            if forms[place] and sum(sizes[f][n] for n, f in enumerate(wider) if f) <= room:
+                forms = wider
+    return forms, room - sum(sizes[f][n] for n, f in enumerate(forms) if f)
+
+
+@given(
+    st.lists(st.lists(st.integers(0, 50), min_size=4, max_size=4), max_size=7),
+    st.integers(-5, 800),
+    st.randoms(use_true_random=False),
+)
+@settings(max_examples=300)
+def test_papers_are_fitted_as_if_each_were_looked_at(
+    each: Any, room: int, chance: random.Random
+) -> None:
+    sizes = columns([shapes(sorted(one) if chance.random() < 0.8 else one) for one in each])
+    best, turns = (chance.sample(range(len(each)), len(each)) for _ in range(2))
+    found = fitted(sizes, room, "full", best_first=best, turns=lambda: turns)
+    assert found == one_by_one(sizes, room, best_first=best, turns=turns)
 
 
 def test_papers_keep_the_order_of_their_digest(renderer: Renderer) -> None:

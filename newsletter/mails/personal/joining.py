@@ -85,7 +85,7 @@ class Joiner:
 
     def _made(self, sheet: Sheet, number: int, papers: int, *, several: bool) -> Kit:
         if number < 0:
-            section = self._printing.closest(sheet.page.papers[:papers])
+            section = self._printing.closest(sheet.page.best(papers))
         else:
             whole = sheet.page.sections[number]
             section = self._printing.without(whole, whole.cards[:papers])
@@ -115,7 +115,7 @@ class Joiner:
         titles = [name, begin, *[sheet.html_items[n] for n in order[:BEST]], end]
         size = contents = bytes_of(titles)
         if several:
-            head = (self._printing.closest(sheet.page.papers[:first]).heading,) if first else ()
+            head = (self._printing.closest(sheet.page.best(first)).heading,) if first else ()
             titles.append(self._listing("index", index=(*head, *sheet.page.headings)))
             contents += size_of(titles[-1])
         return titles, size, contents
