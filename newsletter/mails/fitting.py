@@ -20,7 +20,7 @@ from newsletter.mails.pieces import (
     size_of,
 )
 from newsletter.mails.views import Form, Heading, View
-from newsletter.models import Digest, Edition
+from newsletter.models import Digest, Edition, Keyword
 
 _FEW = 3  # so few papers, and each has its whole abstract
 
@@ -137,14 +137,46 @@ class Announcing:
 
 
 class Announced:
-    """The digests that editions have, and which of them share papers."""
+    """The digests that editions have, and which of them share papers.
+
+    `keywords` are all those under which papers stood, by their numbers.
+    """
 
     def __init__(self) -> None:
+        self.keywords: list[Keyword] = []
+        self._numbers: dict[Keyword, int] = {}
+        self.forget()
+
+    def __len__(self) -> int:
+        """Return how many digests are known."""
+        return len(self._digests)
+
+    def forget(self) -> None:
+        """Begin anew with digests, of which some are kept no longer."""
+        self._known: dict[object, Announcing] = {}
         self._digests: list[Announcing] = []
         self._under: dict[str, int] = {}  # bits of those that announce a paper
 
-    def add(self, digest: Digest, under: Under) -> Announcing:
-        """Return one more digest, and have the others know that it is near."""
+    def of(self, digest: Digest, day: date) -> Announcing:
+        """Return a digest, prepared for the editions of a day that have it.
+
+        It is known by where its announcements are in memory, where they are kept for that: to hash
+        them takes longer than all else.
+        """
+        told = tuple(map(id, digest.announcements))
+        left_out = tuple(digest.left_out.items()) if digest.left_out else ()
+        key = (id(digest.keyword), digest.since, day, told, left_out)
+        if known := self._known.get(key):
+            return known
+        number = self._numbers.setdefault(digest.keyword, len(self.keywords))
+        if number == len(self.keywords):
+            self.keywords.append(digest.keyword)
+        # `is_late` looks at the days, and nothing else does.
+        self._known[key] = added = self._added(digest, (number, digest.since, day))
+        return added
+
+    def _added(self, digest: Digest, under: Under) -> Announcing:
+        """Return one more digest, and have those near to it know of it."""
         added = Announcing(digest, under, len(self._digests))
         self._digests.append(added)
         bit = added.near
@@ -166,16 +198,37 @@ class Placed(NamedTuple):
     section: int
 
 
-class Sizes(NamedTuple):
-    """The bytes of papers in each form that is asked for: of each of them, and of all."""
+class Sizes:
+    """The bytes of the papers of a page, as they stand, in each form that is asked for."""
 
-    each: Mapping[Form, Sequence[int]]
-    all: Mapping[Form, int]
+    def __init__(self, page: "Page", part: Part) -> None:
+        """Have what is said of papers in it."""
+        self._page, self._part = page, part
+        self._columns = [each.html if part == "html" else each.text for each in page.sections]
+        self._all: dict[Form, int] = {}
+
+    def each(self, form: Form) -> Sequence[int]:
+        """Return the bytes of each paper."""
+        sizes = [*chain.from_iterable([each[form].sizes for each in self._columns])]
+        if reasons := self._page.reasons:
+            for place, card in enumerate(self._page.standing):
+                if said := reasons.get(card.id):
+                    around = getattr(card, self._part).around[form]
+                    sizes[place] = around.size + size_of(getattr(said, self._part))
+        return sizes
+
+    def all(self, form: Form) -> int:
+        """Return the bytes of all papers."""
+        if form not in self._all:
+            adapted = self._page.reasons
+            sizes = self.each(form) if adapted else [each[form].size for each in self._columns]
+            self._all[form] = sum(sizes)
+        return self._all[form]
 
     def fit(self, room: int, wanted: Form) -> Form | None:
         """Return in which form there is room for all, the wanted or a smaller one, if in any."""
         for form in reversed(LADDERS[wanted]):
-            if self.all[form] <= room:
+            if self.all(form) <= room:
                 return form
         return None
 
@@ -223,29 +276,6 @@ class Page:
         turns = [turn for each in self.sections for turn, _ in enumerate(each.cards)]
         return sorted(range(len(turns)), key=turns.__getitem__)
 
-    def sizes(self, part: Part) -> Sizes:
-        """Return the bytes of the papers, as they stand, in each form that is asked for.
-
-        What is said of them is in it.
-        """
-        found = [each.html if part == "html" else each.text for each in self.sections]
-
-        def sizes(form: Form) -> Sequence[int]:
-            sizes = [*chain.from_iterable([each[form].sizes for each in found])]
-            for place, card in enumerate(self.standing if self.reasons else ()):
-                if said := self.reasons.get(card.id):
-                    around = getattr(card, part).around[form]
-                    sizes[place] = around.size + size_of(getattr(said, part))
-            return sizes
-
-        def total(form: Form) -> int:
-            if self.reasons:
-                return sum(each[form])
-            return sum([column[form].size for column in found])
-
-        each: Mapping[Form, Sequence[int]] = OnDemand(sizes)
-        return Sizes(each, OnDemand(total))
-
     def pieces(self, part: Part, section: Section, forms: Forms) -> Sequence[str]:
         """Return the papers of a section in some forms, with what is said of them."""
         columns = section.html if part == "html" else section.text
@@ -281,8 +311,8 @@ def in_order(sections: Sequence[Section], best_first: Sequence[str]) -> Sequence
 
 def forms_of(page: Page, sizes: Sizes, room: int, wanted: Form) -> tuple[list[Forms], int]:
     """Return in which form there is room for the papers of each section, and how much is left."""
-    if sizes.all[wanted] <= room:
-        return [wanted] * len(page.sections), room - sizes.all[wanted]
+    if sizes.all(wanted) <= room:
+        return [wanted] * len(page.sections), room - sizes.all(wanted)
     forms, room = fitted(sizes.each, room, wanted, best_first=page.order, turns=page.turns)
     found: list[Forms] = []
     start = 0
@@ -295,7 +325,7 @@ def forms_of(page: Page, sizes: Sizes, room: int, wanted: Form) -> tuple[list[Fo
 
 
 def fitted(
-    sizes: Mapping[Form, Sequence[int]],
+    sizes: Callable[[Form], Sequence[int]],
     room: int,
     wanted: Form,
     *,
@@ -305,13 +335,13 @@ def fitted(
     """Choose how each paper is shown, so that all of it fits into `room` bytes; None: not at all.
 
     `sizes` are those of the papers in each form. First each gets its line, where not all do in the
-    order of `turns` (places in `sizes`); what is left goes to the best for more, step by step.
+    order of `turns` (places of papers); what is left goes to the best for more, step by step.
     Returns how much room is left, too.
     """
     ladder = LADDERS[wanted]
     # Below a form in which there is room for all, nothing has to be made and measured.
     for start in reversed(ladder):
-        now = [*sizes[start]]
+        now = [*sizes(start)]
         if sum(now) <= room:
             forms: list[Form | None] = [start] * len(now)
             room -= sum(now)
@@ -323,7 +353,7 @@ def fitted(
                 forms[place] = start
                 room -= now[place]
     for form in ladder[ladder.index(start) + 1 :]:
-        further = sizes[form]
+        further = sizes(form)
         more = list(map(sub, further, now))
         taken = [*accumulate(map(more.__getitem__, best_first))]
         # Those before the first for which there is no room need no look at each of them.

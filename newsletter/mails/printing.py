@@ -8,7 +8,7 @@ from itertools import accumulate, chain
 from typing import NamedTuple, TypeAlias
 
 from newsletter.mails import wording
-from newsletter.mails.fitting import Card, Forms, Page, Part, Section, forms_of
+from newsletter.mails.fitting import Card, Forms, Page, Part, Section, Sizes, forms_of
 from newsletter.mails.pieces import Both, Joining, OnDemand, bytes_of, size_of
 from newsletter.mails.template import Row, Templates
 from newsletter.mails.views import Form, Heading, Named
@@ -150,7 +150,7 @@ class Printing:
         """Return the text: no paper is missing, but of very many each says less."""
         opening, closing = around
         contents, taken = self._titles(page.sections, "text") if titled else ([], 0)
-        found, _ = forms_of(page, page.sizes("text"), TEXT_LIMIT - taken, form)
+        found, _ = forms_of(page, Sizes(page, "text"), TEXT_LIMIT - taken, form)
         pieces = [*opening, *contents]
         for section, forms in zip(page.sections, found, strict=True):
             if isinstance(forms, str) and not page.reasons:
@@ -219,11 +219,11 @@ class Printing:
 
         Headings get half of it, and are set smaller or left out before a paper is.
         """
-        sizes = page.sizes("html")
+        sizes = Sizes(page, "html")
         fixed = [self._around(each, small=small) for each in page.sections]
         if not sizes.fit(room - sum(fixed), form) and sizes.fit(room - _AROUND, form):
             page = page.of([self._joined(page)])
-            sizes = page.sizes("html")
+            sizes = Sizes(page, "html")
             fixed, small = [_AROUND], False
         kept = sum([taken <= room // 2 for taken in accumulate(fixed)])
         dropped = page.sections[kept:]
@@ -231,7 +231,7 @@ class Printing:
         whole = sizes.fit(room, form)
         if dropped:
             page = page.of(page.sections[:kept])
-            sizes = page.sizes("html")
+            sizes = Sizes(page, "html")
         if dropped or not whole:
             room -= kept * (_COUNT + size_of(str(frame["pages"])))
             room -= size_of(self._more(dropped, frame)) + _NUMBER

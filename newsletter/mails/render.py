@@ -6,8 +6,8 @@ that show it in the same way, and the same string stands in all of them.
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime, tzinfo
-from functools import lru_cache, partial
+from datetime import UTC, date, tzinfo
+from functools import lru_cache
 from itertools import chain
 from operator import is_
 from pathlib import Path
@@ -38,7 +38,6 @@ from newsletter.models import (
     Announcement,
     Digest,
     Edition,
-    Keyword,
     Masthead,
     Order,
     Paper,
@@ -84,17 +83,13 @@ class Renderer:
         self._bibtex, self._timezone, self._subject = bibtex, timezone, subject
         opened = Templates(templates)
         self._html, self._text, self._both = opened.html, opened.text, opened.both
-        self._mould, self._printing = opened.mould, Printing(opened)
+        self._moulds, self._printing = opened.moulds, Printing(opened)
         self._joiner = Joiner(opened, self._printing)
         self._cards: dict[Paper, dict[object, Card | None]] = {}
         # By where papers are in memory: to hash them whole takes longer than all else.
         self._papers: dict[int, tuple[Paper, dict[object, Card | None]]] = {}
-        self._numbers: dict[Keyword, int] = {}
-        self._keywords: list[Keyword] = []
-        self._digests: dict[object, Announcing] = {}
         self._announced = Announced()
         self._kept = 0
-        self._is_local = lru_cache(maxsize=64)(partial(_is_local, timezone))
         self._sheet = lru_cache(maxsize=8)(_sheet)
         self._try_out()
 
@@ -193,12 +188,13 @@ class Renderer:
             "unsubscribe": UNSUBSCRIBE,
         }
         names = [each.keyword.name for each in edition.digests]
+        opening, closing = self._moulds(("opening", "closing"), _PERSONAL, frame)
         return Layout(
             edition=edition,
             page=page,
             frame=frame,
-            opening=self._mould("opening", _PERSONAL, **frame),
-            closing=self._mould("closing", _PERSONAL, **frame),
+            opening=opening,
+            closing=closing,
             subject=wording.subjects(self._subject, edition, counts, newsletter=self._title),
             keywords=wording.listed(names) if names else "",
         )
@@ -220,9 +216,10 @@ class Renderer:
         return edition if as_they_are else replace(edition, digests=digests)
 
     def _local_digest(self, digest: Digest) -> Digest:
-        if not digest.since or self._is_local(digest.since, digest.since.tzinfo):
-            return digest
-        return replace(digest, since=digest.since.astimezone(self._timezone))
+        since = digest.since and digest.since.astimezone(self._timezone)
+        if not since or since.date() == digest.since.date():  # type: ignore[union-attr]
+            return digest  # of a time nothing else is shown
+        return replace(digest, since=since)
 
     def _stood(self, edition: Edition) -> list[Stood]:
         """Return the digests with papers; a paper stands under one of them, others refer to it.
@@ -230,9 +227,9 @@ class Renderer:
         What stands of a digest depends on which other keywords announce some of its papers, and on
         which of those stand already. It is made once for all the editions in which that is alike.
         """
-        if self._kept > _SECTIONS:
+        if self._kept + len(self._announced) > _SECTIONS:
             self._forget()
-        digests = [self._announcing(x, edition.date) for x in edition.digests if x.announcements]
+        digests = [self._announced.of(x, edition.date) for x in edition.digests if x.announcements]
         if len(digests) > _MANY:
             return self._looked_through(digests)
         # Where a keyword stands among those near to it tells the same at once, of few keywords.
@@ -248,6 +245,7 @@ class Renderer:
         return found
 
     def _looked_through(self, digests: Sequence[Announcing]) -> list[Stood]:
+        """Return what stands of digests; papers that several of them announce make a difference."""
         matched: dict[str, tuple[int, ...]] = {}
         several: dict[str, tuple[int, ...]] = {}
         for each in digests:
@@ -267,25 +265,9 @@ class Renderer:
             found.append(stood)
         return found
 
-    def _announcing(self, digest: Digest, day: date) -> Announcing:
-        """Return a digest, prepared for the editions of a day that have it.
-
-        It is known by where its announcements are in memory, where they are kept for that: to hash
-        them takes longer than all else.
-        """
-        told = tuple(map(id, digest.announcements))
-        key = (id(digest.keyword), digest.since, day, told, tuple(digest.left_out.items()))
-        if key not in self._digests:
-            self._kept += 1
-            # `is_late` looks at the days, and nothing else does.
-            under = (self._number_of(digest.keyword), digest.since, day)
-            self._digests[key] = self._announced.add(digest, under)
-        return self._digests[key]
-
     def _forget(self) -> None:
         self._kept = 0
-        self._announced = Announced()
-        self._digests.clear()
+        self._announced.forget()
         self._printing.joining.forget()
 
     def _made_stand(
@@ -313,12 +295,6 @@ class Renderer:
         section = self._printing.section(heading(digest, len(stands)), cards, also, failed)
         return Stood(section, stands, new)
 
-    def _number_of(self, keyword: Keyword) -> int:
-        number = self._numbers.setdefault(keyword, len(self._numbers))
-        if number == len(self._keywords):
-            self._keywords.append(keyword)
-        return number
-
     def _card(
         self,
         announcement: Announcement,
@@ -345,7 +321,7 @@ class Renderer:
     def _made(
         self, announcement: Announcement, digest: Digest, matched: tuple[int, ...], day: date
     ) -> Card | None:
-        keywords = [self._keywords[each] for each in matched]
+        keywords = [self._announced.keywords[each] for each in matched]
         try:
             seen = view(announcement, digest, day, keywords, bibtex=self._bibtex)
         except OSError:
@@ -380,14 +356,6 @@ class Renderer:
         reasons = {id_: said for id_, said in _reasons(order).items() if id_ in where}
         index = (*(each.heading for each in sections[:1] if first), *layout.page.headings)
         return Page(sections, in_order(sections, ids), reasons, index)
-
-
-def _is_local(local: tzinfo, moment: datetime, _zone: tzinfo | None) -> bool:
-    """Return whether a moment has the day that it has in a zone: nothing else is shown of it.
-
-    Moments of two zones are equal, so a cache has to know its own.
-    """
-    return moment.astimezone(local).date() == moment.date()
 
 
 def _reasons(order: Order) -> dict[str, Both]:

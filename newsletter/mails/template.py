@@ -240,7 +240,10 @@ class Moulds:
         """Return it as text."""
         told = self._text.told(texts)
         if not self._last[1] or self._last[0] != told:
-            self._last = (told, (wrapped("".join(self._text.filled(texts))),))
+            text = wrapped("".join(self._text.filled(texts)))
+            # From the first link on it is the same piece whatever stands before that.
+            at = text.rfind("\n", 0, max(text.find("\x02"), 0)) + 1
+            self._last = (told, (text[:at], text[at:]) if at else (text,))
         return self._last[1]
 
 
@@ -314,7 +317,7 @@ class Templates:
         self.text = opened("edition.txt")
         self._pieces: dict[object, Both] = {}
         self._brackets: dict[str, str] = {}
-        self._moulds: dict[object, Moulds] = {}
+        self._moulds: dict[object, Sequence[Moulds]] = {}
 
     def shared(self, block: str, **values: object) -> Both:
         """Return a block that many editions have, made once for equal values."""
@@ -336,21 +339,25 @@ class Templates:
             self._keep(key, Both(self.html.piece(block, **values), ""))
         return self._pieces[key].html
 
-    def mould(self, block: str, slots: Sequence[str], **values: object) -> "Moulds":
-        """Return a block of both parts that lacks the texts of some names, made once."""
-        key = (block, *slots, *values.values())
+    def moulds(
+        self, blocks: Sequence[str], slots: Sequence[str], values: Mapping[str, object]
+    ) -> Sequence["Moulds"]:
+        """Return blocks of both parts that lack the texts of some names, made once."""
+        key = (*blocks, *slots, *values.values())
         if key not in self._moulds:
             if len(self._moulds) >= _MOULDS:
                 self._moulds.clear()
-
-            def html(texts: Mapping[str, str]) -> str:
-                return self.html.piece(block, **values, **texts)
-
-            def text(texts: Mapping[str, str]) -> str:
-                return self.text.piece(block, **values, **texts)
-
-            self._moulds[key] = Moulds(Mould(html, slots, escaped), Mould(text, slots, str))
+            self._moulds[key] = [self._mould(block, slots, values) for block in blocks]
         return self._moulds[key]
+
+    def _mould(self, block: str, slots: Sequence[str], values: Mapping[str, object]) -> "Moulds":
+        def html(texts: Mapping[str, str]) -> str:
+            return self.html.piece(block, **values, **texts)
+
+        def text(texts: Mapping[str, str]) -> str:
+            return self.text.piece(block, **values, **texts)
+
+        return Moulds(Mould(html, slots, escaped), Mould(text, slots, str))
 
     def _keep(self, key: object, piece: Both) -> None:
         if len(self._pieces) >= _PIECES:  # what one reader alone has is in here, too

@@ -1,7 +1,7 @@
 """What the templates see of a paper and of a keyword: values that are ready to be shown."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from functools import cache
 from hashlib import sha256
@@ -213,26 +213,25 @@ def _excerpt(text: str, at: int = 0) -> tuple[int, int]:
     it as fit.
     """
     sentences = _sentences(text)
-    place = next(i for i, (_, end) in enumerate(sentences) if at < end or end == len(text))
-    start, end = sentences[place]
+    start, end = next(each for each in sentences if at < each[1] or each[1] == len(text))
     if end - start > _EXCERPT:
         return _words(text, start, end, at)
-    if place + 1 < len(sentences) and sentences[place + 1][1] - start <= _EXCERPT:
-        end = sentences[place + 1][1]
+    following = next(sentences, None)
+    if following and following[1] - start <= _EXCERPT:
+        end = following[1]
     return start, end
 
 
-def _sentences(text: str) -> Sequence[tuple[int, int]]:
-    """Return where the sentences of a text begin and end, without the blanks between them."""
-    sentences: list[tuple[int, int]] = []
+def _sentences(text: str) -> Iterator[tuple[int, int]]:
+    """Yield where the sentences of a text begin and end, without the blanks between them."""
     start = 0
     for match in _END.finditer(text):
         following = text[match.end() : match.end() + 2].lstrip("\"“‘'([")
         if following[:1].islower() or _GOES_ON.search(text[max(0, match.end() - 12) : match.end()]):
             continue
-        sentences.append((start, match.end() - (len(match[0]) - len(match[0].rstrip()))))
+        yield start, match.end() - (len(match[0]) - len(match[0].rstrip()))
         start = match.end()
-    return [*sentences, (start, len(text))]
+    yield start, len(text)
 
 
 def _words(text: str, start: int, end: int, at: int) -> tuple[int, int]:

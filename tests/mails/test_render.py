@@ -225,37 +225,17 @@ FORMS = {"0": "least", "1": "line", "2": "excerpt", "3": "full", "-": None}
 def test_papers_are_fitted(papers: str, room: int, forms: str) -> None:
     kinds = {"a": shapes((2, 3, 6, 10)), "b": shapes((2, 3, 60, 99))}
     sizes = columns([kinds[each] for each in papers])
-    found, _ = fitted(
-        sizes, room, "full", best_first=range(len(papers)), turns=lambda: range(len(papers))
-    )
+    places = range(len(papers))
+    found, _ = fitted(sizes.__getitem__, room, "full", best_first=places, turns=lambda: places)
     assert found == [FORMS[each] for each in forms]
 
 
 def test_who_gets_a_line_goes_by_turns() -> None:
     sizes = columns([shapes((2, 3, 6, 10))] * 3)
-    assert fitted(sizes, 4, "full", best_first=[1, 0, 2], turns=lambda: [2, 0, 1]) == (
+    assert fitted(sizes.__getitem__, 4, "full", best_first=[1, 0, 2], turns=lambda: [2, 0, 1]) == (
         ["least", None, "least"],
         0,
     )
-
-
-@pytest.mark.slow
-@given(
-    st.lists(st.lists(st.integers(1, 500), min_size=4, max_size=4).map(sorted), max_size=20),
-    st.integers(0, 5_000),
-)
-def test_whatever_is_fitted_takes_no_more_than_the_room(sizes: Any, room: int) -> None:
-    papers = [shapes(each) for each in sizes]
-    forms, left = fitted(
-        columns(papers),
-        room,
-        "full",
-        best_first=range(len(papers)),
-        turns=lambda: range(len(papers)),
-    )
-    taken = sum(p.sizes[form] for p, form in zip(papers, forms, strict=True) if form)
-    assert taken <= room
-    assert left == room - taken
 
 
 def one_by_one(
@@ -281,13 +261,13 @@ def one_by_one(
     st.integers(-5, 800),
     st.randoms(use_true_random=False),
 )
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_papers_are_fitted_as_if_each_were_looked_at(
     each: Any, room: int, chance: random.Random
 ) -> None:
     sizes = columns([shapes(sorted(one) if chance.random() < 0.8 else one) for one in each])
     best, turns = (chance.sample(range(len(each)), len(each)) for _ in range(2))
-    found = fitted(sizes, room, "full", best_first=best, turns=lambda: turns)
+    found = fitted(sizes.__getitem__, room, "full", best_first=best, turns=lambda: turns)
     assert found == one_by_one(sizes, room, best_first=best, turns=turns)
 
 
