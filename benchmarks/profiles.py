@@ -37,6 +37,7 @@ from newsletter.job.profiles.orders import Orders
 from newsletter.job.profiles.reading import Profiles
 from newsletter.keywords.terms import Commonness
 from newsletter.mails.message import Composer
+from newsletter.mails.personal.words import worded
 from newsletter.mails.render import Renderer
 from newsletter.mails.template import Layout
 from newsletter.models import (
@@ -49,12 +50,12 @@ from newsletter.models import (
     Keyword,
     Masthead,
     News,
-    Order,
     Outgoing,
     Owed,
     Paper,
     Profile,
     Recalled,
+    Worded,
 )
 from newsletter.state.state import State
 from newsletter.subscribers.profiles.kept import Copies
@@ -175,14 +176,14 @@ def plain(ranking: Ranking, profiles: Iterable[Profile]) -> None:
         ranking.order(profile)
 
 
-def at_once(ranking: Ranking, bulk: Bulk, profiles: Iterator[Profile]) -> Iterator[Order]:
+def at_once(ranking: Ranking, bulk: Bulk, profiles: Iterator[Profile]) -> Iterator[Worded]:
     while batch := list(islice(profiles, AT_A_TIME)):
         for profile, places in zip(batch, bulk.places(batch), strict=True):
             if order := ranking.order(profile, places=places):
-                yield order
+                yield worded(order)
 
 
-def all_of(orders: Iterable[Order]) -> None:
+def all_of(orders: Iterable[Worded]) -> None:
     for _ in orders:
         pass
 
@@ -236,7 +237,7 @@ class Everybody:
         return map(self._own.outgoing, self._own.ahead(map(delivery, numbers)))
 
 
-def mails(papers: Sequence[Paper], orders: Callable[[int], Iterator[Order]], count: int) -> None:
+def mails(papers: Sequence[Paper], orders: Callable[[int], Iterator[Worded]], count: int) -> None:
     """Time mails from a shared edition, and in orders that are known, of a few sizes of days."""
     renderer = Renderer(MASTHEAD, templates=None)
     composer = Composer(MASTHEAD, now=NOW, token=lambda address: address[:40].ljust(40, "x"))
@@ -259,17 +260,20 @@ def one_for_all(renderer: Renderer, composer: Composer, layout: Layout, count: i
 
 
 def one_for_each(
-    renderer: Renderer, composer: Composer, layout: Layout, orders: Sequence[Order], count: int
+    renderer: Renderer, composer: Composer, layout: Layout, orders: Sequence[Worded], count: int
 ) -> None:
     for number in range(count):
         composer.outgoing(delivery(number), renderer.render(layout, order=orders[number]))
 
 
-def within(order: Order, ids: Collection[str]) -> Order:
+def within(order: Worded, ids: Collection[str]) -> Worded:
     """Return an order of those papers alone."""
+    reasons = zip(order.closest, order.reasons, strict=True)
+    said = [each for each in reasons if each[0] in ids]
     return order._replace(
         ids=tuple(each for each in order.ids if each in ids),
-        closest=tuple(each for each in order.closest if each.id in ids),
+        closest=tuple(id_ for id_, _ in said),
+        reasons=tuple(reason for _, reason in said),
         yours=order.yours & set(ids),
     )
 

@@ -20,11 +20,11 @@ from newsletter.models import (
     Abstracts,
     Delivery,
     Issue,
-    Order,
     Outcome,
     Outgoing,
     Rendered,
     Transport,
+    Worded,
 )
 from newsletter.state.engines import Claim
 from newsletter.state.state import State
@@ -51,7 +51,7 @@ class Ordering(Protocol):
 
     def order(
         self, delivery: Delivery, issues: Sequence[Issue], among: Collection[str], /
-    ) -> Order | None:
+    ) -> Worded | None:
         """Return the order of the papers `among` those of some issues; None: the usual one."""
         ...
 

@@ -266,39 +266,38 @@ def _digest(*parts: str) -> str:
 def _joined(
     pieces: tuple[str, ...], slots: Sequence[bytes], own: Mapping[str, bytes]
 ) -> list[bytes]:
-    whole, places = _encoded_with(pieces, own) if own else _encoded(pieces)
-    parts = list(whole)
+    """Return pieces in quoted-printable, whole lines each; in the last are the links."""
+    front, rest = pieces[:-1], pieces[-1:]
+    try:
+        found = _apart(front, own) if own else _whole(front)
+    except KeyError:  # a template of somebody's own has a slot elsewhere
+        found, rest = (), pieces
+    parts, places = _slotted(rest)
+    whole = [*found, *parts]
     for place, slot in places:
-        parts[place] = slots[slot]
-    return parts
+        whole[len(found) + place] = slots[slot]
+    return whole
 
 
 # Deliveries come sorted by edition, so that few are at work at a time.
 @lru_cache(maxsize=16)
-def _encoded(pieces: tuple[str, ...]) -> tuple[tuple[bytes, ...], tuple[tuple[int, int], ...]]:
-    """Return the pieces in quoted-printable, whole lines each, and where which slot is.
+def _whole(pieces: tuple[str, ...]) -> Sequence[bytes]:
+    """Return pieces that many mails have in quoted-printable, as one."""
+    whole = b"".join(map(_READY.__getitem__, pieces))
+    return (whole,) if whole else ()
 
-    What has no slot is one part as far as the last piece, where the links are.
+
+def _apart(pieces: tuple[str, ...], own: Mapping[str, bytes]) -> Sequence[bytes]:
+    """Return pieces of one mail in quoted-printable: they are joined when it leaves.
+
+    Those of its `own` are ready, and kept no longer than this takes.
     """
-    return _encoded_with(pieces, {})
-
-
-def _encoded_with(
-    pieces: tuple[str, ...], own: Mapping[str, bytes]
-) -> tuple[tuple[bytes, ...], tuple[tuple[int, int], ...]]:
-    """Return what `_encoded` does; `own` are ready, and kept no longer than this takes."""
     _READY.update(own)
     try:
-        front = b"".join(map(_READY.__getitem__, pieces[:-1]))
-    except KeyError:  # a template of somebody's own has a slot elsewhere
-        return _slotted(pieces)
+        return [*map(_READY.__getitem__, pieces)]
     finally:
         for piece in own:
             _READY.pop(piece, None)
-    parts, places = _slotted(pieces[-1:])
-    if not front:
-        return parts, places
-    return (front, *parts), tuple([(n + 1, slot) for n, slot in places])
 
 
 @lru_cache(maxsize=64)
@@ -380,13 +379,15 @@ def _quoted(text: str) -> bytes:
 
 def _quoted_at_once(texts: Sequence[str]) -> dict[str, bytes]:
     """Return texts as `_quoted` does, by one call; those with a slot are left out."""
-    texts = [each for each in texts if "\x02" not in each]
-    encoded = b2a_qp("\x02\n".join([*texts, ""]).encode()).replace(b"\n", b"\r\n")
+    whole = "\x02\n".join([*texts, ""])
+    if whole.count("\x02") > len(texts):
+        return _quoted_at_once([each for each in texts if "\x02" not in each])
+    encoded = b2a_qp(whole.encode()).replace(b"\n", b"\r\n")
     if b"\n." in encoded or encoded[:1] == b".":
         encoded = _DOT.sub(_without_dot, encoded)
     *parts, _ = encoded.split(b"=02\r\n")
-    whole = [x if x[-1:] in {b"\n", b""} else x + b"=\r\n" for x in parts]
-    return dict(zip(texts, whole, strict=True))
+    lines = [x if x.endswith(b"\n") or not x else x + b"=\r\n" for x in parts]
+    return dict(zip(texts, lines, strict=True))
 
 
 def _without_dot(found: re.Match[bytes]) -> bytes:

@@ -4,6 +4,7 @@ It is told what stands where, and in which order; it decides how much is shown o
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from itertools import accumulate, chain
 from typing import NamedTuple, TypeAlias
 
@@ -33,6 +34,16 @@ _HEADINGS = (Heading("a1", "a1", "a1", 11, 11), Heading("b2", "b2", "b2", 22, 22
 
 # Pieces before something, and behind it.
 Frame: TypeAlias = tuple[tuple[str, ...], tuple[str, ...]]
+
+
+class Framed(NamedTuple):
+    """What stands around the papers of an edition in both parts; of the HTML, how many bytes."""
+
+    date: date
+    subject: str
+    html: Frame
+    text: Frame
+    size: int
 
 
 class _Fit(NamedTuple):

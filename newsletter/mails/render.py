@@ -5,9 +5,9 @@ that show it in the same way, and the same string stands in all of them.
 """
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, tzinfo
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import chain
 from operator import is_
 from pathlib import Path
@@ -30,18 +30,19 @@ from newsletter.mails.fitting import (
 )
 from newsletter.mails.personal.joining import Joiner
 from newsletter.mails.personal.sheet import Sheet
-from newsletter.mails.pieces import Both, Shapes
-from newsletter.mails.printing import Frame, Printing
-from newsletter.mails.template import Layout, Templates, escaped, wrapped
+from newsletter.mails.personal.words import said
+from newsletter.mails.pieces import Shapes, bytes_of
+from newsletter.mails.printing import Framed, Printing
+from newsletter.mails.template import Layout, Templates, wrapped
 from newsletter.mails.views import Form, Named, View, block, heading, specimen, values, view
 from newsletter.models import (
     Announcement,
     Digest,
     Edition,
     Masthead,
-    Order,
     Paper,
     Rendered,
+    Worded,
 )
 from newsletter.prose import plain
 
@@ -50,6 +51,8 @@ UNSUBSCRIBE = "\x02unsubscribe\x03"
 PREFERENCES = "\x02preferences\x03"
 
 _PREHEADER = 140  # characters that an inbox shows behind a subject
+_BETWEEN = " · "  # titles there
+_FRAMES = 4_096  # of different first titles that are kept
 _PERSONAL = ("subject", "preheader", "keywords")  # what opening and closing say to few alone
 _ISSUES = 7  # that an edition leads to one by one: those of a week
 _MANY = 32  # keywords of an edition
@@ -90,7 +93,7 @@ class Renderer:
         self._papers: dict[int, tuple[Paper, dict[object, Card | None]]] = {}
         self._announced = Announced()
         self._kept = 0
-        self._sheet = lru_cache(maxsize=8)(_sheet)
+        self._sheet = lru_cache(maxsize=8)(self._made_sheet)
         self._try_out()
 
     def _try_out(self) -> None:
@@ -102,7 +105,7 @@ class Renderer:
         self._printing.try_out(card)
 
     def render(
-        self, edition: Edition | Layout, *, order: Order | None = None, smallest: bool = False
+        self, edition: Edition | Layout, *, order: Worded | None = None, smallest: bool = False
     ) -> Rendered:
         """Return the edition as HTML of at most 90 KB, and as text, in which no paper is missing.
 
@@ -115,51 +118,56 @@ class Renderer:
         joined = self.joined(layout, order) if order and not smallest else None
         return joined or self.printed(layout, order, smallest=smallest)
 
-    def printed(self, layout: Layout, order: Order | None, *, smallest: bool = False) -> Rendered:
+    def printed(self, layout: Layout, order: Worded | None, *, smallest: bool = False) -> Rendered:
         """Return an edition with as much as there is room for."""
         page = self._personal(layout, order) if order else layout.page
         form = wanted(layout.edition, len(page), smallest=smallest)
-        best = [card.view.short_title for card in page.best(6)]
-        subject, around, text_around = self._framed(layout, best)
+        framed = self._framed(layout, tuple([card.view.short_title for card in page.best(6)]))
         titled = not smallest and len(page) > 1
         return Rendered(
-            date=layout.edition.date,
-            subject=subject,
-            html=tuple(self._printing.html(page, form, layout.frame, around, titled=titled)),
-            text=tuple(self._printing.text(page, form, text_around, titled=titled)),
+            date=framed.date,
+            subject=framed.subject,
+            html=tuple(self._printing.html(page, form, layout.frame, framed.html, titled=titled)),
+            text=tuple(self._printing.text(page, form, framed.text, titled=titled)),
         )
 
-    def _framed(self, layout: Layout, titles: Sequence[str]) -> tuple[str, Frame, Frame]:
-        """Return the subject of an edition with these best papers, and what is around its parts."""
+    def _framed(self, layout: Layout, titles: tuple[str, ...]) -> Framed:
+        """Return what stands around the papers of an edition of which these are the best."""
         personal = {
             "subject": layout.subject(titles[0] if titles else ""),
-            "preheader": wording.shortened(" · ".join(titles[1:]), _PREHEADER),
+            "preheader": wording.shortened(_BETWEEN.join(titles[1:]), _PREHEADER),
             "keywords": layout.keywords,
         }
         opening, closing = layout.opening, layout.closing
-        return (
-            personal["subject"],
-            (opening.html(personal), closing.html(personal)),
-            (opening.text(personal), closing.text(personal)),
+        html = (opening.html(personal), closing.html(personal))
+        return Framed(
+            date=layout.edition.date,
+            subject=personal["subject"],
+            html=html,
+            text=(opening.text(personal), closing.text(personal)),
+            size=bytes_of(chain(*html)),
         )
 
-    def joined(self, layout: Layout, order: Order) -> Rendered | None:
-        """Return an edition as `printed` does, None where there is not room for all of it.
-
-        It is joined from what is made already, in a third of the time.
-        """
-        sheet = self._sheet(layout)
+    def joined(self, layout: Layout, order: Worded) -> Rendered | None:
+        """Return an edition as `printed` does, None where there is not room for all of it."""
+        sheet, framed = self._sheet(layout)
         at = sheet.number
         numbers = [at[id_] for id_ in order.ids if id_ in at]
-        if len(numbers) < len(at):
+        if not numbers or len(numbers) < len(at):
             return None
-        subject, html, text = self._framed(layout, [sheet.titles[n] for n in numbers[:6]])
-        first = [at[each.id] for each in order.closest if each.id in at]
-        said = {at[id_]: both for id_, both in _reasons(order).items() if id_ in at}
-        own = tuple(dict.fromkeys(chain.from_iterable(said.values())))
-        made = self._joiner.ready(sheet, numbers, first, said, (html, text))
-        date = layout.edition.date
-        return made and Rendered(date=date, subject=subject, html=made[0], text=made[1], own=own)
+        reasons = zip(order.closest, order.reasons, strict=True)
+        return self._joiner.joined(
+            sheet,
+            framed(_seen([sheet.titles[number] for number in numbers[:6]])),
+            numbers,
+            {at[id_]: reason for id_, reason in reasons if id_ in at},
+            [at[id_] for id_ in order.yours if id_ in at],
+        )
+
+    def _made_sheet(self, layout: Layout) -> tuple[Sheet, Callable[[tuple[str, ...]], Framed]]:
+        """Return the papers of an edition for any order, and what frames them by their titles."""
+        form = wanted(layout.edition, len(layout.page), smallest=False)
+        return Sheet(layout.page, form), lru_cache(_FRAMES)(partial(self._framed, layout))
 
     def laid_out(self, edition: Edition) -> Layout:
         """Return what all who have an edition share. Raises RenderError."""
@@ -341,10 +349,10 @@ class Renderer:
         item = self._both("item", paper=paper)
         return Card(id=id_, view=paper, item=item, html=Shapes(html), text=Shapes(text))
 
-    def _personal(self, layout: Layout, order: Order) -> Page:
+    def _personal(self, layout: Layout, order: Worded) -> Page:
         """Return the papers of an edition as one reader gets them: the closest before all."""
         where, former = layout.where, layout.page.sections
-        first = [where[each.id].paper for each in order.closest if each.id in where]
+        first = [where[id_].paper for id_ in order.closest if id_ in where]
         moved = {card.id for card in first}
         cards: list[list[Card]] = [[] for _ in former]
         ids = [*dict.fromkeys((*order.ids, *where))]  # what it does not know is not hidden
@@ -353,22 +361,19 @@ class Renderer:
                 cards[at.section].append(at.paper)
         sections = [self._printing.closest(first)] if first else []
         sections += map(self._printing.without, former, cards)
-        reasons = {id_: said for id_, said in _reasons(order).items() if id_ in where}
+        reasons = {id_: both for id_, both in said(order).items() if id_ in where}
         index = (*(each.heading for each in sections[:1] if first), *layout.page.headings)
         return Page(sections, in_order(sections, ids), reasons, index)
 
 
-def _reasons(order: Order) -> dict[str, Both]:
-    """Return what is said of papers to one reader alone, by id."""
-    said = {each.id: wording.close_to(each) for each in order.closest}
-    if order.yours:
-        said |= dict.fromkeys(order.yours, wording.YOURS)
-    return {id_: Both(escaped(each), wrapped(each)) for id_, each in said.items()}
-
-
-def _sheet(layout: Layout) -> Sheet:
-    form = wanted(layout.edition, len(layout.page), smallest=False)
-    return Sheet(layout.page, form)
+def _seen(titles: Sequence[str]) -> tuple[str, ...]:
+    """Return as many of the first titles as can be seen of them in an inbox."""
+    left = _PREHEADER
+    for number, title in enumerate(titles[1:], 1):
+        if left < 0:
+            return tuple(titles[:number])
+        left -= len(title) + len(_BETWEEN)
+    return tuple(titles)
 
 
 def filled(pieces: Iterable[str], unsubscribe: str, preferences: str = "") -> str:

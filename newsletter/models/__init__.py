@@ -55,7 +55,7 @@ from newsletter.models.people import (
     Reader,
     Subscriber,
 )
-from newsletter.models.profiles import Closeness, Order, OwnPaper, Profile
+from newsletter.models.profiles import Closeness, Order, OwnPaper, Profile, Worded
 
 __all__ = [
     "FINAL",
@@ -104,4 +104,5 @@ __all__ = [
     "Tally",
     "Trail",
     "Transport",
+    "Worded",
 ]

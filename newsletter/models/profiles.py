@@ -47,3 +47,15 @@ class Order(NamedTuple):
     ids: tuple[str, ...]
     closest: tuple[Closeness, ...] = ()
     yours: frozenset[str] = frozenset()
+
+
+class Worded(NamedTuple):
+    """An order in the words of a mail, as it is frozen: `reasons` are why the `closest` are close.
+
+    Each is plain text, in lines.
+    """
+
+    ids: tuple[str, ...]
+    closest: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+    yours: frozenset[str] = frozenset()

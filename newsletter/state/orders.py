@@ -4,12 +4,13 @@ Profiles lie where the job runs, and mails leave from anywhere: whoever sends on
 here. It ranks nothing, and what was sent is forgotten.
 """
 
-import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import groupby, islice
 
-from newsletter.models import Closeness, Delivery, Issue, Order, Owed
+from msgspec import json
+
+from newsletter.models import Delivery, Issue, Owed, Worded
 from newsletter.state.engines import Connection, Database, json_text
 
 _NONE: frozenset[str] = frozenset()
@@ -23,9 +24,9 @@ class OrderBook:
         self._database = database
         self._ids = lru_cache(maxsize=8)(self._announced)
         self._has = lru_cache(maxsize=8)(self._any)
-        self._ready: dict[int, Order | None] = {}
+        self._ready: dict[int, Worded | None] = {}
 
-    def note(self, db: Connection, issue: int, orders: Iterable[tuple[Owed, Order]]) -> None:
+    def note(self, db: Connection, issue: int, orders: Iterable[tuple[Owed, Worded]]) -> None:
         """Freeze the orders of an issue's editions, in the transaction that publishes it."""
         rest = iter(orders)
         while some := list(islice(rest, _AT_ONCE)):
@@ -56,7 +57,7 @@ class OrderBook:
 
     def order(
         self, delivery: Delivery, _issues: Sequence[Issue], _among: Collection[str]
-    ) -> Order | None:
+    ) -> Worded | None:
         """Return the order that was frozen for a delivery; None: the usual one."""
         if not self._has(delivery.issue):
             return None
@@ -68,7 +69,7 @@ class OrderBook:
         """Forget the orders of issues of which nothing is outstanding."""
         db.execute("delete from orders where issue not in (select issue from outstanding)")
 
-    def _frozen(self, issue: int, batch: Sequence[Delivery]) -> dict[int, Order | None]:
+    def _frozen(self, issue: int, batch: Sequence[Delivery]) -> dict[int, Worded | None]:
         found = {
             (recipient, keywords): papers
             for recipient, keywords, papers in self._database.rows(
@@ -109,21 +110,20 @@ def _numbered(ids: Sequence[str]) -> Mapping[str, int]:
     return {id_: number for number, id_ in enumerate(ids)}
 
 
-def _packed(order: Order, numbers: Mapping[str, int]) -> str:
+def _packed(order: Worded, numbers: Mapping[str, int]) -> str:
     """Return an order as a short text: papers by their number among those announced."""
-    own: dict[str, int] = {}
-    close = [
-        (numbers[each.id], own.setdefault(each.own, len(own)), each.words) for each in order.closest
-    ]
-    yours = sorted(numbers[each] for each in order.yours)
-    ids = [numbers[each] for each in order.ids]
-    return json_text([ids, close, [*own], yours])
+    ids, closest, yours = (
+        [numbers[each] for each in some] for some in (order.ids, order.closest, sorted(order.yours))
+    )
+    return json_text([ids, closest, order.reasons, yours])
 
 
-def _unpacked(text: str, ids: Sequence[str]) -> Order:
-    order, close, own, yours = json.loads(text)
-    return Order(
-        ids=tuple(map(ids.__getitem__, order)),
-        closest=tuple([Closeness(ids[n], own[of], tuple(words)) for n, of, words in close]),
-        yours=frozenset(map(ids.__getitem__, yours)) if yours else _NONE,
+def _unpacked(text: str, ids: Sequence[str]) -> Worded:
+    order, closest, reasons, yours = json.decode(text)
+    id_of = ids.__getitem__
+    return Worded(
+        ids=tuple(map(id_of, order)),
+        closest=tuple(map(id_of, closest)),
+        reasons=tuple(reasons),
+        yours=frozenset(map(id_of, yours)) if yours else _NONE,
     )

@@ -22,11 +22,11 @@ from newsletter.models import (
     Keyword,
     Memory,
     News,
-    Order,
     Owed,
     Reader,
     Tally,
     Trail,
+    Worded,
 )
 from newsletter.moments import iso, moment_of
 from newsletter.state.bounces import BounceBook
@@ -152,7 +152,7 @@ class State:
         readers: Iterable[Reader],
         *,
         weekly: bool,
-        orders: Iterable[tuple[Owed, Order]] = (),
+        orders: Iterable[tuple[Owed, Worded]] = (),
     ) -> None:
         """Commit a day in one transaction: its papers are announced, its deliveries are owed.
 

@@ -14,7 +14,7 @@ from newsletter.issues.bulk import is_installed
 from newsletter.job.profiles.beside import Beside
 from newsletter.job.profiles.orders import Orders
 from newsletter.job.profiles.reading import Profiles
-from newsletter.models import Issue, Order, Owed, Recalled
+from newsletter.models import Issue, Owed, Recalled, Worded
 from newsletter.state.state import State
 from newsletter.subscribers.profiles.kept import Copies
 from newsletter.subscribers.profiles.zotero import Zotero
@@ -69,7 +69,7 @@ def profiles(tmp_path: Path) -> Iterator[Profiles]:
         )
 
 
-def ordered(profiles: Profiles, news: Issue, *, many: int | None) -> Iterator[tuple[str, Order]]:
+def ordered(profiles: Profiles, news: Issue, *, many: int | None) -> Iterator[tuple[str, Worded]]:
     cells = {f"reader{n}@example.org": f"{n % 8}.txt" for n in range(READERS)}
     orders = Orders(cells, profiles, profiles.papers, many=many)
     plan = [

@@ -20,6 +20,7 @@ from premailer import Premailer
 
 from newsletter.errors import RenderError
 from newsletter.mails.fitting import LADDERS, fitted
+from newsletter.mails.personal.words import worded
 from newsletter.mails.pieces import Joining, Shapes, Stretch
 from newsletter.mails.printing import LIMIT
 from newsletter.mails.render import UNSUBSCRIBE, Renderer, filled
@@ -838,7 +839,7 @@ def personal(
         closest=tuple(reasons[:closest]),
         yours=frozenset(ids[len(ids) - yours :]),
     )
-    return renderer.render(found, order=order), [each.partition(":")[2] for each in ids]
+    return renderer.render(found, order=worded(order)), [each.partition(":")[2] for each in ids]
 
 
 def test_what_is_closest_stands_first_once_and_says_why(renderer: Renderer) -> None:
@@ -895,8 +896,8 @@ def test_what_is_joined_from_ready_pieces_is_what_is_printed(
             closest=tuple(reasons[:closest]),
             yours=frozenset(ids[len(ids) - yours :]) if yours else frozenset(),
         )
-        printed = renderer.printed(layout, order)
-        if joined := renderer.joined(layout, order):
+        printed = renderer.printed(layout, worded(order))
+        if joined := renderer.joined(layout, worded(order)):
             ready += 1
             assert joined.subject == printed.subject
             assert "".join(joined.html) == "".join(printed.html)
@@ -907,9 +908,8 @@ def test_what_is_joined_from_ready_pieces_is_what_is_printed(
 def test_a_paper_that_an_order_does_not_know_is_not_hidden(renderer: Renderer) -> None:
     found = edition(news("graph", many(4)))
     known = list(found.shown_in)[1:]
-    rendered = renderer.render(
-        found, order=Order(ids=tuple(known), closest=(closeness(1, known[0]),))
-    )
+    order = Order(ids=tuple(known), closest=(closeness(1, known[0]),))
+    rendered = renderer.render(found, order=worded(order))
     assert len(entries(rendered)) == 4
 
 

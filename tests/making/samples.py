@@ -19,6 +19,7 @@ from newsletter.issues.ranking import Ranking, terms_of
 from newsletter.keywords.matching import matcher
 from newsletter.keywords.terms import usual
 from newsletter.mails.message import Composer
+from newsletter.mails.personal.words import worded
 from newsletter.mails.render import Renderer, filled
 from newsletter.models import (
     Delivery,
@@ -29,10 +30,10 @@ from newsletter.models import (
     Listing,
     Memory,
     News,
-    Order,
     OwnPaper,
     Paper,
     Rendered,
+    Worded,
 )
 from newsletter.sources.arxiv import atom
 from newsletter.subscribers.profiles.own import own_paper, profile_of
@@ -60,7 +61,7 @@ class Kind:
     edition: Edition
     format: Format = "html"
     per_keyword: bool = False
-    order: Order | None = None
+    order: Worded | None = None
 
     def html(self) -> str:
         """Return the HTML part as a mail program gets it."""
@@ -125,7 +126,8 @@ def _personal(edition: Edition) -> Kind:
     own = [own_paper(OwnText(title=title, abstract=said), str) for title, said in written]
     mine = OwnPaper(id=papers[-1].id, name=papers[-1].title, terms=terms_of(papers[-1]))
     ranking = Ranking(papers, usual(), papers)
-    return Kind(edition=edition, order=ranking.order(profile_of([*own, mine]), closest=2))
+    order = ranking.order(profile_of([*own, mine]), closest=2)
+    return Kind(edition=edition, order=order and worded(order))
 
 
 def _week(*keywords: Keyword) -> Edition:

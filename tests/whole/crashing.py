@@ -15,7 +15,7 @@ from threading import Event
 from typing import Any
 
 from newsletter.errors import LockedError
-from newsletter.models import Day, Fetched, Issue, Order, Outcome, Owed, Reader, Scope, Subscriber
+from newsletter.models import Day, Fetched, Issue, Outcome, Owed, Reader, Scope, Subscriber, Worded
 from newsletter.sending.smtp import Conduct, Server, SmtpTransport
 from newsletter.state.runs import History
 from newsletter.state.sqlite.database import Database
@@ -83,7 +83,7 @@ class DyingState(State):
         readers: Iterable[Reader],
         *,
         weekly: bool,
-        orders: Iterable[tuple[Owed, Order]] = (),
+        orders: Iterable[tuple[Owed, Worded]] = (),
     ) -> None:
         self._fuse.reach("publishing")
         super().publish(issue, day, self._half(list(owed)), readers, weekly=weekly, orders=orders)

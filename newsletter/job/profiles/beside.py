@@ -21,7 +21,8 @@ from typing import Final, Literal, Self, TypeAlias
 from newsletter.errors import ProfileError
 from newsletter.issues.bulk import Bulk
 from newsletter.issues.ranking import Ranking
-from newsletter.models import Order, Profile
+from newsletter.mails.personal.words import worded
+from newsletter.models import Order, Profile, Worded
 from newsletter.subscribers.profiles.kept import Copies
 from newsletter.subscribers.profiles.own import file_in, meaning
 
@@ -39,7 +40,7 @@ class _Unread(Enum):
 # Stands for the order of a reader whose own papers are not to be read here.
 UNREAD: Final = _Unread.UNREAD
 
-Found: TypeAlias = Order | Literal[_Unread.UNREAD] | None
+Found: TypeAlias = Worded | Literal[_Unread.UNREAD] | None
 
 
 def cores() -> int:
@@ -163,10 +164,11 @@ def _ordered(
     """Return the order for each profile; None where all of them have to be tried one by one."""
     try:
         places = bulk.places([each for each in profiles if each])
-        return [
+        orders = [
             ranking.order(profile, among=some, places=next(places)) if profile else UNREAD
             for profile, some in zip(profiles, among, strict=True)
         ]
+        return [worded(each) if isinstance(each, Order) else each for each in orders]
     except Exception:  # noqa: BLE001 - the first process meets it too, and says so
         return None
 

@@ -15,7 +15,8 @@ from newsletter.issues.ranking import BACKGROUND, Places, Ranking, terms_of
 from newsletter.job.profiles.beside import UNREAD, Beside
 from newsletter.job.profiles.reading import Profiles
 from newsletter.keywords.terms import Commonness, usual
-from newsletter.models import Delivery, Issue, Order, Owed, Paper, Profile
+from newsletter.mails.personal.words import worded
+from newsletter.models import Delivery, Issue, Owed, Paper, Profile, Worded
 from newsletter.state.papers.book import PaperBook
 
 _ENOUGH = 200  # papers: with fewer of its own the state leaves it to the table that ships
@@ -85,8 +86,8 @@ class Orders:
         plan: Iterable[Owed],
         number: int,
         issues: Callable[[int, int], Sequence[Issue]],
-    ) -> Iterator[tuple[Owed, Order]]:
-        """Yield the order of each edition of an issue that has one of its own."""
+    ) -> Iterator[tuple[Owed, Worded]]:
+        """Yield the order of each edition of an issue that has one of its own, in words."""
         due = [each for each in plan if folded(each.recipient) in self._cells]
         due.sort(key=lambda each: (each.after, each.keywords))
         issues = lru_cache(maxsize=1)(issues)
@@ -101,7 +102,7 @@ class Orders:
                 for found in digest.announcements
             }
 
-        def of(batch: Sequence[Owed]) -> list[Order | None]:
+        def of(batch: Sequence[Owed]) -> list[Worded | None]:
             deliveries = [
                 Delivery(
                     id=place,
@@ -161,7 +162,7 @@ class Orders:
 
     def order(
         self, delivery: Delivery, issues: Sequence[Issue], among: Collection[str]
-    ) -> Order | None:
+    ) -> Worded | None:
         """Return the order of the papers `among` those of some issues; None: the usual one."""
         cell = self._cells and self._cells.get(folded(delivery.recipient))
         if not cell:
@@ -170,9 +171,11 @@ class Orders:
         try:
             if ready:
                 ranking, profile, places = ready
-                return ranking.order(profile, among=among, places=places)
+                order = ranking.order(profile, among=among, places=places)
+                return order and worded(order)
             if read := self._profile(delivery.recipient, cell):
-                return self.ranking(issues).order(read, among=among)
+                order = self.ranking(issues).order(read, among=among)
+                return order and worded(order)
         except NewsletterError:
             raise
         except Exception as error:  # noqa: BLE001 - no digest waits for its order

@@ -3,8 +3,9 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from newsletter.mails.fitting import Card, Page
-from newsletter.mails.pieces import Around, Both, OnDemand, bytes_of, size_of
+from newsletter.mails.fitting import Page
+from newsletter.mails.personal.words import YOURS
+from newsletter.mails.pieces import NOTHING, Both, OnDemand, bytes_of, size_of
 from newsletter.mails.views import Form
 
 
@@ -25,13 +26,53 @@ class Kit(NamedTuple):
     text_titles: int
 
 
+class Frames(NamedTuple):
+    """What stands around so many papers of each section, and how much room that leaves.
+
+    `kits` are the numbers of the pieces before and behind those of each section. Where there are
+    too many papers for all their titles, `best` is what stands in HTML before those of the best
+    ones, and behind them.
+    """
+
+    kits: Sequence[tuple[int, int]]
+    best: tuple[tuple[str, ...], tuple[str, ...]] | None
+    titles_room: int
+    room: int
+    text_room: int
+
+    def have_room(self, opening: int, best: int, more: int, text_more: int) -> bool:
+        """Return whether all papers fit in as they are wanted.
+
+        In bytes, `opening` is what stands around everything in HTML, `best` the titles of the best
+        papers, `more` what is said of papers, `text_more` the same of the text.
+        """
+        return (
+            opening + 4 * best <= self.titles_room  # a quarter of what there is
+            and opening + best + more <= self.room
+            and text_more <= self.text_room
+        )
+
+
+class Told(NamedTuple):
+    """A paper of which something is said, and how many bytes more it takes without that.
+
+    `pieces` are three: before it, in its place, and behind it.
+    """
+
+    pieces: tuple[int, int, int]
+    more: int
+    text_more: int
+
+
 class Sheet:
     """The papers of a page, each in the form that is wanted, ready to be put in any order.
 
     `number` has their numbers by id, `at` the section of each. By these, `html` and `text` have the
     papers, `html_items` and `text_items` their lines among the titles; behind the papers stands
-    what is around them, as `kits` know. In bytes of HTML all papers take `size`, `least`
-    in their shortest form, their titles `titled`; `text_size` and `text_titled` are of the text.
+    what is around them, as `kits` and `frames` know. In bytes of HTML all papers take `size`,
+    `least` in their shortest form, their titles `titled`; `text_size` and `text_titled` are of the
+    text. `told` are papers of which something is said to one reader, `yours` those that are the
+    reader's own; `tells` is whether the templates have a place for that in both parts.
     """
 
     def __init__(self, page: Page, form: Form) -> None:
@@ -50,9 +91,25 @@ class Sheet:
         self.titled, self.text_titled = bytes_of(self.html_items), bytes_of(self.text_items)
         self.text_size = sum(each.text.sizes[form] for each in cards)
         self.kits: dict[tuple[int, int, bool], Kit] = {}
-        self._said: Mapping[int, _Said] = OnDemand(lambda number: _said(cards[number], form))
+        self.frames: dict[tuple[int, ...], Frames | None] = {}
+        self.tells = all(x.around[form].after for each in cards for x in (each.html, each.text))
+        blank, label = self.add(NOTHING), self.add(YOURS)
 
-    def add(self, around: Both, titles: Both) -> int:
+        def told(number: int, said: int) -> Told:
+            html, text = cards[number].html, cards[number].text
+            around, text_around = html.around[form], text.around[form]
+            before = self.add(Both(around.before, text_around.before))
+            after = self.add(Both(around.after, text_around.after))
+            return Told(
+                pieces=(before, said, after),
+                more=around.size + size_of(self.html[said]) - html.sizes[form],
+                text_more=text_around.size + size_of(self.text[said]) - text.sizes[form],
+            )
+
+        self.told: Mapping[int, Told] = OnDemand(lambda number: told(number, blank))
+        self.yours: Mapping[int, Told] = OnDemand(lambda number: told(number, label))
+
+    def add(self, around: Both, titles: Both = NOTHING) -> int:
         """Add what stands around papers and around their titles, and return its number."""
         self.html.append(around.html)
         self.text.append(around.text)
@@ -67,33 +124,3 @@ class Sheet:
             if number not in moved:
                 groups[at[number]].append(number)
         return groups
-
-    def saying(
-        self, order: Sequence[int], reasons: Mapping[int, Both]
-    ) -> tuple[list[str], list[str], int, int]:
-        """Return pieces of both parts, with reasons in some, and the bytes that these add."""
-        html = list(map(self.html.__getitem__, order))
-        text = list(map(self.text.__getitem__, order))
-        more = text_more = 0
-        for place in sorted(map(order.index, reasons), reverse=True):  # the last first: they grow
-            here, said = self._said[order[place]], reasons[order[place]]
-            html[place : place + 1] = here.html.saying(said.html)
-            text[place : place + 1] = here.text.saying(said.text)
-            more += here.more + size_of(said.html)
-            text_more += here.text_more + size_of(said.text)
-        return html, text, more, text_more
-
-
-class _Said(NamedTuple):
-    """A paper with something said in it, and how many bytes more it takes without that."""
-
-    html: Around
-    text: Around
-    more: int
-    text_more: int
-
-
-def _said(card: Card, form: Form) -> _Said:
-    html, text = card.html.around[form], card.text.around[form]
-    more, text_more = html.size - card.html.sizes[form], text.size - card.text.sizes[form]
-    return _Said(html, text, more, text_more)
