@@ -22,16 +22,38 @@ class Token(NamedTuple):
 
 # Lucene's StandardTokenizer (Unicode UAX #29): split at hyphen and slash, keep don't, 3.5 and a_b;
 # an ideograph is a word of its own, a superscript digit is no part of any.
-_IDEOGRAPH = "\u3041-\u309f\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-_CHARACTER = rf"(?:[^\W{_IDEOGRAPH}¹²³¼-¾⁰⁴-⁹₀-₉]|[\u0300-\u036f])"
+_SMALL_DIGITS = "¹²³¼-¾⁰⁴-⁹₀-₉"
+_IDEOGRAPHS = "\u3041-\u309f\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+_FIRST_IDEOGRAPH = _IDEOGRAPHS[0]
 _JOINT = r"(?:(?<=[^\W\d_])[.:'’·](?=[^\W\d_])|(?<=\d)[.,;'’](?=\d))"
-_TOKEN = re.compile(rf"[{_IDEOGRAPH}]|{_CHARACTER}+(?:{_JOINT}{_CHARACTER}+)*")
+
+
+def _token(none_of: str) -> str:
+    character = rf"(?:[^\W{none_of}]|[\u0300-\u036f])"
+    return rf"{character}+(?:{_JOINT}{character}+)*"
+
+
+_TOKEN = re.compile(_token(_SMALL_DIGITS))
+
+
+@functools.cache
+def _token_or_ideograph() -> re.Pattern[str]:
+    # A pattern of thousands of characters takes a twentieth of a start to compile.
+    return re.compile(rf"[{_IDEOGRAPHS}]|{_token(_IDEOGRAPHS + _SMALL_DIGITS)}")
+
+
+def _pattern_for(text: str) -> re.Pattern[str]:
+    if text.isascii() or max(text) < _FIRST_IDEOGRAPH:
+        return _TOKEN
+    return _token_or_ideograph()
+
+
 _POSSESSIVE = re.compile(r"['’＇][sS]$")
 
 
 def tokens(text: str) -> Iterator[Token]:
     """Yield the words of a text with their places."""
-    for match in _TOKEN.finditer(text):
+    for match in _pattern_for(text).finditer(text):
         word = _POSSESSIVE.sub("", match.group())
         if word.strip("_"):
             yield Token(word, match.start(), match.start() + len(word))
@@ -56,7 +78,7 @@ def line(text: str, *, exact: bool = False) -> str:
     Stop words are marked, since they have no stem, and no stem is to be taken for one.
     """
     key = _lowered if exact else _key
-    return f" {' '.join(filter(None, map(key, _TOKEN.findall(text))))} "
+    return f" {' '.join(filter(None, map(key, _pattern_for(text).findall(text))))} "
 
 
 def is_stop_word(key: str) -> bool:

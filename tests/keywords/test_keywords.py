@@ -425,6 +425,12 @@ def test_words_are_as_they_are_written_and_where_they_stand() -> None:
     assert [text[each.start : each.end] for each in tokens(text)] == list(words(text))
 
 
+@settings(max_examples=50, deadline=None)
+@given(st.text(st.sampled_from("ab3_ .:;,'’·-²½é\u0301ßЖ\u3040"), max_size=20))
+def test_words_are_the_same_beside_an_ideograph(text: str) -> None:
+    assert [*words(text), "画"] == list(words(f"{text} 画"))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("one_in", [4, pytest.param(1, marks=pytest.mark.full)])
 def test_a_month_of_papers_is_analysed_as_by_the_replica(one_in: int) -> None:
