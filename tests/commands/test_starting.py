@@ -71,7 +71,6 @@ def test_a_day_without_news_and_without_an_inbox_makes_no_mails(
     found = imported(sample, "run", "--now", DAY_ONE)
     assert "newsletter.job.daily" in found
     assert not found & (ASKING | {"jinja2", "premailer", "lxml", "flufl"})
-    assert not found & {"email.message", "ssl", "urllib.request"}
     assert not found & {"newsletter.mails.render", "newsletter.job.inbox", "newsletter.refusals"}
 
 

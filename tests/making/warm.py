@@ -28,6 +28,7 @@ PROGRAM = "newsletter.__main__:main"
 # What the commands import when they are needed.
 _NEEDED = (
     "Stemmer",
+    "feedparser",
     "itsdangerous",
     "jinja2.sandbox",
     "newsletter.__main__",
@@ -47,7 +48,7 @@ _NEEDED = (
     "premailer",
     "psycopg",
     "pylatexenc.latex2text._defaultspecs",
-    "xml.etree.ElementTree",
+    "xml.sax.expatreader",
 )
 # A program of the same name on the PATH of a shell.
 _SHIM = """#!{python} -SI

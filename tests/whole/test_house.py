@@ -42,8 +42,8 @@ BREACHES = [
     ("mails/wording.py", "from os import path", PURE),
     ("sources/arxiv/trust.py", "import requests", PURE),
     ("sending/replies.py", "import socket", PURE),
-    ("issues/diff.py", "import premailer", LIBRARIES),
-    ("sources/arxiv/trust.py", "from jinja2 import Template", LIBRARIES),
+    ("issues/diff.py", "import feedparser", LIBRARIES),
+    ("sources/arxiv/trust.py", "from feedparser import parse", LIBRARIES),
     ("operating/status.py", "import jinja2", LIBRARIES),
     ("models/papers.py", "import itsdangerous", LIBRARIES),
 ]
