@@ -35,7 +35,8 @@ create table announced_2 (
     paper     text not null,
     version   integer not null,
     submitted text not null,
-    kind      text not null check (kind in ('baseline', 'left-out', 'new', 'replacement')),
+    kind      text not null check (
+        kind = 'new' or kind = 'baseline' or kind = 'left-out' or kind = 'replacement'),
     excluded_by text,
     replaces  integer,
     issue     integer references issues,
@@ -90,8 +91,44 @@ create table lacking (
 insert into lacking (paper)
     select distinct paper from announced where paper not in (select id from papers);
 
-alter table deliveries add column frequency text not null default 'daily';
-alter table deliveries add column abstracts text not null default '';
+-- The views stand on the old table, and would keep the new one from taking its name.
+drop view outstanding;
+drop view ended;
+drop view mailed;
+create table deliveries_2 (
+    id        integer primary key,
+    issue     integer not null references issues,
+    after     integer not null,
+    recipient text not null,
+    keywords  text not null,
+    format    text not null,
+    status    text not null default 'untried' check (
+        status = 'accepted' or status = 'sending' or status = 'untried' or status = 'deferred'
+        or status = 'unknown' or status = 'rejected' or status = 'suppressed'
+        or status = 'expired'),
+    attempts  integer not null default 0,
+    failures  integer not null default 0,
+    code      integer not null default 0,
+    reply     text not null default '',
+    changed   text not null,
+    frequency text not null default 'daily',
+    abstracts text not null default '',
+    unique (issue, recipient, keywords)
+) strict;
+insert into deliveries_2 (id, issue, after, recipient, keywords, format, status, attempts, failures,
+        code, reply, changed)
+    select id, issue, after, recipient, keywords, format, status, attempts, failures, code, reply,
+        changed
+    from deliveries;
+drop table deliveries;
+alter table deliveries_2 rename to deliveries;
+create view outstanding as
+    select * from deliveries where issue in (select number from issues where not settled)
+    and status in ('untried', 'sending', 'deferred', 'unknown');
+create view ended as
+    select * from deliveries where status in ('accepted', 'rejected', 'suppressed', 'expired');
+create view mailed as
+    select * from deliveries where status in ('accepted', 'rejected', 'unknown');
 
 create table past (
     keyword   text not null,

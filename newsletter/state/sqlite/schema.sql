@@ -51,12 +51,15 @@ create table lacking (                 -- papers recorded before their data were
     asked integer not null default 0   -- how many good answers did not have it
 ) strict, without rowid;
 
+-- Where rows are written by the thousand, a check names its values one by one: for a list of more
+-- than two behind `in` SQLite makes a table, anew for each row, which took longer than the row.
 create table announced (               -- the ledger of what is no longer news
     keyword   text not null,
     paper     text not null,
     version   integer not null,
     submitted text not null,           -- of v1
-    kind      text not null check (kind in ('baseline', 'left-out', 'new', 'replacement')),
+    kind      text not null check (
+        kind = 'new' or kind = 'baseline' or kind = 'left-out' or kind = 'replacement'),
     excluded_by text,                  -- the exclusion that left it out
     replaces  integer,
     issue     integer references issues,  -- null for a baseline, and for what was left out
@@ -90,9 +93,10 @@ create table deliveries (              -- what is owed to whom, and what became 
     recipient text not null,
     keywords  text not null,           -- JSON list, in the subscriber's order
     format    text not null,
-    status    text not null default 'untried' check (status in (
-        'untried', 'sending', 'deferred', 'unknown',
-        'accepted', 'rejected', 'suppressed', 'expired')),
+    status    text not null default 'untried' check (
+        status = 'accepted' or status = 'sending' or status = 'untried' or status = 'deferred'
+        or status = 'unknown' or status = 'rejected' or status = 'suppressed'
+        or status = 'expired'),
     attempts  integer not null default 0,
     failures  integer not null default 0,  -- how often composing the message failed
     code      integer not null default 0,
