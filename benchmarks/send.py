@@ -193,6 +193,7 @@ def messages(numbers: Iterable[int], size: int) -> Iterator[Outgoing]:
             delivery=number,
             envelope=Envelope(sender="papers@example.org", recipient=recipient, id=f"i1.{number}"),
             message=(head, *shared),
+            encoded=True,  # as those of editions are
         )
 
 

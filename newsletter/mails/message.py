@@ -101,7 +101,7 @@ class Composer:
                 self._shared(delivery, rendered.subject),
                 *self._body(delivery, rendered, token),
             ),
-            dotless=True,
+            encoded=True,
         )
 
     def _personal(self, recipient: str, message: str, token: str) -> bytes:

@@ -84,14 +84,15 @@ class Outgoing(Struct, frozen=True, kw_only=True):
 
     No part begins or ends inside a line, and parts shared by many messages are the same object in
     all of them. `smallest` makes the message again for a server that takes no more; it returns None
-    where there is nothing to leave out. Of a `dotless` message no line begins with a dot.
+    where there is nothing to leave out. An `encoded` message is quoted-printable: no line begins
+    with a dot, and whatever is not ASCII is in one of the first two parts, which are its headers.
     """
 
     delivery: int
     envelope: Envelope
     message: tuple[bytes, ...]
     smallest: Callable[[], "Outgoing | None"] = lambda: None
-    dotless: bool = False
+    encoded: bool = False
 
     @property
     def size(self) -> int:

@@ -432,7 +432,9 @@ def _asks_for_notification(step: _Step) -> bool:
 
 
 def _eight_bit(outgoing: Outgoing) -> bool:
-    return not all(map(bytes.isascii, outgoing.message))
+    # To look through 60 KB for each recipient would take as long as to copy them.
+    parts = outgoing.message[:2] if outgoing.encoded else outgoing.message
+    return not all(map(bytes.isascii, parts))
 
 
 def _international(outgoing: Outgoing) -> bool:
@@ -442,7 +444,7 @@ def _international(outgoing: Outgoing) -> bool:
 def _text(outgoing: Outgoing) -> tuple[bytes, ...]:
     """Return the message as it goes over the wire, final dot included (RFC 5321 4.5.2)."""
     parts = outgoing.message
-    return (*(parts if outgoing.dotless else map(_dot_stuffed, parts)), b".\r\n")
+    return (*(parts if outgoing.encoded else map(_dot_stuffed, parts)), b".\r\n")
 
 
 # Parts that messages share are the same object, whose hash is kept: finding them costs nothing.

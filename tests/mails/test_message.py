@@ -342,10 +342,11 @@ def test_a_local_part_of_any_script_stands_in_the_header_as_it_is(local: str) ->
 # Joining
 
 
-def test_no_part_begins_or_ends_inside_a_line(renderer: Renderer) -> None:
+def test_parts_are_whole_lines_and_beyond_the_headers_ascii(renderer: Renderer) -> None:
     for each in (rich(), hostile(), edition(news("graph", many(500)))):
         parts = outgoing(delivery(), renderer.render(each)).message
         assert all(part.endswith(b"\r\n") for part in parts)
+        assert all(map(bytes.isascii, parts[2:]))
 
 
 def test_what_messages_share_is_the_same_object_in_all_of_them(renderer: Renderer) -> None:

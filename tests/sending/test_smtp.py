@@ -104,9 +104,10 @@ def test_parameters_are_xtext() -> None:
     assert server.lines[2].endswith("ORCPT=rfc822;ada+2Bpapers+3Dx@example.org")
 
 
-def test_an_international_address_goes_where_smtputf8_is_offered() -> None:
+@pytest.mark.parametrize("encoded", [False, True])
+def test_an_international_address_goes_where_smtputf8_is_offered(*, encoded: bool) -> None:
     with SmtpServer() as server:
-        send([message(1, recipient="dörte@example.org")], server)
+        send([replace(message(1, recipient="dörte@example.org"), encoded=encoded)], server)
     assert server.recipients == ["dörte@example.org"]
     assert {"SMTPUTF8", "BODY=8BITMIME"} <= set(server.mails[0].parameters)
 
