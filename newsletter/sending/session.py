@@ -67,8 +67,9 @@ class Session:
     Since the login, `taken` counts messages, `served` those on which the server had the last word
     (accepted, or a recipient refused), and `errors` its replies of 4yz and 5yz. `lost` says why the
     connection is over, empty while it is not, and `busy` whether the server ended it by a 421.
-    `deadline` is on the clock that `now` is on. `holds` says of a delivery, right before its final
-    dot is written, whether it still may leave.
+    `deadline` is on the clock that `now` is on, and so is `rests_at`: when it is our turn again, if
+    the server takes as long as it did the last time. `holds` says of a delivery, right before its
+    final dot is written, whether it still may leave.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class Session:
         self.lost = ""
         self.busy = self.leaving = False
         self.taken = self.served = self.errors = 0
+        self.rests_at = 0.0
         self.given_up: set[str] = set()
         self.holds: Callable[[int], bool] = lambda _delivery: True
         self._patience = patience
@@ -98,6 +100,7 @@ class Session:
         self._out = _NOTHING
         self._dot: _Step | None = None  # the step of the last final dot that was to be written
         self._queued = self._written = 0
+        self._began = self._took = 0.0  # when our last turn was, and how long the one before took
         self._heard = 0  # replies to what was written last
         self._answers: list[Answer] = []
 
@@ -149,6 +152,7 @@ class Session:
         Only while `resting`. With PIPELINING they leave as one group, and a message costs one
         round trip.
         """
+        self._began, self.rests_at = now, now + self._took
         self._unsent.extend(self._amends)
         self._amends.clear()
         self._settled.clear()
@@ -270,7 +274,9 @@ class Session:
                 self._send_steps(now)
             if not self._out:
                 self._set_deadline(now)
-        if self._awaited and not self.lost:
+        if not self._awaited:
+            self._took = now - self._began
+        elif not self.lost:
             # Else the rest may wait 40 ms: it for our ACK (Nagle), we with it (delayed ACK).
             self.sock.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
 

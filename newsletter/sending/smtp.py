@@ -122,7 +122,7 @@ class _Run:
             if not len(self._pool) and self._idle(now):
                 break
             self._wait(clock, at_most=0 if again else _GLANCE)
-            while left := self._together.left(self._pool):
+            while left := self._together.left(self._pool, clock()):
                 self._wait(clock, at_most=left)
         self._conclude()
         if self._outcomes:
