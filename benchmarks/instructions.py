@@ -14,7 +14,9 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from benchmarks.history import sample
 from benchmarks.send import SINK, sink
+from benchmarks.start import COMMANDS
 
 VALGRIND = shutil.which("valgrind") or ""
 SEND = """
@@ -39,42 +41,47 @@ def main() -> None:
     options = parser.parse_args()
     if not VALGRIND:
         parser.error("valgrind is needed: apt-get install valgrind")
-    bare = counted("pass")
+    bare = counted("-c", "pass")
     if options.quick:
         print(f"a bare Python: {bare:,.0f} million instructions")
         return
-    start = "import sys; sys.argv = ['newsletter', '--help']\n"
-    start += "from newsletter.__main__ import main; main()"
-    work = {
-        "newsletter --help": start,
-        "match 1,000 keywords x 50 papers": MATCH.format(number=1000),
-    }
-    for name, code in work.items():
-        print(f"{name}: {counted(code) - bare:,.0f} million instructions", flush=True)
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        sample(folder)
+        for command in COMMANDS:
+            words = ("-m", "newsletter", *command.split())
+            found = counted(*words, folder=folder) - bare
+            called = command.partition(" --now")[0]
+            print(f"newsletter {called}: {found:,.0f} million instructions", flush=True)
+    found = counted("-c", MATCH.format(number=1000)) - bare
+    print(f"match 1,000 keywords x 50 papers: {found:,.0f} million instructions", flush=True)
     if SINK:
         with sink() as port:
-            none, some = (counted(SEND.format(port=port, number=n)) for n in (4, 1004))
+            none, some = (counted("-c", SEND.format(port=port, number=n)) for n in (4, 1004))
         print(f"send 1,000 mails of 13 KB, ledger on: {some - none:,.0f} million instructions")
 
 
-def counted(code: str) -> float:
-    """Return how many million instructions a Python takes for some code."""
-    with TemporaryDirectory() as folder:
-        command = [
-            VALGRIND, "--tool=callgrind", f"--callgrind-out-file={folder}/out",
-            sys.executable, "-c", code,
-        ]  # fmt: skip
-        environment = {
-            **os.environ,
-            "PYTHONPATH": str(Path(__file__).parents[1]),
-            "PYTHONDONTWRITEBYTECODE": "",
-            "PYTHONHASHSEED": "0",
-        }
-        # Once without, so that all bytecode is there.
-        subprocess.run(
-            [sys.executable, "-c", code], env=environment, check=True, capture_output=True
-        )
-        ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+def counted(*arguments: str, folder: Path | None = None) -> float:
+    """Return how many million instructions a Python with these arguments takes."""
+    environment = {
+        **os.environ,
+        "NEWSLETTER_SOURCE__FILE": "day2.xml",
+        "PYTHONPATH": str(Path(__file__).parents[1]),
+        "PYTHONDONTWRITEBYTECODE": "",
+        "PYTHONHASHSEED": "0",
+    }
+    with TemporaryDirectory() as out:
+        count = [VALGRIND, "--tool=callgrind", f"--callgrind-out-file={out}/out"]
+        # Once without, so that all bytecode is there, and the first run has had its news.
+        for before in ([], count):
+            ran = subprocess.run(
+                [*before, sys.executable, *arguments],
+                cwd=folder,
+                env=environment,
+                capture_output=True,
+                text=True,
+                check=True,
+            )
     found = re.search(r"Collected : (\d+)", ran.stderr)
     assert found, ran.stderr
     return int(found[1]) / 1e6
