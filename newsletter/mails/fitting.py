@@ -5,18 +5,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from functools import cached_property
 from itertools import accumulate, chain
-from operator import sub
 from typing import Literal, NamedTuple, TypeAlias
 
 from msgspec import Struct
 
 from newsletter.mails.pieces import (
+    LADDERS,
     Both,
+    Columns,
     Joining,
     OnDemand,
     Shapes,
+    Sizes,
     Stretch,
-    columns,
     size_of,
 )
 from newsletter.mails.views import Form, Heading, View
@@ -25,15 +26,6 @@ from newsletter.models import Digest, Edition, Keyword
 _FEW = 3  # so few papers, and each has its whole abstract
 
 Part = Literal["html", "text"]
-
-# What a paper is shown as on the way to the form that is wanted.
-LADDERS: Mapping[Form, Sequence[Form]] = {
-    "least": ("least",),
-    "line": ("least", "line"),
-    "entry": ("least", "line", "entry"),
-    "excerpt": ("least", "line", "excerpt"),
-    "full": ("least", "line", "excerpt", "full"),
-}
 
 
 class Card(Struct, frozen=True, kw_only=True, eq=False):
@@ -84,8 +76,8 @@ class Section:
         if cards:
             self.around += 2 * size_of(brackets[False][0])
         self.more = size_of(rest.html) - below
-        html = self.html = columns([card.html for card in cards])
-        text = self.text = columns([card.text for card in cards])
+        html = self.html = Columns([card.html for card in cards])
+        text = self.text = Columns([card.text for card in cards])
 
         def titles(wanted: tuple[Part, bool]) -> Stretch:
             return Stretch(group(*wanted) if cards else (), joining)
@@ -198,41 +190,6 @@ class Placed(NamedTuple):
     section: int
 
 
-class Sizes:
-    """The bytes of the papers of a page, as they stand, in each form that is asked for."""
-
-    def __init__(self, page: "Page", part: Part) -> None:
-        """Have what is said of papers in it."""
-        self._page, self._part = page, part
-        self._columns = [each.html if part == "html" else each.text for each in page.sections]
-        self._all: dict[Form, int] = {}
-
-    def each(self, form: Form) -> Sequence[int]:
-        """Return the bytes of each paper."""
-        sizes = [*chain.from_iterable([each[form].sizes for each in self._columns])]
-        if reasons := self._page.reasons:
-            for place, card in enumerate(self._page.standing):
-                if said := reasons.get(card.id):
-                    around = getattr(card, self._part).around[form]
-                    sizes[place] = around.size + size_of(getattr(said, self._part))
-        return sizes
-
-    def all(self, form: Form) -> int:
-        """Return the bytes of all papers."""
-        if form not in self._all:
-            adapted = self._page.reasons
-            sizes = self.each(form) if adapted else [each[form].size for each in self._columns]
-            self._all[form] = sum(sizes)
-        return self._all[form]
-
-    def fit(self, room: int, wanted: Form) -> Form | None:
-        """Return in which form there is room for all, the wanted or a smaller one, if in any."""
-        for form in reversed(LADDERS[wanted]):
-            if self.all(form) <= room:
-                return form
-        return None
-
-
 class Page:
     """What stands in a mail: sections, and at which places their papers stand, best first.
 
@@ -276,6 +233,19 @@ class Page:
         turns = [turn for each in self.sections for turn, _ in enumerate(each.cards)]
         return sorted(range(len(turns)), key=turns.__getitem__)
 
+    def sizes(self, part: Part) -> Sizes:
+        """Return the bytes of the papers as they stand, with what is said of them."""
+
+        def adapted(form: Form, sizes: list[int]) -> list[int]:
+            for place, card in enumerate(self.standing):
+                if said := self.reasons.get(card.id):
+                    around = getattr(card, part).around[form]
+                    sizes[place] = around.size + size_of(getattr(said, part))
+            return sizes
+
+        columns = [each.html if part == "html" else each.text for each in self.sections]
+        return Sizes(columns, adapted if self.reasons else None)
+
     def pieces(self, part: Part, section: Section, forms: Forms) -> Sequence[str]:
         """Return the papers of a section in some forms, with what is said of them."""
         columns = section.html if part == "html" else section.text
@@ -297,13 +267,13 @@ class Page:
 
 def in_order(sections: Sequence[Section], best_first: Sequence[str]) -> Sequence[int]:
     """Return at which places papers stand, best first; unless that is known, as they stand."""
-    ids = [*chain.from_iterable([each.ids for each in sections])]
-    places = range(len(ids))
+    places = range(sum([len(each.ids) for each in sections]))
     if not best_first:
         return places
+    ids = [*chain.from_iterable([each.ids for each in sections])]
     by_id = dict(zip(ids, places, strict=True))
     first = [by_id[id_] for id_ in best_first if id_ in by_id]
-    if len(first) < len(ids):
+    if len(first) < len(places):
         known = set(best_first)
         first += [place for place in places if ids[place] not in known]
     return first
@@ -313,7 +283,7 @@ def forms_of(page: Page, sizes: Sizes, room: int, wanted: Form) -> tuple[list[Fo
     """Return in which form there is room for the papers of each section, and how much is left."""
     if sizes.all(wanted) <= room:
         return [wanted] * len(page.sections), room - sizes.all(wanted)
-    forms, room = fitted(sizes.each, room, wanted, best_first=page.order, turns=page.turns)
+    forms, room = fitted(sizes, room, wanted, best_first=page.order, turns=page.turns)
     found: list[Forms] = []
     start = 0
     for each in page.sections:
@@ -325,7 +295,7 @@ def forms_of(page: Page, sizes: Sizes, room: int, wanted: Form) -> tuple[list[Fo
 
 
 def fitted(
-    sizes: Callable[[Form], Sequence[int]],
+    sizes: Sizes,
     room: int,
     wanted: Form,
     *,
@@ -334,39 +304,45 @@ def fitted(
 ) -> tuple[list[Form | None], int]:
     """Choose how each paper is shown, so that all of it fits into `room` bytes; None: not at all.
 
-    `sizes` are those of the papers in each form. First each gets its line, where not all do in the
-    order of `turns` (places of papers); what is left goes to the best for more, step by step.
-    Returns how much room is left, too.
+    First each gets its line, where not all do in the order of `turns` (places of papers); what is
+    left goes to the best for more, step by step. Returns how much room is left, too.
     """
     ladder = LADDERS[wanted]
     # Below a form in which there is room for all, nothing has to be made and measured.
-    for start in reversed(ladder):
-        now = [*sizes(start)]
-        if sum(now) <= room:
-            forms: list[Form | None] = [start] * len(now)
-            room -= sum(now)
-            break
+    start = sizes.fit(room, wanted)
+    forms: list[Form | None] = [start] * len(best_first)
+    if start:
+        room -= sizes.all(start)
     else:
-        forms = [None] * len(now)
+        start, least = ladder[0], sizes.each(ladder[0])
         for place in turns():
-            if now[place] <= room:
+            if least[place] <= room:
                 forms[place] = start
-                room -= now[place]
+                room -= least[place]
+    now: Form | None = start
     for form in ladder[ladder.index(start) + 1 :]:
-        further = sizes(form)
-        more = list(map(sub, further, now))
-        taken = [*accumulate(map(more.__getitem__, best_first))]
-        # Those before the first for which there is no room need no look at each of them.
-        whole = bisect(taken, room) if all(forms) and min(more, default=0) >= 0 else 0
-        for place in best_first[:whole]:
-            forms[place] = form
-            now[place] = further[place]
-        room -= taken[whole - 1] if whole else 0
-        for place in best_first[whole:]:
-            if more[place] <= room and forms[place]:
+        rest = best_first
+        if now and None not in forms:
+            # For those before the first that takes too much, nobody has to look at each of them.
+            more = sizes.step(now, form)
+            taken = [*accumulate(map(more.__getitem__, best_first))]
+            grows = not more or min(more) >= 0
+            whole = bisect(taken, room) if grows else 0
+            for place in best_first[:whole]:
+                forms[place] = form
+            room -= taken[whole - 1] if whole else 0
+            rest = best_first[whole:]
+            if grows and rest and min(more) > room:
+                rest = ()
+        else:
+            each = {form: sizes.each(form) for form in {*forms} if form}
+            further = sizes.each(form)
+            more = [further[n] - each[form][n] if form else 0 for n, form in enumerate(forms)]
+        for place in rest:
+            if forms[place] and more[place] <= room:
                 forms[place] = form
                 room -= more[place]
-                now[place] = further[place]
+        now = form if forms.count(form) == len(forms) else None
     return forms, room
 
 

@@ -5,12 +5,24 @@ done once.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
+from operator import sub
 from typing import Any, NamedTuple
 
 from newsletter.mails.views import Form
 
 # What is said to one reader alone takes its place. Nothing that comes from outside has it.
 REASON = "\x02reason\x03"
+
+
+# What a paper is shown as on the way to the form that is wanted.
+LADDERS: Mapping[Form, Sequence[Form]] = {
+    "least": ("least",),
+    "line": ("least", "line"),
+    "entry": ("least", "line", "entry"),
+    "excerpt": ("least", "line", "excerpt"),
+    "full": ("least", "line", "excerpt", "full"),
+}
 
 
 class Both(NamedTuple):
@@ -75,14 +87,63 @@ class Column(NamedTuple):
     size: int
 
 
-def columns(papers: Sequence[Shapes]) -> Mapping[Form, Column]:
-    """Return papers below each other in each form that is asked for."""
+class Columns(OnDemand):
+    """Papers below each other in each form that is asked for.
 
-    def column(form: Form) -> Column:
-        sizes = [each.sizes[form] for each in papers]
-        return Column([each.made[form] for each in papers], sizes, sum(sizes))
+    `steps` are the bytes that each takes more in one form than in another.
+    """
 
-    return OnDemand(column)
+    def __init__(self, papers: Sequence[Shapes]) -> None:
+        def column(form: Form) -> Column:
+            sizes = [each.sizes[form] for each in papers]
+            return Column([each.made[form] for each in papers], sizes, sum(sizes))
+
+        def step(forms: tuple[Form, Form]) -> Sequence[int]:
+            before, after = forms
+            return list(map(sub, self[after].sizes, self[before].sizes))
+
+        super().__init__(column)
+        self.steps: Mapping[tuple[Form, Form], Sequence[int]] = OnDemand(step)
+
+
+class Sizes:
+    """The bytes of papers below each other, in each form that is asked for.
+
+    They are those of some `columns`; `adapted` puts into them what is said of papers, if anything.
+    """
+
+    def __init__(
+        self,
+        columns: Sequence[Columns],
+        adapted: Callable[[Form, list[int]], list[int]] | None = None,
+    ) -> None:
+        self._columns, self._adapted = columns, adapted
+        self._all: dict[Form, int] = {}
+
+    def each(self, form: Form) -> list[int]:
+        """Return the bytes of each paper."""
+        sizes = [*chain.from_iterable([each[form].sizes for each in self._columns])]
+        return self._adapted(form, sizes) if self._adapted else sizes
+
+    def all(self, form: Form) -> int:
+        """Return the bytes of all papers."""
+        if form not in self._all:
+            sizes = [each[form].size for each in self._columns]
+            self._all[form] = sum(self.each(form) if self._adapted else sizes)
+        return self._all[form]
+
+    def step(self, before: Form, after: Form) -> list[int]:
+        """Return how many bytes more each paper takes in one form than in another."""
+        if self._adapted:
+            return list(map(sub, self.each(after), self.each(before)))
+        return [*chain.from_iterable([each.steps[before, after] for each in self._columns])]
+
+    def fit(self, room: int, wanted: Form) -> Form | None:
+        """Return in which form there is room for all, the wanted or a smaller one, if in any."""
+        for form in reversed(LADDERS[wanted]):
+            if self.all(form) <= room:
+                return form
+        return None
 
 
 class Joined(str):

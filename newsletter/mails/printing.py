@@ -9,7 +9,7 @@ from itertools import accumulate, chain
 from typing import NamedTuple, TypeAlias
 
 from newsletter.mails import wording
-from newsletter.mails.fitting import Card, Forms, Page, Part, Section, Sizes, forms_of
+from newsletter.mails.fitting import Card, Forms, Page, Part, Section, forms_of
 from newsletter.mails.pieces import Both, Joining, OnDemand, bytes_of, size_of
 from newsletter.mails.template import Row, Templates
 from newsletter.mails.views import Form, Heading, Named
@@ -69,6 +69,7 @@ class Printing:
             small: (self._fixed(name), self._fixed(f"{name}_end"))
             for small, name in ((False, "papers"), (True, "small_papers"))
         }
+        self._around_titles = self._shared("papers"), self._shared("papers_end")
         self.joining = Joining(_JOINED)
         self._index = Row(lambda index: templates.html.piece("index", index=index), _HEADINGS)
 
@@ -161,7 +162,7 @@ class Printing:
         """Return the text: no paper is missing, but of very many each says less."""
         opening, closing = around
         contents, taken = self._titles(page.sections, "text") if titled else ([], 0)
-        found, _ = forms_of(page, Sizes(page, "text"), TEXT_LIMIT - taken, form)
+        found, _ = forms_of(page, page.sizes("text"), TEXT_LIMIT - taken, form)
         pieces = [*opening, *contents]
         for section, forms in zip(page.sections, found, strict=True):
             if isinstance(forms, str) and not page.reasons:
@@ -217,11 +218,10 @@ class Printing:
 
     def _group(self, name: str, cards: Sequence[Card], part: Part) -> list[str]:
         """Return the titles of some papers under a name."""
-        group, papers = self._shared("group", name=name), self._shared("papers")
-        end = self._shared("papers_end")
+        group, (begin, end) = self._shared("group", name=name), self._around_titles
         if part == "html":
-            return [group.html, papers.html, *[card.item.html for card in cards], end.html]
-        return [group.text, papers.text, *[card.item.text for card in cards], end.text]
+            return [group.html, begin.html, *[card.item.html for card in cards], end.html]
+        return [group.text, begin.text, *[card.item.text for card in cards], end.text]
 
     def _fit(
         self, page: Page, form: Form, frame: Mapping[str, object], room: int, *, small: bool
@@ -230,11 +230,11 @@ class Printing:
 
         Headings get half of it, and are set smaller or left out before a paper is.
         """
-        sizes = Sizes(page, "html")
+        sizes = page.sizes("html")
         fixed = [self._around(each, small=small) for each in page.sections]
         if not sizes.fit(room - sum(fixed), form) and sizes.fit(room - _AROUND, form):
             page = page.of([self._joined(page)])
-            sizes = Sizes(page, "html")
+            sizes = page.sizes("html")
             fixed, small = [_AROUND], False
         kept = sum([taken <= room // 2 for taken in accumulate(fixed)])
         dropped = page.sections[kept:]
@@ -242,7 +242,7 @@ class Printing:
         whole = sizes.fit(room, form)
         if dropped:
             page = page.of(page.sections[:kept])
-            sizes = Sizes(page, "html")
+            sizes = page.sizes("html")
         if dropped or not whole:
             room -= kept * (_COUNT + size_of(str(frame["pages"])))
             room -= size_of(self._more(dropped, frame)) + _NUMBER

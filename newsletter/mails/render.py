@@ -18,7 +18,6 @@ from newsletter.addresses import bare
 from newsletter.errors import RenderError
 from newsletter.mails import wording
 from newsletter.mails.fitting import (
-    LADDERS,
     Announced,
     Announcing,
     Card,
@@ -31,19 +30,11 @@ from newsletter.mails.fitting import (
 from newsletter.mails.personal.joining import Joiner
 from newsletter.mails.personal.sheet import Sheet
 from newsletter.mails.personal.words import said
-from newsletter.mails.pieces import Shapes, bytes_of
+from newsletter.mails.pieces import LADDERS, Shapes, bytes_of
 from newsletter.mails.printing import Framed, Printing
 from newsletter.mails.template import Layout, Templates, wrapped
 from newsletter.mails.views import Form, Named, View, block, heading, specimen, values, view
-from newsletter.models import (
-    Announcement,
-    Digest,
-    Edition,
-    Masthead,
-    Paper,
-    Rendered,
-    Worded,
-)
+from newsletter.models import Announcement, Digest, Edition, Masthead, Paper, Rendered, Worded
 from newsletter.prose import plain
 
 # Text that comes from outside loses its control characters, so that nobody can forge the slot.

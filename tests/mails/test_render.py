@@ -19,9 +19,9 @@ from msgspec.structs import replace
 from premailer import Premailer
 
 from newsletter.errors import RenderError
-from newsletter.mails.fitting import LADDERS, fitted
+from newsletter.mails.fitting import fitted
 from newsletter.mails.personal.words import worded
-from newsletter.mails.pieces import Joining, Shapes, Stretch
+from newsletter.mails.pieces import LADDERS, Columns, Joining, Shapes, Sizes, Stretch
 from newsletter.mails.printing import LIMIT
 from newsletter.mails.render import UNSUBSCRIBE, Renderer, filled
 from newsletter.mails.template import Row, wrapped
@@ -198,9 +198,9 @@ def shapes(sizes: Sequence[int]) -> Shapes:
     )
 
 
-def columns(papers: Sequence[Shapes]) -> dict[Form, list[int]]:
+def sizes_of(papers: Sequence[Shapes]) -> Sizes:
     """Return the sizes of papers in each form."""
-    return {form: [each.sizes[form] for each in papers] for form in LADDERS["full"]}
+    return Sizes([Columns(papers)])
 
 
 FORMS = {"0": "least", "1": "line", "2": "excerpt", "3": "full", "-": None}
@@ -225,24 +225,25 @@ FORMS = {"0": "least", "1": "line", "2": "excerpt", "3": "full", "-": None}
 )
 def test_papers_are_fitted(papers: str, room: int, forms: str) -> None:
     kinds = {"a": shapes((2, 3, 6, 10)), "b": shapes((2, 3, 60, 99))}
-    sizes = columns([kinds[each] for each in papers])
+    sizes = sizes_of([kinds[each] for each in papers])
     places = range(len(papers))
-    found, _ = fitted(sizes.__getitem__, room, "full", best_first=places, turns=lambda: places)
+    found, _ = fitted(sizes, room, "full", best_first=places, turns=lambda: places)
     assert found == [FORMS[each] for each in forms]
 
 
 def test_who_gets_a_line_goes_by_turns() -> None:
-    sizes = columns([shapes((2, 3, 6, 10))] * 3)
-    assert fitted(sizes.__getitem__, 4, "full", best_first=[1, 0, 2], turns=lambda: [2, 0, 1]) == (
+    sizes = sizes_of([shapes((2, 3, 6, 10))] * 3)
+    assert fitted(sizes, 4, "full", best_first=[1, 0, 2], turns=lambda: [2, 0, 1]) == (
         ["least", None, "least"],
         0,
     )
 
 
 def one_by_one(
-    sizes: dict[Form, list[int]], room: int, *, best_first: Sequence[int], turns: Sequence[int]
+    papers: Sequence[Shapes], room: int, *, best_first: Sequence[int], turns: Sequence[int]
 ) -> tuple[list[Form | None], int]:
     """Fit papers as `fitted` does, each by itself."""
+    sizes = {form: [each.sizes[form] for each in papers] for form in LADDERS["full"]}
     ladder = LADDERS["full"]
     start = next((form for form in ladder[::-1] if sum(sizes[form]) <= room), None)
     forms: list[Form | None] = [start] * len(turns)
@@ -266,10 +267,12 @@ def one_by_one(
 def test_papers_are_fitted_as_if_each_were_looked_at(
     each: Any, room: int, chance: random.Random
 ) -> None:
-    sizes = columns([shapes(sorted(one) if chance.random() < 0.8 else one) for one in each])
+    papers = [shapes(sorted(one) if chance.random() < 0.8 else one) for one in each]
     best, turns = (chance.sample(range(len(each)), len(each)) for _ in range(2))
-    found = fitted(sizes.__getitem__, room, "full", best_first=best, turns=lambda: turns)
-    assert found == one_by_one(sizes, room, best_first=best, turns=turns)
+    cut = chance.randint(0, len(each))
+    sizes = Sizes([Columns(papers[:cut]), Columns(papers[cut:])])
+    found = fitted(sizes, room, "full", best_first=best, turns=lambda: turns)
+    assert found == one_by_one(papers, room, best_first=best, turns=turns)
 
 
 def test_papers_keep_the_order_of_their_digest(renderer: Renderer) -> None:
