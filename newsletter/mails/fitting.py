@@ -95,6 +95,11 @@ class Section:
         self.whole_html: Mapping[tuple[Form, bool, bool], Stretch] = OnDemand(whole_html)
         self.whole_text: Mapping[Form, Stretch] = OnDemand(whole_text)
 
+    @property
+    def around_small(self) -> int:
+        """The bytes of HTML of all but its papers where its head is small."""
+        return self.around - self.above + size_of(self.heads[True].html)
+
 
 class Stood(NamedTuple):
     """What stands of a digest in some editions: its section, and papers by id, of which some `new`.

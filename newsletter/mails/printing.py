@@ -116,17 +116,17 @@ class Printing:
         page: Page,
         form: Form,
         frame: Mapping[str, object],
-        around: Frame,
+        framed: Framed,
         *,
         titled: bool,
     ) -> list[str]:
-        """Return the HTML `around` which something stands: titles, then as many papers as fit.
+        """Return the HTML that is `framed` by something: titles, then as many papers as fit.
 
         `form` is how each paper is shown where there is room for that; `frame` says where the
         others are. Of what there is no room for, the digests count it.
         """
-        opening, closing = around
-        room = LIMIT - LINKS - bytes_of((*opening, *closing))
+        opening, closing = framed.html
+        room = LIMIT - LINKS - framed.size
         small = sum([each.above for each in page.sections]) > HEADS
         contents, taken = self._contents(page, room // 4, titled=titled, small=small)
         fit = self._fit(page, form, frame, room - taken, small=small)
@@ -158,9 +158,9 @@ class Printing:
             pieces.append(self._more(fit.dropped, frame))
         return [*pieces, *closing]
 
-    def text(self, page: Page, form: Form, around: Frame, *, titled: bool) -> list[str]:
+    def text(self, page: Page, form: Form, framed: Framed, *, titled: bool) -> list[str]:
         """Return the text: no paper is missing, but of very many each says less."""
-        opening, closing = around
+        opening, closing = framed.text
         contents, taken = self._titles(page.sections, "text") if titled else ([], 0)
         found, _ = forms_of(page, page.sizes("text"), TEXT_LIMIT - taken, form)
         pieces = [*opening, *contents]
@@ -231,7 +231,7 @@ class Printing:
         Headings get half of it, and are set smaller or left out before a paper is.
         """
         sizes = page.sizes("html")
-        fixed = [self._around(each, small=small) for each in page.sections]
+        fixed = [each.around_small if small else each.around for each in page.sections]
         if not sizes.fit(room - sum(fixed), form) and sizes.fit(room - _AROUND, form):
             page = page.of([self._joined(page)])
             sizes = page.sizes("html")
@@ -256,12 +256,6 @@ class Printing:
         head = Heading(name, "all", news=f"{total}", total=total, papers=total)
         failed = [each for section in page.sections for each in section.failed]
         return self.section(head, page.best(), failed=failed)
-
-    def _around(self, section: Section, *, small: bool) -> int:
-        """Return the bytes that a digest takes without its papers."""
-        if not small:
-            return section.around
-        return section.around - section.above + size_of(section.heads[True].html)
 
     def _rest(
         self,

@@ -118,8 +118,8 @@ class Renderer:
         return Rendered(
             date=framed.date,
             subject=framed.subject,
-            html=tuple(self._printing.html(page, form, layout.frame, framed.html, titled=titled)),
-            text=tuple(self._printing.text(page, form, framed.text, titled=titled)),
+            html=tuple(self._printing.html(page, form, layout.frame, framed, titled=titled)),
+            text=tuple(self._printing.text(page, form, framed, titled=titled)),
         )
 
     def _framed(self, layout: Layout, titles: tuple[str, ...]) -> Framed:
