@@ -288,10 +288,7 @@ def _whole(pieces: tuple[str, ...]) -> Sequence[bytes]:
 
 
 def _apart(pieces: tuple[str, ...], own: Mapping[str, bytes]) -> Sequence[bytes]:
-    """Return pieces of one mail in quoted-printable: they are joined when it leaves.
-
-    Those of its `own` are ready, and kept no longer than this takes.
-    """
+    """Return pieces of one mail in quoted-printable; its `own`, ready, are kept no longer."""
     _READY.update(own)
     try:
         return [*map(_READY.__getitem__, pieces)]

@@ -11,14 +11,20 @@ from functools import cache, cached_property, partial
 from itertools import takewhile
 from pathlib import Path
 from traceback import walk_tb
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from msgspec import Struct
 
 from newsletter.errors import RenderError
 from newsletter.mails.fitting import Page, Placed
 from newsletter.mails.pieces import Both
-from newsletter.models import Edition
+from newsletter.mails.views import Heading, Named, Run, View
+from newsletter.models import Edition, Link
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+_VALUES = frozenset({Heading, Link, Named, Run, View})  # that templates show
 
 COLUMNS = 72  # of a text
 
@@ -52,10 +58,9 @@ class Blocks:
         A name that ends in .html is escaped, and has its styles written inline.
         """
         from jinja2 import FileSystemLoader, StrictUndefined, TemplateNotFound, TemplateSyntaxError
-        from jinja2.sandbox import SandboxedEnvironment
 
         html = name.endswith(".html")
-        environment = SandboxedEnvironment(
+        environment = _sandbox()(
             loader=FileSystemLoader(folders),
             autoescape=html,
             undefined=StrictUndefined,
@@ -96,6 +101,21 @@ class Blocks:
                 if frame.f_code.co_filename == written.filename:
                     line = written.get_corresponding_lineno(number)
         return f"{written.filename}:{line}"
+
+
+@cache
+def _sandbox() -> "type[Environment]":
+    """Return an environment in which a template reaches nothing but what it is given."""
+    from jinja2.sandbox import SandboxedEnvironment
+
+    class Sandbox(SandboxedEnvironment):
+        def is_safe_attribute(self, obj: object, attr: str, value: object) -> bool:
+            """Say at once of our values what would be found out: no private name is safe."""
+            if type(obj) in _VALUES:
+                return not attr.startswith("_")
+            return super().is_safe_attribute(obj, attr, value)
+
+    return Sandbox
 
 
 def _inlined(path: Path) -> str:
@@ -264,11 +284,8 @@ class Layout(Struct, frozen=True, kw_only=True, eq=False, dict=True):
     @cached_property
     def where(self) -> Mapping[str, Placed]:
         """Where the papers stand, by id."""
-        return {
-            card.id: Placed(card, number)
-            for number, each in enumerate(self.page.sections)
-            for card in each.cards
-        }
+        sections = enumerate(self.page.sections)
+        return {card.id: Placed(card, n) for n, each in sections for card in each.cards}
 
 
 def wrapped(text: str) -> str:

@@ -788,9 +788,19 @@ def test_the_line_of_an_error_is_that_of_the_file(tmp_path: Path, name: str) -> 
 
 
 @pytest.mark.slow
-def test_a_template_cannot_reach_beyond_what_it_is_given(tmp_path: Path) -> None:
-    escape_hatch = "{{ ''.__class__.__mro__ }}"
-    _override(tmp_path, "edition.txt", lambda source: source.replace("{{ count }}", escape_hatch))
+@pytest.mark.parametrize(
+    ("where", "hatch"),
+    [
+        ("{{ count }}", "{{ ''.__class__.__mro__ }}"),
+        ("{{ paper.url }}", "{{ paper.__class__ }}"),
+        ("{{ paper.url }}", "{{ paper.title[0]._fields }}"),
+        ("{{ digest.name }}", "{{ digest._replace }}"),
+    ],
+)
+def test_a_template_cannot_reach_beyond_what_it_is_given(
+    tmp_path: Path, where: str, hatch: str
+) -> None:
+    _override(tmp_path, "edition.txt", lambda source: source.replace(where, hatch))
     with pytest.raises(RenderError, match="unsafe"):
         Renderer(MASTHEAD, templates=tmp_path).render(rich())
 
