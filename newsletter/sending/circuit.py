@@ -106,7 +106,7 @@ class Circuit(Struct):
     @property
     def asked(self) -> frozenset[str]:
         """The domains that have only refused lately: others are to be asked first."""
-        return frozenset(each.domain for each in self.row)
+        return frozenset(each.domain for each in self.row) if self._row else frozenset()
 
     def passed(self, recipient: str) -> None:
         """Count a message that was accepted."""

@@ -8,15 +8,15 @@ from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from itertools import chain, count
 from pathlib import Path
-from threading import RLock
 from typing import Any, ClassVar, Self
 
-from newsletter.errors import CONFIG, PERMISSION, StateError, exit_code_of
-from newsletter.files import is_full, sync_folder
+from newsletter.errors import CONFIG, StateError
+from newsletter.files import sync_folder
 from newsletter.moments import stamp
 from newsletter.state.doubts import unreadable
 from newsletter.state.sqlite import verify
-from newsletter.state.sqlite.syncing import SyncError, Syncing
+from newsletter.state.sqlite.guarded import Guarded, cannot
+from newsletter.state.sqlite.syncing import Syncing
 
 CHECK_EVERY = 7 * 86400  # seconds
 
@@ -46,7 +46,7 @@ class Database:
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
         self._connection = connection
-        self._lock = RLock()
+        self._guarded = Guarded(path, connection)
         self._syncing = Syncing(_log_of(path))
         self._full = True  # whether commits wait for the disk
         self._checked: float | None = None  # when the whole file was looked at; None: no file
@@ -161,14 +161,9 @@ class Database:
         with self.guarded() as db:
             db.execute("pragma wal_checkpoint")
 
-    @contextmanager
-    def guarded(self) -> Iterator[sqlite3.Connection]:
+    def guarded(self) -> Guarded:
         """Keep other threads out, and turn errors of SQLite into StateError."""
-        with self._lock:
-            try:
-                yield self._connection
-            except (sqlite3.Error, SyncError) as error:
-                raise cannot(self.path, "cannot be read or written", error) from error
+        return self._guarded
 
     @property
     def doubts(self) -> list[str]:
@@ -357,17 +352,6 @@ def _damaged(path: Path, what: str) -> StateError:
         f" and delete {_log_of(path).name} if that is there; only if you have none, move both away:"
         " the next run then takes a new baseline",
     )
-
-
-def cannot(path: Path, what: str, error: Exception) -> StateError:
-    """Return trouble with a file as the error to raise, with what to do about it."""
-    code = PERMISSION if "readonly" in str(error) else exit_code_of(error)
-    advice = ""
-    if code == PERMISSION:
-        advice = "; give this user the right to write there"
-    elif "disk is full" in str(error) or is_full(path.parent):
-        advice = "; make room on its disk, then try again: what was committed is safe"
-    return StateError(path, f"{what}: {error}{advice}", exit_code=code)
 
 
 def copy(db: sqlite3.Connection, target: Path) -> None:

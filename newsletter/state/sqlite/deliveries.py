@@ -138,8 +138,8 @@ class Deliveries(Account):
                     "update deliveries set status = ?, attempts = attempts - ?, code = ?,"
                     " reply = ?, changed = ? where id = ?",
                     [
-                        (one.status, delivery in never_left, one.code, one.text, changed, delivery)
-                        for delivery, one in outcomes.items()
+                        (one.status, int(id_ in never_left), one.code, one.text, changed, id_)
+                        for id_, one in outcomes.items()
                     ],
                 )
             if intents or coming:

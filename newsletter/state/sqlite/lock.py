@@ -11,7 +11,7 @@ from pathlib import Path
 from newsletter.errors import LockedError
 from newsletter.files import lock_file
 from newsletter.moments import iso
-from newsletter.state.sqlite.database import cannot
+from newsletter.state.sqlite.guarded import cannot
 
 
 @contextmanager
