@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from datetime import timedelta
 from itertools import count
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -20,6 +21,7 @@ from tests.peers.postgres import Postgres
 
 TAKEN = Outcome(status="accepted", code=250, text="taken")
 REFUSED = Outcome(status="rejected", code=550, text="no")
+LATER = Outcome(status="deferred", code=450, text="later")
 LEASE = 600  # seconds: none ends by itself, only where the test lets it
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
@@ -61,6 +63,13 @@ def of(state: State) -> Database:
 def let_leases_end(state: State) -> None:
     with state.database.transaction() as db:
         db.execute("update parcels set until = clock_timestamp() where until > 'now'")
+
+
+def leases(state: State) -> int:
+    ((number,),) = state.database.rows(
+        "select count(*) from parcels where until > clock_timestamp()"
+    )
+    return int(number)
 
 
 def looked(state: State) -> int:
@@ -172,3 +181,48 @@ def test_a_turn_whose_answer_was_lost_may_be_repeated(victim: State) -> None:
         assert claim.commit({}, [first], now=NOW) == {first}
         assert statuses(victim)[0] == ("sending", 1)
         assert claim.commit({}, [first], now=NOW) == frozenset()  # that is another attempt
+        claim.commit({first: LATER}, [], now=NOW)
+        claim._attempts[first] -= 1
+        assert claim.commit({}, [first], now=NOW) == frozenset()  # and that was answered
+        assert statuses(victim)[0] == ("deferred", 1)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        pytest.param({}, id="nothing"),
+        {"status": "deferred", "code": 450, "text": "later"},
+        {"status": "unknown", "text": "gone"},
+    ],
+)
+def test_what_has_not_ended_is_left_to_others(
+    victim: State, heir: State, said: dict[str, Any]
+) -> None:
+    with victim.claim() as claim:
+        first, *others = leased(claim)
+        claim.commit({}, [first, *others], now=NOW)
+        outcomes = {first: Outcome(**said)} if said else {}
+        claim.commit(outcomes | dict.fromkeys(others, TAKEN), [], now=NOW)
+    assert looked(heir) == 1
+
+
+def test_a_parcel_that_was_given_back_is_nobodys_and_still_owed(victim: State, heir: State) -> None:
+    with victim.claim() as overtaken:
+        overtaken.commit({}, leased(overtaken), now=NOW)
+        let_leases_end(victim)
+        with heir.claim(hold_unknown=True) as claim:
+            assert isinstance(claim, Parcels)
+            assert list(claim) == []
+            of(heir).asked(claim._renew)
+            assert leases(heir) == 0
+    assert looked(heir) == 3
+
+
+def test_nobody_renews_the_lease_of_another(victim: State, heir: State) -> None:
+    with victim.claim() as claim:
+        leased(claim)
+        with heir.claim() as idle:
+            assert isinstance(idle, Parcels)
+            let_leases_end(victim)
+            of(heir).asked(idle._renew)
+            assert leases(heir) == 0
