@@ -191,6 +191,15 @@ def test_a_reply_is_kept_whatever_it_says(state: State, reply: str) -> None:
     assert state.deliveries.of_issue(1) == [(TO[0], "rejected", 1, reply)]
 
 
+def test_who_left_before_the_mail_did_was_never_tried(state: State) -> None:
+    publish(state, 1, "2611.00001", to=TO[:1])
+    taken_up(state)
+    with state.claim() as claim:
+        (delivery,) = claim
+        claim.commit({delivery.id: Outcome(status="suppressed", text="left")}, [], now=NOW)
+    assert state.deliveries.of_issue(1) == [(TO[0], "suppressed", 0, "left")]
+
+
 def test_an_outcome_and_a_new_intent_of_one_delivery_are_one_commit(state: State) -> None:
     publish(state, 1, "2611.00001", to=TO[:1])
     taken_up(state)

@@ -4,6 +4,8 @@ import time
 from collections.abc import Iterator
 from datetime import timedelta
 from itertools import count
+from math import inf
+from threading import Event
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from newsletter.state import opening
 from newsletter.state.engines import Claim, Place
 from newsletter.state.postgres.database import Database
 from newsletter.state.postgres.parcels import Parcels
+from newsletter.state.postgres.suppressions import SharedSuppressions
 from newsletter.state.state import State
 from tests.making.papers import NOW
 from tests.peers.postgres import Postgres
@@ -226,3 +229,28 @@ def test_nobody_renews_the_lease_of_another(victim: State, heir: State) -> None:
             let_leases_end(victim)
             of(heir).asked(idle._renew)
             assert leases(heir) == 0
+
+
+def test_who_follows_leaves_what_was_deferred_until_it_is_due(
+    place: Place, victim: State, heir: State
+) -> None:
+    with victim.claim() as claim:
+        first, *others = leased(claim)
+        claim.commit({}, [first, *others], now=NOW)
+        claim.commit({first: LATER, **dict.fromkeys(others, TAKEN)}, [], now=NOW)
+    with opening.beside(place, patience=0, stop=Event(), follow=True) as follower:
+        assert looked(follower) == 0
+        heir.database.rows("update parcels set due = clock_timestamp() returning 1")
+        assert looked(follower) == 1
+
+
+def test_a_turn_says_that_somebody_has_left(victim: State, heir: State) -> None:
+    here, elsewhere = SharedSuppressions(of(victim)), SharedSuppressions(of(heir))
+    here._looked = inf  # no look of its own is due
+    with victim.claim() as claim:
+        elsewhere.add("r2@example.org", reason="unsubscribed", now=NOW)
+        here.refresh()
+        assert here.reason_for("r2@example.org") is None
+        claim.commit({}, leased(claim)[:1], now=NOW)
+        here.refresh()
+    assert here.reason_for("r2@example.org") == "unsubscribed"

@@ -33,7 +33,7 @@ class SharedSuppressions:
         self._keys = tuple(keys)
         self._entries: dict[str, Suppression] = {}
         self._any_forgotten = False
-        self._known = -1
+        self._known = 0  # numbers begin with 1
         self._looked = 0.0
         self.refresh()
 
