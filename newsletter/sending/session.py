@@ -462,6 +462,8 @@ def _dot_stuffed(part: bytes) -> bytes:
 
 def _xtext(value: str) -> str:
     """Encode for ENVID and ORCPT (RFC 3461 4)."""
+    if not _NOT_XTEXT.search(value):
+        return value  # as most are: to replace nothing takes twice as long
     return _NOT_XTEXT.sub(lambda found: f"+{ord(found[0]):02X}", value)
 
 
