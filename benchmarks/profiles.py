@@ -37,7 +37,7 @@ from newsletter.job.profiles.orders import Orders
 from newsletter.job.profiles.reading import Profiles
 from newsletter.keywords.terms import Commonness
 from newsletter.mails.message import Composer
-from newsletter.mails.personal.words import worded
+from newsletter.mails.ready.words import worded
 from newsletter.mails.render import Renderer
 from newsletter.mails.template import Layout
 from newsletter.models import (

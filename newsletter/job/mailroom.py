@@ -32,6 +32,7 @@ from newsletter.subscribers.suppressions import KeptOff
 
 if TYPE_CHECKING:  # where nobody is owed anything, none is made
     from newsletter.mails.message import Composer
+    from newsletter.mails.ready.quoted import Ready
     from newsletter.mails.render import Renderer
     from newsletter.mails.template import Layout
 
@@ -104,25 +105,40 @@ class Press:
 
     def outgoing(self, delivery: Delivery) -> Outgoing:
         """Compose the message of one delivery; raises RenderError for a broken template."""
-        whole = self._composer.outgoing(delivery, self.rendered(delivery))
+        whole = self._composer.outgoing(delivery, self._edition(delivery))
         return replace(whole, smallest=partial(self._smallest, delivery))
 
     def rendered(self, delivery: Delivery, *, smallest: bool = False) -> Rendered:
         """Return the edition of one delivery as text, without what is in its slots."""
-        choice = (
+        choice = self._choice(delivery)
+        if order := self._order(delivery, choice):
+            return self._renderer.render(self._layout(*choice), order=order, smallest=smallest)
+        return self._rendered(choice, smallest=smallest)
+
+    def _edition(self, delivery: Delivery) -> "Ready | Rendered":
+        """Return the edition of one delivery, ready where it has an order of its own, and fits."""
+        choice = self._choice(delivery)
+        if order := self._order(delivery, choice):
+            layout = self._layout(*choice)
+            return self._renderer.ready(layout, order) or self._renderer.render(layout, order=order)
+        return self._rendered(choice, smallest=False)
+
+    def _choice(self, delivery: Delivery) -> tuple[int, int, tuple[str, ...], bool, Abstracts]:
+        """Return what says which edition is due."""
+        return (
             delivery.issue,
             delivery.after,
             delivery.keywords,
             delivery.frequency == "weekly",
             delivery.abstracts or self._abstracts,
         )
-        if self._orders:
-            issues = self._issues(delivery.after, delivery.issue)
-            layout = self._layout(*choice)
-            order = self._orders.order(delivery, issues, layout.where)
-            if order:
-                return self._renderer.render(layout, order=order, smallest=smallest)
-        return self._rendered(choice, smallest=smallest)
+
+    def _order(self, delivery: Delivery, choice: tuple[Any, ...]) -> Worded | None:
+        """Return the order of one delivery, where it has one of its own."""
+        if not self._orders:
+            return None
+        issues = self._issues(delivery.after, delivery.issue)
+        return self._orders.order(delivery, issues, self._layout(*choice).where)
 
     def _smallest(self, delivery: Delivery) -> Outgoing | None:
         """Compose it once more with titles alone, for a server that takes no larger one."""

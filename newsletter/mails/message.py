@@ -5,19 +5,15 @@ made for each recipient is To, Message-ID, List-Unsubscribe and the unsubscribe 
 """
 
 import re
-from binascii import b2a_qp
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from email.header import Header
 from email.utils import format_datetime, formataddr, parseaddr
-from functools import lru_cache
 from hashlib import sha256
 from html import escape
-from itertools import chain
 from urllib.parse import quote
 
-from newsletter.mails.pieces import Joined
-from newsletter.mails.render import PREFERENCES, UNSUBSCRIBE
+from newsletter.mails.ready.quoted import Quoted, Ready, quoted, together
 from newsletter.models import Delivery, Envelope, Masthead, Outgoing, Rendered
 from newsletter.numbers import message_id, number
 from newsletter.prose import printable
@@ -27,18 +23,10 @@ from newsletter.subscribers.joining import KEEP
 # part can hold this (RFC 2045 6.7).
 _BOUNDARY = "=_edition"
 
-_SLOTS = (UNSUBSCRIBE, PREFERENCES)
-_SLOT = re.compile(f"({'|'.join(_SLOTS)})")
-
 _MARK = "TOKEN" * 8  # in the place of a token, in what is made once
 
 # Outlook and some browsers cut links of more than 2,000 characters.
 _LONGEST_BODY = 1_700
-
-_KEPT = 12_000_000  # bytes of pieces, to be used again
-_LONG = 3_000  # characters: the head of the HTML, with its style sheet
-
-_DOT = re.compile(rb"^\.[^\r]*", re.MULTILINE)
 
 _ATOM = r'[^\s"(),.:;<>@\[\\\]]+'  # RFC 5322 3.2.3; any script: RFC 6532
 _ADDRESS = re.compile(rf"{_ATOM}(\.{_ATOM})*@([a-z0-9-]+\.)*[a-z0-9-]+")
@@ -72,7 +60,7 @@ class Composer:
         self._in_html = [_around(escape(each)) for each in links]
         self._headers: dict[tuple[object, ...], bytes] = {}
 
-    def outgoing(self, delivery: Delivery, rendered: Rendered) -> Outgoing:
+    def outgoing(self, delivery: Delivery, edition: Rendered | Ready) -> Outgoing:
         """Return the message that is due to one recipient.
 
         A recipient with a non-ASCII local part needs SMTPUTF8 (RFC 6531), and so does the message:
@@ -84,7 +72,7 @@ class Composer:
         message = number(
             delivery.issue,
             list_id=self._masthead.id,
-            day=rendered.date,
+            day=edition.date,
             recipient=recipient,
             keywords=delivery.keywords,
         )
@@ -98,8 +86,8 @@ class Composer:
             ),
             message=(
                 self._personal(recipient, message, token),
-                self._shared(delivery, rendered.subject),
-                *self._body(delivery, rendered, token),
+                self._shared(delivery, edition.subject),
+                *self._body(delivery, edition, token),
             ),
             encoded=True,
         )
@@ -163,13 +151,12 @@ class Composer:
             ]
         )
 
-    def _body(self, delivery: Delivery, rendered: Rendered, token: str) -> list[bytes]:
-        encoded = _quoted(token)
-        own = _quoted_at_once(rendered.own) if rendered.own else {}
-        body = _joined(rendered.text, [encoded.join(around) for around in self._in_text], own)
+    def _body(self, delivery: Delivery, edition: Rendered | Ready, token: str) -> list[bytes]:
+        encoded = quoted(token)
+        body = _filled(edition.text, [encoded.join(around) for around in self._in_text])
         if delivery.format == "html":
             body.append(_BETWEEN)
-            body += _joined(rendered.html, [encoded.join(around) for around in self._in_html], own)
+            body += _filled(edition.html, [encoded.join(around) for around in self._in_html])
             body.append(_END)
         return body
 
@@ -263,94 +250,13 @@ def _digest(*parts: str) -> str:
     return sha256("\0".join(parts).encode()).hexdigest()
 
 
-def _joined(
-    pieces: tuple[str, ...], slots: Sequence[bytes], own: Mapping[str, bytes]
-) -> list[bytes]:
-    """Return pieces in quoted-printable, whole lines each; in the last are the links."""
-    front, rest = pieces[:-1], pieces[-1:]
-    try:
-        found = _apart(front, own) if own else _whole(front)
-    except KeyError:  # a template of somebody's own has a slot elsewhere
-        found, rest = (), pieces
-    parts, places = _slotted(rest)
-    whole = [*found, *parts]
+def _filled(part: tuple[str, ...] | Quoted, slots: Sequence[bytes]) -> list[bytes]:
+    """Return a part in quoted-printable with links in its slots."""
+    parts, places = part if isinstance(part, Quoted) else together(part)
+    whole = [*parts]
     for place, slot in places:
-        whole[len(found) + place] = slots[slot]
+        whole[place] = slots[slot]
     return whole
-
-
-# Deliveries come sorted by edition, so that few are at work at a time.
-@lru_cache(maxsize=16)
-def _whole(pieces: tuple[str, ...]) -> Sequence[bytes]:
-    """Return pieces that many mails have in quoted-printable, as one."""
-    whole = b"".join(map(_READY.__getitem__, pieces))
-    return (whole,) if whole else ()
-
-
-def _apart(pieces: tuple[str, ...], own: Mapping[str, bytes]) -> Sequence[bytes]:
-    """Return pieces of one mail in quoted-printable; its `own`, ready, are kept no longer."""
-    _READY.update(own)
-    try:
-        return [*map(_READY.__getitem__, pieces)]
-    finally:
-        for piece in own:
-            _READY.pop(piece, None)
-
-
-@lru_cache(maxsize=64)
-def _slotted(pieces: tuple[str, ...]) -> tuple[tuple[bytes, ...], tuple[tuple[int, int], ...]]:
-    """Return pieces in quoted-printable, with nothing in the places of slots; which is where."""
-    parts = tuple(chain.from_iterable(map(_cut, pieces)))
-    slots = iter(chain.from_iterable(_SLOT.findall(piece) for piece in pieces if "\x02" in piece))
-    return parts, tuple((n, _SLOTS.index(next(slots))) for n, part in enumerate(parts) if not part)
-
-
-class _Ready(dict[str, bytes]):
-    """Pieces without a slot in quoted-printable; what nobody needs any more is dropped."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._former: dict[str, bytes] = {}
-        self._size = 0
-
-    def __missing__(self, piece: str) -> bytes:
-        if "\x02" in piece:
-            raise KeyError(piece)
-        if self._size > _KEPT:
-            self._former, self._size = dict(self), 0
-            self.clear()
-        found = self._former.get(piece)
-        if found is None:
-            parts = piece.pieces if isinstance(piece, Joined) else ()
-            found = b"".join(map(self.__getitem__, parts)) if parts else _by_line(piece)
-        self._size += len(found)
-        self[piece] = found
-        return found
-
-
-_READY = _Ready()
-
-
-@lru_cache(maxsize=1024)
-def _cut(piece: str) -> tuple[bytes, ...]:
-    """Return a piece in quoted-printable; nothing stands in the place of a slot."""
-    if "\x02" not in piece:
-        return (_by_line(piece),) if piece else ()
-    parts = _SLOT.split(piece)
-    return tuple(b"" if part in _SLOTS else _by_line(part) for part in parts if part)
-
-
-def _by_line(text: str) -> bytes:
-    """Return the text in quoted-printable; of a long one most lines are in other mails, too."""
-    if len(text) < _LONG:
-        return _quoted(text)
-    *lines, last = text.split("\n")
-    return b"".join([*map(_line, lines), _quoted(last)])
-
-
-@lru_cache(maxsize=1024)
-def _line(text: str) -> bytes:
-    return _quoted(f"{text}\n")
 
 
 def _around(link: str) -> list[bytes]:
@@ -358,41 +264,4 @@ def _around(link: str) -> list[bytes]:
 
     People and machines search mails for it.
     """
-    return [_quoted(part) for part in link.split(_MARK)]
-
-
-def _quoted(text: str) -> bytes:
-    """Return the text in quoted-printable, in whole lines: a soft break ends what is no line.
-
-    No line begins with a dot, which SMTP would double (RFC 5321 4.5.2).
-    """
-    encoded = b2a_qp(text.encode()).replace(b"\n", b"\r\n")
-    if text and not text.endswith("\n"):
-        if len(encoded) - (encoded.rfind(b"\n") + 1) == 76:  # no room for another "="
-            encoded = encoded[:-1] + b"=\r\n" + encoded[-1:]
-        encoded += b"=\r\n"
-    return _DOT.sub(_without_dot, encoded) if b"\n." in encoded or encoded[:1] == b"." else encoded
-
-
-def _quoted_at_once(texts: Sequence[str]) -> dict[str, bytes]:
-    """Return texts as `_quoted` does, by one call; those with a slot are left out."""
-    whole = "\x02\n".join([*texts, ""])
-    if whole.count("\x02") > len(texts):
-        return _quoted_at_once([each for each in texts if "\x02" not in each])
-    encoded = b2a_qp(whole.encode()).replace(b"\n", b"\r\n")
-    if b"\n." in encoded or encoded[:1] == b".":
-        encoded = _DOT.sub(_without_dot, encoded)
-    *parts, _ = encoded.split(b"=02\r\n")
-    lines = [x if x.endswith(b"\n") or not x else x + b"=\r\n" for x in parts]
-    return dict(zip(texts, lines, strict=True))
-
-
-def _without_dot(found: re.Match[bytes]) -> bytes:
-    """Return a line that began with dots, as several where it is too long for more characters."""
-    line, before = found[0], b""
-    while line.startswith(b"."):
-        line = line[1:]
-        before += b"=2E" if len(line) <= 73 else b"=2E=\r\n"
-        if len(line) <= 73:
-            break
-    return before + line
+    return [quoted(part) for part in link.split(_MARK)]

@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 
 from newsletter.mails.views import Form
 
-# What is said to one reader alone takes its place. Nothing that comes from outside has it.
-REASON = "\x02reason\x03"
+# Slots. Text that comes from outside loses its control characters, so that nobody can forge one.
+UNSUBSCRIBE = "\x02unsubscribe\x03"
+PREFERENCES = "\x02preferences\x03"
+REASON = "\x02reason\x03"  # what is said to one reader alone
 
 
 # What a paper is shown as on the way to the form that is wanted.

@@ -7,7 +7,7 @@ that show it in the same way, and the same string stands in all of them.
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, tzinfo
-from functools import lru_cache, partial
+from functools import lru_cache
 from itertools import chain
 from operator import is_
 from pathlib import Path
@@ -27,19 +27,16 @@ from newsletter.mails.fitting import (
     in_order,
     wanted,
 )
-from newsletter.mails.personal.joining import Joiner
-from newsletter.mails.personal.sheet import Sheet
-from newsletter.mails.personal.words import said
-from newsletter.mails.pieces import LADDERS, Shapes, bytes_of
+from newsletter.mails.pieces import LADDERS, PREFERENCES, UNSUBSCRIBE, Shapes, bytes_of
 from newsletter.mails.printing import Framed, Printing
+from newsletter.mails.ready.joining import Joiner
+from newsletter.mails.ready.quoted import Ready, framing, slotted
+from newsletter.mails.ready.sheet import ReadyFrame, Sheet
+from newsletter.mails.ready.words import said
 from newsletter.mails.template import Layout, Templates, wrapped
 from newsletter.mails.views import Form, Named, View, block, heading, specimen, values, view
 from newsletter.models import Announcement, Digest, Edition, Masthead, Paper, Rendered, Worded
 from newsletter.prose import plain
-
-# Text that comes from outside loses its control characters, so that nobody can forge the slot.
-UNSUBSCRIBE = "\x02unsubscribe\x03"
-PREFERENCES = "\x02preferences\x03"
 
 _PREHEADER = 140  # characters that an inbox shows behind a subject
 _BETWEEN = " · "  # titles there
@@ -106,14 +103,9 @@ class Renderer:
         shown: that is no paper's fault.
         """
         layout = edition if isinstance(edition, Layout) else self.laid_out(edition)
-        joined = self.joined(layout, order) if order and not smallest else None
-        return joined or self.printed(layout, order, smallest=smallest)
-
-    def printed(self, layout: Layout, order: Worded | None, *, smallest: bool = False) -> Rendered:
-        """Return an edition with as much as there is room for."""
         page = self._personal(layout, order) if order else layout.page
         form = wanted(layout.edition, len(page), smallest=smallest)
-        framed = self._framed(layout, tuple([card.view.short_title for card in page.best(6)]))
+        framed = self._framed(layout, [card.view.short_title for card in page.best(6)])
         titled = not smallest and len(page) > 1
         return Rendered(
             date=framed.date,
@@ -122,7 +114,7 @@ class Renderer:
             text=tuple(self._printing.text(page, form, framed, titled=titled)),
         )
 
-    def _framed(self, layout: Layout, titles: tuple[str, ...]) -> Framed:
+    def _framed(self, layout: Layout, titles: Sequence[str]) -> Framed:
         """Return what stands around the papers of an edition of which these are the best."""
         personal = {
             "subject": layout.subject(titles[0] if titles else ""),
@@ -139,8 +131,11 @@ class Renderer:
             size=bytes_of(chain(*html)),
         )
 
-    def joined(self, layout: Layout, order: Worded) -> Rendered | None:
-        """Return an edition as `printed` does, None where there is not room for all of it."""
+    def ready(self, layout: Layout, order: Worded) -> Ready | None:
+        """Return an edition as `render` does, ready, in a tenth of the time.
+
+        None where there is not room for all of it.
+        """
         sheet, framed = self._sheet(layout)
         at = sheet.number
         numbers = [at[id_] for id_ in order.ids if id_ in at]
@@ -155,10 +150,21 @@ class Renderer:
             [at[id_] for id_ in order.yours if id_ in at],
         )
 
-    def _made_sheet(self, layout: Layout) -> tuple[Sheet, Callable[[tuple[str, ...]], Framed]]:
+    def _made_sheet(self, layout: Layout) -> tuple[Sheet, Callable[[tuple[str, ...]], ReadyFrame]]:
         """Return the papers of an edition for any order, and what frames them by their titles."""
+
+        def framed(titles: tuple[str, ...]) -> ReadyFrame:
+            made = self._framed(layout, titles)
+            return ReadyFrame(
+                date=made.date,
+                subject=made.subject,
+                html=(framing(made.html[0]), slotted(made.html[1])),
+                text=(framing(made.text[0]), slotted(made.text[1])),
+                size=made.size,
+            )
+
         form = wanted(layout.edition, len(layout.page), smallest=False)
-        return Sheet(layout.page, form), lru_cache(_FRAMES)(partial(self._framed, layout))
+        return Sheet(layout.page, form), lru_cache(_FRAMES)(framed)
 
     def laid_out(self, edition: Edition) -> Layout:
         """Return what all who have an edition share. Raises RenderError."""

@@ -21,16 +21,14 @@ class Rendered(Struct, frozen=True, kw_only=True):
 
     Joined, the pieces are the whole part. Most are shared by many editions (one paper's card is
     the same string object in all of them), so whatever is done to a piece can be done once.
-    A piece may hold the slots `render.UNSUBSCRIBE` and `PREFERENCES`, nothing else is personal.
-    `date` is that of the issue; `own` are the pieces that one reader alone has, none in an edition
-    that many have.
+    A piece may hold the slots `pieces.UNSUBSCRIBE` and `PREFERENCES`, nothing else is personal.
+    `date` is that of the issue.
     """
 
     date: date
     subject: str
     html: tuple[str, ...]
     text: tuple[str, ...]
-    own: tuple[str, ...] = ()
 
 
 class Delivery(Struct, frozen=True, kw_only=True):

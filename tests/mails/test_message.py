@@ -23,8 +23,10 @@ from msgspec.structs import replace
 
 from newsletter.addresses import address
 from newsletter.mails.message import Composer
+from newsletter.mails.pieces import UNSUBSCRIBE
 from newsletter.mails.printing import LIMIT
-from newsletter.mails.render import UNSUBSCRIBE, Renderer, filled
+from newsletter.mails.ready.quoted import quoted, quoted_at_once
+from newsletter.mails.render import Renderer, filled
 from newsletter.models import Delivery, Masthead, Outgoing, Rendered
 from newsletter.prose import plain
 from newsletter.subscribers.joining import KEEP
@@ -383,21 +385,27 @@ def test_a_link_is_escaped_in_html_only(renderer: Renderer) -> None:
         | st.integers(70, 80).map(lambda width: "x" * width)
         | st.integers(1, 160).map(lambda width: "." * width),
         max_size=5,
-    ),
-    st.sets(st.integers(0, 4)),
-)
-def test_any_pieces_survive_their_encoding(pieces: list[str], own: set[int]) -> None:
-    text = tuple(pieces)
-    rendered = Rendered(
-        date=NOW.date(),
-        subject="x",
-        html=(),
-        text=text,
-        own=tuple(piece for n, piece in enumerate(pieces) if n in own),
     )
+)
+def test_any_pieces_survive_their_encoding(pieces: list[str]) -> None:
+    text = tuple(pieces)
+    rendered = Rendered(date=NOW.date(), subject="x", html=(), text=text)
     body = composed(delivery(format="text"), rendered).partition(b"\r\n\r\n")[2]
     assert a2b_qp(body).decode().replace("\r\n", "\n") == filled(text, LINK)
     assert all(len(line) <= 76 and line[:1] != b"." for line in body.split(b"\r\n"))
+
+
+@pytest.mark.slow
+@given(
+    st.lists(
+        st.text(alphabet="a=é.“ \nF", max_size=200).map(lambda text: text.rstrip(" "))
+        | st.integers(70, 80).map(lambda width: "x" * width)
+        | st.integers(1, 160).map(lambda width: "." * width),
+        max_size=5,
+    )
+)
+def test_texts_that_are_encoded_at_once_are_as_they_would_be_one_by_one(texts: list[str]) -> None:
+    assert quoted_at_once(texts) == [*map(quoted, texts)]
 
 
 @pytest.mark.slow

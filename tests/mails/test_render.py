@@ -20,15 +20,26 @@ from premailer import Premailer
 
 from newsletter.errors import RenderError
 from newsletter.mails.fitting import fitted
-from newsletter.mails.personal.words import worded
-from newsletter.mails.pieces import LADDERS, Columns, Joining, Shapes, Sizes, Stretch
+from newsletter.mails.message import Composer
+from newsletter.mails.pieces import LADDERS, UNSUBSCRIBE, Columns, Joining, Shapes, Sizes, Stretch
 from newsletter.mails.printing import LIMIT
-from newsletter.mails.render import UNSUBSCRIBE, Renderer, filled
+from newsletter.mails.ready.words import worded
+from newsletter.mails.render import Renderer, filled
 from newsletter.mails.template import Row, wrapped
 from newsletter.mails.views import Form
 from newsletter.models import Abstracts, Announcement, Closeness, Edition, Keyword, Order, Rendered
-from tests.making.editions import HOSTILE, MASTHEAD, YESTERDAY, edition, hostile, many, news, rich
-from tests.making.papers import paper
+from tests.making.editions import (
+    HOSTILE,
+    MASTHEAD,
+    YESTERDAY,
+    delivery,
+    edition,
+    hostile,
+    many,
+    news,
+    rich,
+)
+from tests.making.papers import NOW, paper
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
 LINK = "https://papers.example.org/unsubscribe/" + "abcdefgh" * 5
@@ -834,7 +845,8 @@ def test_bibtex_is_linked_when_it_is_wanted(renderer: Renderer) -> None:
 
 
 def closeness(number: int, id_: str) -> Closeness:
-    return Closeness(id=id_, own=f"Own <paper> {number}", words=("PET", "graph"))
+    own = f"Own <paper> {number}" if number else "A paper of mine, “Méd3DVLM”, of many words"
+    return Closeness(id=id_, own=own, words=("PET", "graph"))
 
 
 def personal(
@@ -864,7 +876,10 @@ def test_what_is_closest_stands_first_once_and_says_why(renderer: Renderer) -> N
     assert len(shown) == len(set(shown)) == 8
     assert [link.rpartition("/")[2] for link in shown] == ids
     reasons = [each.text_content() for each in page(rendered).xpath("//li/p[@class='r']")]
-    assert reasons == [f"Close to your “Own <paper> {n}”: PET, graph" for n in range(3)]
+    assert [" ".join(each.split()) for each in reasons] == [
+        f"Close to your “{own}”: PET, graph"
+        for own in ("A paper of mine, “Méd3DVLM”, of many words", "Own <paper> 1", "Own <paper> 2")
+    ]
     assert all(reason in " ".join(text.split()) for reason in reasons)
 
 
@@ -889,12 +904,14 @@ def test_what_is_joined_from_ready_pieces_is_what_is_printed(
 ) -> None:
     chance = random.Random(papers)
     renderer = Renderer(MASTHEAD, templates=None)
-    found = many(papers)
+    composer = Composer(MASTHEAD, now=NOW, token=lambda _address: 40 * "x")
+    due = delivery()
+    all_ = many(papers)
     layout = renderer.laid_out(
         replace(
             edition(
-                news("graph", found[: papers // 2]),
-                news("mri", found[papers // 3 :]),
+                news("graph", all_[: papers // 2]),
+                news("mri", all_[papers // 3 :]),
                 news("rare"),
             ),
             abstracts=abstracts,
@@ -909,13 +926,27 @@ def test_what_is_joined_from_ready_pieces_is_what_is_printed(
             closest=tuple(reasons[:closest]),
             yours=frozenset(ids[len(ids) - yours :]) if yours else frozenset(),
         )
-        printed = renderer.printed(layout, worded(order))
-        if joined := renderer.joined(layout, worded(order)):
+        if found := renderer.ready(layout, worded(order)):
             ready += 1
-            assert joined.subject == printed.subject
-            assert "".join(joined.html) == "".join(printed.html)
-            assert "".join(joined.text) == "".join(printed.text)
+            printed = renderer.render(layout, order=worded(order))
+            assert b"".join(composer.outgoing(due, found).message) == b"".join(
+                composer.outgoing(due, printed).message
+            )
     assert ready == 6 if papers <= 8 or (papers <= 41 and abstracts != "full") else ready <= 6
+
+
+@pytest.mark.slow
+def test_a_template_need_not_say_why_a_paper_is_close(tmp_path: Path) -> None:
+    shipped = (TEMPLATES / "edition.txt").read_text("utf-8")
+    (tmp_path / "edition.txt").write_text(shipped.replace("{{ reason }}", ""), "utf-8")
+    renderer = Renderer(MASTHEAD, templates=tmp_path)
+    layout = renderer.laid_out(edition(news("graph", many(4))))
+    id_ = next(iter(layout.where))
+    order = worded(Order(ids=tuple(layout.where), closest=(closeness(1, id_),)))
+    assert renderer.ready(layout, order) is None
+    rendered = renderer.render(layout, order=order)
+    assert "Close to your" in said(rendered)
+    assert "Close to your" not in "".join(rendered.text)
 
 
 def test_a_paper_that_an_order_does_not_know_is_not_hidden(renderer: Renderer) -> None:

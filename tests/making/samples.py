@@ -19,7 +19,7 @@ from newsletter.issues.ranking import Ranking, terms_of
 from newsletter.keywords.matching import matcher
 from newsletter.keywords.terms import usual
 from newsletter.mails.message import Composer
-from newsletter.mails.personal.words import worded
+from newsletter.mails.ready.words import worded
 from newsletter.mails.render import Renderer, filled
 from newsletter.models import (
     Delivery,

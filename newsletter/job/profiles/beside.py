@@ -21,7 +21,7 @@ from typing import Final, Literal, Self, TypeAlias
 from newsletter.errors import ProfileError
 from newsletter.issues.bulk import Bulk
 from newsletter.issues.ranking import Ranking
-from newsletter.mails.personal.words import worded
+from newsletter.mails.ready.words import worded
 from newsletter.models import Order, Profile, Worded
 from newsletter.subscribers.profiles.kept import Copies
 from newsletter.subscribers.profiles.own import file_in, meaning

@@ -15,7 +15,7 @@ from newsletter.issues.ranking import BACKGROUND, Places, Ranking, terms_of
 from newsletter.job.profiles.beside import UNREAD, Beside
 from newsletter.job.profiles.reading import Profiles
 from newsletter.keywords.terms import Commonness, usual
-from newsletter.mails.personal.words import worded
+from newsletter.mails.ready.words import worded
 from newsletter.models import Delivery, Issue, Owed, Paper, Profile, Worded
 from newsletter.state.papers.book import PaperBook
 

@@ -7,7 +7,6 @@ from collections.abc import Collection, Mapping, Sequence
 from itertools import chain
 from operator import itemgetter
 
-from newsletter.mails.personal.sheet import Frames, Kit, Sheet
 from newsletter.mails.pieces import NOTHING, Both, bytes_of, size_of
 from newsletter.mails.printing import (
     BEST,
@@ -16,11 +15,11 @@ from newsletter.mails.printing import (
     LINKS,
     TEXT_LIMIT,
     TITLES,
-    Framed,
     Printing,
 )
+from newsletter.mails.ready.quoted import Quoted, Ready, quoted_at_once, quoted_each
+from newsletter.mails.ready.sheet import Frames, Kit, ReadyFrame, Sheet
 from newsletter.mails.template import Templates, escaped
-from newsletter.models import Rendered
 
 
 class Joiner:
@@ -33,11 +32,11 @@ class Joiner:
     def joined(
         self,
         sheet: Sheet,
-        framed: Framed,
+        framed: ReadyFrame,
         order: Sequence[int],
         closest: Mapping[int, str],
         yours: Collection[int],
-    ) -> Rendered | None:
+    ) -> Ready | None:
         """Return the papers of a sheet in an order, None where there is no room for all of it.
 
         `closest` are those that stand before all sections, each with what is said of it; of `yours`
@@ -47,48 +46,48 @@ class Joiner:
         frames = self._frames(sheet, (len(closest), *map(len, groups)))
         if not (frames and sheet.tells):
             return None
-        told = [sheet.told[number] for number in closest]
-        shown: list[int] = []
-        places = 1
         if closest:
             groups.insert(0, [*closest])
-        for (begin, end), group in zip(frames.kits, groups, strict=True):
-            shown += (begin, *group, end)
+        shown = [frames.seams[0]]
+        for group, seam in zip(groups, frames.seams[1:], strict=True):
+            shown += group
+            shown.append(seam)
         titled = itemgetter(*shown)
-        if told:
-            shown[1 : 1 + len(told)] = chain.from_iterable([each.pieces for each in told])
-            places += 3 * len(told)
+        told = [sheet.told[number] for number in closest]
+        shown[1 : 1 + len(told)] = chain.from_iterable([each.pieces for each in told])
         if yours:
             own = {number: sheet.yours[number] for number in yours if number not in closest}
             shown = [*chain.from_iterable([own[n].pieces if n in own else (n,) for n in shown])]
             told += own.values()
         texts = [*closest.values()]
         said = _escaped(texts)
-        text_more = bytes_of(texts)
+        text_more = size_of("".join(texts))
         more = text_more if said is texts else bytes_of(said)
         for each in told:
             more += each.more
             text_more += each.text_more
-        best = [sheet.html_items[number] for number in order[:BEST]] if frames.best else []
-        if not frames.have_room(framed.size, bytes_of(best), more, text_more):
+        best = order[:BEST] if frames.best else ()
+        taken = sum([sheet.items[number] for number in best])
+        if not frames.have_room(framed.size, taken, more, text_more):
             return None
         pieces = itemgetter(*shown)
         html, text = [*pieces(sheet.html)], [*pieces(sheet.text)]
-        html[2:places:3], text[2:places:3] = said, texts
-        titles: tuple[str, ...] = ()
-        text_titles: tuple[str, ...] = ()
+        reasons = slice(2, 1 + 3 * len(texts), 3)
+        text[reasons] = html[reasons] = quoted_at_once(texts)
+        if said is not texts:
+            html[reasons] = quoted_at_once(said)
+        titles: Sequence[bytes] = ()
+        text_titles: Sequence[bytes] = ()
         if len(order) > 1:
             titles, text_titles = titled(sheet.html_items), titled(sheet.text_items)
         if frames.best:
-            titles = (*frames.best[0], *best, *frames.best[1])
-        opening, closing = framed.html
-        text_opening, text_closing = framed.text
-        return Rendered(
+            before, behind = frames.best
+            titles = (*before, *[sheet.html_items[number] for number in best], *behind)
+        return Ready(
             date=framed.date,
             subject=framed.subject,
-            html=(*opening, *titles, *html, *closing),
-            text=(*text_opening, *text_titles, *text, *text_closing),
-            own=(*texts,) if said is texts else (*texts, *said),
+            html=_within(framed.html, titles, html),
+            text=_within(framed.text, text_titles, text),
         )
 
     def _frames(self, sheet: Sheet, papers: tuple[int, ...]) -> Frames | None:
@@ -117,17 +116,17 @@ class Joiner:
             best = self._around_best(sheet, closest, several=several)
             titles = bytes_of((*best[0], best[1][0]))
             contents = bytes_of(chain(*best))
+        if above > HEADS:
+            return None
+        begins, ends = [each.begin for each in kits], [each.end for each in kits]
+        inner = [sheet.seams[pair] for pair in zip(ends[:-1], begins[1:], strict=True)]
         room = LIMIT - LINKS - contents
-        return (
-            Frames(
-                kits=[(each.begin, each.end) for each in kits],
-                best=best,
-                titles_room=LIMIT - LINKS - 4 * titles,
-                room=room - fixed - max(fixed, sheet.least, sheet.size + rests),
-                text_room=TEXT_LIMIT - text_titles - sheet.text_size,
-            )
-            if above <= HEADS
-            else None
+        return Frames(
+            seams=[begins[0], *inner, ends[-1]],
+            best=best and (quoted_each(best[0]), quoted_each(best[1])),
+            titles_room=LIMIT - LINKS - 4 * titles,
+            room=room - fixed - max(fixed, sheet.least, sheet.size + rests),
+            text_room=TEXT_LIMIT - text_titles - sheet.text_size,
         )
 
     def _kit(self, sheet: Sheet, number: int, papers: int, *, several: bool) -> Kit:
@@ -170,6 +169,17 @@ class Joiner:
             return before, behind
         head = (self._printing.closest(sheet.page.best(closest)).heading,) if closest else ()
         return before, (*behind, self._listing("index", index=(*head, *sheet.page.headings)))
+
+
+def _within(
+    frame: tuple[Quoted, Quoted], titles: Sequence[bytes], papers: Sequence[bytes]
+) -> Quoted:
+    opening, closing = frame
+    parts = (*opening.parts, *titles, *papers, *closing.parts)
+    behind = len(parts) - len(closing.parts)
+    return Quoted(
+        parts, [*opening.places, *[(behind + place, slot) for place, slot in closing.places]]
+    )
 
 
 def _escaped(texts: Sequence[str]) -> Sequence[str]:

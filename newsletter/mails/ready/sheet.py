@@ -1,11 +1,13 @@
 """The papers of a page, ready to be put in any order; it knows no template and no reader."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import date
 from typing import NamedTuple
 
 from newsletter.mails.fitting import Page
-from newsletter.mails.personal.words import YOURS
 from newsletter.mails.pieces import NOTHING, Both, OnDemand, bytes_of, size_of
+from newsletter.mails.ready.quoted import READY, Quoted
+from newsletter.mails.ready.words import YOURS
 from newsletter.mails.views import Form
 
 
@@ -29,13 +31,13 @@ class Kit(NamedTuple):
 class Frames(NamedTuple):
     """What stands around so many papers of each section, and how much room that leaves.
 
-    `kits` are the numbers of the pieces before and behind those of each section. Where there are
-    too many papers for all their titles, `best` is what stands in HTML before those of the best
-    ones, and behind them.
+    `seams` are the numbers of what stands before the papers of the first section, between those of
+    two, and behind the last. Where there are too many papers for all their titles, `best` is what
+    stands in HTML before those of the best ones, and behind them.
     """
 
-    kits: Sequence[tuple[int, int]]
-    best: tuple[tuple[str, ...], tuple[str, ...]] | None
+    seams: Sequence[int]
+    best: tuple[Sequence[bytes], Sequence[bytes]] | None
     titles_room: int
     room: int
     text_room: int
@@ -53,6 +55,16 @@ class Frames(NamedTuple):
         )
 
 
+class ReadyFrame(NamedTuple):
+    """What stands around the papers of an edition in both parts, of the HTML `size` bytes."""
+
+    date: date
+    subject: str
+    html: tuple[Quoted, Quoted]
+    text: tuple[Quoted, Quoted]
+    size: int
+
+
 class Told(NamedTuple):
     """A paper of which something is said, and how many bytes more it takes without that.
 
@@ -68,11 +80,12 @@ class Sheet:
     """The papers of a page, each in the form that is wanted, ready to be put in any order.
 
     `number` has their numbers by id, `at` the section of each. By these, `html` and `text` have the
-    papers, `html_items` and `text_items` their lines among the titles; behind the papers stands
-    what is around them, as `kits` and `frames` know. In bytes of HTML all papers take `size`,
-    `least` in their shortest form, their titles `titled`; `text_size` and `text_titled` are of the
-    text. `told` are papers of which something is said to one reader, `yours` those that are the
-    reader's own; `tells` is whether the templates have a place for that in both parts.
+    papers, `html_items` and `text_items` their lines among the titles, all in quoted-printable;
+    behind the papers stands what is around them, as `kits` and `frames` know. In bytes of HTML all
+    papers take `size`, `least` in their shortest form, their titles `items`, which all together are
+    `titled`; `text_size` and `text_titled` are of the text. `told` are papers of which something is
+    said to one reader, `yours` those that are the reader's own; `tells` is whether the templates
+    have a place for that in both parts.
     """
 
     def __init__(self, page: Page, form: Form) -> None:
@@ -82,39 +95,50 @@ class Sheet:
         self.at = [section for section, _ in places]
         cards = [card for _, card in places]
         self.titles = [each.view.short_title for each in cards]
-        self.html = [each.html.made[form] for each in cards]
-        self.text = [each.text.made[form] for each in cards]
-        self.html_items = [each.item.html for each in cards]
-        self.text_items = [each.item.text for each in cards]
+        self.html: list[bytes] = []
+        self.text: list[bytes] = []
+        self.html_items: list[bytes] = []
+        self.text_items: list[bytes] = []
+        for each in cards:
+            self.add(Both(each.html.made[form], each.text.made[form]), each.item)
         self.size = sum(each.html.sizes[form] for each in cards)
         self.least = sum(each.html.sizes["least"] for each in cards)
-        self.titled, self.text_titled = bytes_of(self.html_items), bytes_of(self.text_items)
+        self.items = [size_of(each.item.html) for each in cards]
+        self.titled, self.text_titled = sum(self.items), bytes_of(each.item.text for each in cards)
         self.text_size = sum(each.text.sizes[form] for each in cards)
         self.kits: dict[tuple[int, int, bool], Kit] = {}
         self.frames: dict[tuple[int, ...], Frames | None] = {}
+        self.seams: Mapping[tuple[int, int], int] = OnDemand(lambda pair: self._sewn(*pair))
         self.tells = all(x.around[form].after for each in cards for x in (each.html, each.text))
         blank, label = self.add(NOTHING), self.add(YOURS)
 
-        def told(number: int, said: int) -> Told:
+        def told(number: int, said: int, size: int, text_size: int) -> Told:
             html, text = cards[number].html, cards[number].text
             around, text_around = html.around[form], text.around[form]
             before = self.add(Both(around.before, text_around.before))
             after = self.add(Both(around.after, text_around.after))
             return Told(
                 pieces=(before, said, after),
-                more=around.size + size_of(self.html[said]) - html.sizes[form],
-                text_more=text_around.size + size_of(self.text[said]) - text.sizes[form],
+                more=around.size + size - html.sizes[form],
+                text_more=text_around.size + text_size - text.sizes[form],
             )
 
-        self.told: Mapping[int, Told] = OnDemand(lambda number: told(number, blank))
-        self.yours: Mapping[int, Told] = OnDemand(lambda number: told(number, label))
+        sizes = (size_of(YOURS.html), size_of(YOURS.text))
+        self.told: Mapping[int, Told] = OnDemand(lambda number: told(number, blank, 0, 0))
+        self.yours: Mapping[int, Told] = OnDemand(lambda number: told(number, label, *sizes))
 
-    def add(self, around: Both, titles: Both = NOTHING) -> int:
-        """Add what stands around papers and around their titles, and return its number."""
-        self.html.append(around.html)
-        self.text.append(around.text)
-        self.html_items.append(titles.html)
-        self.text_items.append(titles.text)
+    def add(self, piece: Both, title: Both = NOTHING) -> int:
+        """Add what stands among the papers and among their titles, and return its number."""
+        self.html.append(READY[piece.html])
+        self.text.append(READY[piece.text])
+        self.html_items.append(READY[title.html])
+        self.text_items.append(READY[title.text])
+        return len(self.html) - 1
+
+    def _sewn(self, end: int, begin: int) -> int:
+        """Add two that stand behind each other as one, and return its number."""
+        for each in (self.html, self.text, self.html_items, self.text_items):
+            each.append(each[end] + each[begin])
         return len(self.html) - 1
 
     def grouped(self, order: Iterable[int], first: Collection[int]) -> list[list[int]]:

@@ -1,1 +1,0 @@
-"""An edition in the order of one reader's own papers, joined from what is ready."""
