@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import count
 from math import inf
 from threading import Event
@@ -16,7 +16,7 @@ from newsletter.models import Day, DeliveryStatus, Outcome, Owed
 from newsletter.state import opening
 from newsletter.state.engines import Claim, Place
 from newsletter.state.postgres.database import Database
-from newsletter.state.postgres.parcels import Parcels
+from newsletter.state.postgres.parcels import _LEASE, Parcels
 from newsletter.state.postgres.suppressions import SharedSuppressions
 from newsletter.state.state import State
 from tests.making.papers import NOW
@@ -61,6 +61,14 @@ def heir(place: Place) -> Iterator[State]:
 def of(state: State) -> Database:
     assert isinstance(state.database, Database)
     return state.database
+
+
+def moments(state: State) -> tuple[datetime, datetime]:
+    """Return the server's time, and since when it runs."""
+    now, started = of(state).present()
+    assert isinstance(now, datetime)
+    assert isinstance(started, datetime)
+    return now, started
 
 
 def let_leases_end(state: State) -> None:
@@ -150,12 +158,15 @@ def test_what_one_hears_late_counts_unless_another_was_granted_the_next_attempt(
 
 def test_what_has_ended_stays_as_it_ended(victim: State) -> None:
     with victim.claim() as claim:
-        first, second, _ = leased(claim)
+        first, second, third = leased(claim)
         claim.commit({}, [first, second], now=NOW)
         claim.commit({first: TAKEN, second: REFUSED}, [], now=NOW)
         claim.commit({first: REFUSED, second: TAKEN}, [], now=NOW)
         assert claim.commit({}, [first, second], now=NOW) == frozenset()
         assert statuses(victim) == [("accepted", 1), ("rejected", 1), ("untried", 0)]
+        claim.commit({}, [third], now=NOW)
+        claim.commit({third: TAKEN}, [], now=NOW)
+        assert victim.database.rows("select done from parcels") == [(True,)]
 
 
 def test_who_was_overtaken_is_granted_nothing_and_its_lease_is_no_more(
@@ -254,3 +265,37 @@ def test_a_turn_says_that_somebody_has_left(victim: State, heir: State) -> None:
         claim.commit({}, leased(claim)[:1], now=NOW)
         here.refresh()
     assert here.reason_for("r2@example.org") == "unsubscribed"
+
+
+@pytest.mark.parametrize(
+    ("asked_ago", "begun_ago", "found"), [(0, 0, 1), (LEASE, 0, 0), (0, LEASE, 0)]
+)
+def test_a_question_that_comes_late_or_after_a_restart_takes_nothing_over(
+    victim: State, heir: State, asked_ago: int, begun_ago: int, found: int
+) -> None:
+    with victim.claim() as claim:
+        leased(claim)
+        let_leases_end(victim)
+        now, started = moments(heir)
+        with heir.claim() as idle:
+            assert isinstance(idle, Parcels)
+            asked = idle._condition() | {
+                "now": now - timedelta(seconds=asked_ago),
+                "started": started - timedelta(seconds=begun_ago),
+                "silence": of(heir).place.silence,
+                "may_take_over": True,
+            }
+            rows = of(heir).asked(lambda db: db.execute(_LEASE, asked).fetchall())
+            assert len(rows) == found
+
+
+@pytest.mark.parametrize(("seconds", "holds"), [(LEASE / 10 - 1, False), (LEASE / 2, True)])
+def test_a_lease_that_is_about_to_end_holds_no_more(
+    victim: State, seconds: float, *, holds: bool
+) -> None:
+    with victim.claim() as claim:
+        assert isinstance(claim, Parcels)
+        first, *_ = leased(claim)
+        (parcel,) = claim._parcels.values()
+        parcel.deadline = time.monotonic() + seconds
+        assert claim.holds(first) is holds
