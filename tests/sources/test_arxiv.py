@@ -393,7 +393,7 @@ def test_a_paper_indexed_while_we_asked_is_not_called_silence(world: World) -> N
 
 @pytest.mark.slow
 def test_a_stale_index_is_not_silence(world: World) -> None:
-    world.replica.records = listed(*OLD, replace(FRESH, submitted=NOW - 2 * DAY))
+    world.replica.records = listed(*OLD, redefined(FRESH, submitted=NOW - 2 * DAY))
     found = world.fetch(scope())
     (listing,) = found.listings
     assert listing.complete
@@ -520,7 +520,7 @@ def test_known_papers_that_stay_away_make_the_answer_doubtful(world: World) -> N
 @pytest.mark.slow
 def test_a_keyword_that_was_changed_is_not_an_outage(world: World) -> None:
     narrower = redefined(GRAPH, categories=("stat.ML", "cs.CV"))
-    moved = [replace(each, categories=("cs.LG",)) for each in OLD[:20]]
+    moved = [redefined(each, categories=("cs.LG",)) for each in OLD[:20]]
     world.replica.records = listed(*moved, *OLD[20:], FRESH)
     assert world.listing(scope(narrower)).complete
     raw = Keyword(name=GRAPH.name, query='ti:"graph neural network" AND cat:stat.ML')
@@ -566,7 +566,7 @@ def test_after_a_403_nothing_is_asked(world: World) -> None:
 @pytest.mark.slow
 def test_new_versions_of_old_papers_are_found_when_wanted(world: World) -> None:
     old = submitted(400, 50)
-    revised = replace(old, version=3, updated=NOW - 2 * DAY)
+    revised = redefined(old, version=3, updated=NOW - 2 * DAY)
     world.replica.records = [*listed(*OLD, FRESH, old), record_of(revised)]
     assert old.id not in new_in(world.listing(scope()))
     wants = scope(redefined(GRAPH, replacements=True))
