@@ -118,7 +118,7 @@ def test_own_papers_are_named_and_not_recommended(newsletter: Command, sample: P
     text = text_of(newest_mail(sample, "ada@example.org"))
     own = "Cold Water, Slow Chains: *Protein Folding* below Zero Your paper: it is in your profile"
     assert own in text
-    assert "Close to your “FoldBench-Null" in text
+    assert "Close to your “Cold Water, Slow Chains" in text
 
 
 @pytest.mark.slow

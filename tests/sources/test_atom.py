@@ -114,6 +114,8 @@ def test_markup_stays_text() -> None:
         (answer(ENTRY, total="many"), "opensearch:totalresults"),
         (answer(ENTRY).replace(b"startIndex", b"beginning"), "opensearch:startindex"),
         (answer(ENTRY).replace(b"2005/Atom", b"1999/Atom"), "no Atom feed"),
+        (answer(ENTRY).replace(b"2005/Atom", b"20 05/Atom"), "damaged or breaks off"),
+        (answer(ENTRY).replace(b"opensearch/1.1", b"open search/1.1"), "damaged or breaks off"),
         (answer(ENTRY, ENTRY), "the same paper twice"),
         (
             answer(
