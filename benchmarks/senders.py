@@ -27,6 +27,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
@@ -331,8 +332,11 @@ def of_database(server: Postgres) -> float:
     """Return the processor's seconds of the server and all it started."""
     assert server.process
     own = Path(f"/proc/{server.process.pid}")
-    children = (own / "task" / own.name / "children").read_text("utf-8").split()
-    return sum(used(int(each))[0] for each in children) + sum(used(server.process.pid))
+    taken = 0.0
+    for each in (own / "task" / own.name / "children").read_text("utf-8").split():
+        with suppress(FileNotFoundError):  # it has ended since, and counts with the server's
+            taken += used(int(each))[0]
+    return taken + sum(used(server.process.pid))
 
 
 def is_alive(process: "subprocess.Popen[bytes]") -> bool:
