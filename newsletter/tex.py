@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from functools import cache, partial
+from itertools import chain
 
 _MAX_PASSES = 4
 _MAX_DEPTH = 25
@@ -614,7 +615,7 @@ def _symbols() -> dict[str, str]:
 def _script_characters() -> dict[str, dict[str, str]]:
     """Return Unicode's super- and subscripts, by mark and the character they are made from."""
     characters: dict[str, dict[str, str]] = {"^": {"-": "⁻", "′": "′"}, "_": {"-": "₋"}}
-    for code in range(0xB2, 0x2C7E):  # what lies beyond is in few fonts
+    for code in chain(*_SCRIPTS):
         kind, _, base = unicodedata.decomposition(chr(code)).partition(" ")
         if kind in _SCRIPT_KINDS and " " not in base:
             characters[_SCRIPT_KINDS[kind]][chr(int(base, 16))] = chr(code)
@@ -645,6 +646,15 @@ _PROSE = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}[\s,.;:]+[A-Za-z]{2,}")
 _LETTERS = re.compile(r"[A-Za-z]{2}|\s[A-Za-z]")
 _COMPOUND = re.compile(r"[\s+\-−±/=<>,·×]")
 _SCRIPT_KINDS = {"<super>": "^", "<sub>": "_"}
+# Where Unicode has such characters; what lies beyond is in few fonts.
+_SCRIPTS = (
+    range(0xB2, 0xBB),
+    range(0x2B0, 0x300),
+    range(0x10FC, 0x10FD),
+    range(0x1D2C, 0x1DC0),
+    range(0x2070, 0x20A0),
+    range(0x2C7C, 0x2C7E),
+)
 _RAISED = {
     "^": {"∘": "°", "⊤": "ᵀ", "°": "°", "*": "*", "†": "†", "‡": "‡"},
     "_": {"⊙": "⊙", "⊕": "⊕"},
