@@ -103,7 +103,7 @@ CASES = (
     ),
     Case(
         title="Senders that die",
-        full="dying",
+        full="dying --recipients 800 --kills 4",
         quick="dying --takeovers 1 --kills 0",
         wanted="others go on within the lease and 5 s; nobody lost, nothing twice that is not on"
         " record",

@@ -263,7 +263,9 @@ def one_for_each(
     renderer: Renderer, composer: Composer, layout: Layout, orders: Sequence[Worded], count: int
 ) -> None:
     for number in range(count):
-        composer.outgoing(delivery(number), renderer.render(layout, order=orders[number]))
+        order = orders[number]
+        ready = renderer.ready(layout, order) or renderer.render(layout, order=order)
+        composer.outgoing(delivery(number), ready)
 
 
 def within(order: Worded, ids: Collection[str]) -> Worded:
