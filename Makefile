@@ -32,7 +32,7 @@ quick: $(VENV)/.ready-dev
 fuzz: $(VENV)/.ready-dev
 	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-5000} $(BIN)/pytest -s --timeout 0 tests/fuzz
 
-# A quarter of an hour on a machine at rest; BENCH=--quick is small and only shows that it works.
+# Half an hour on a machine at rest; BENCH=--quick is small and only shows that it works.
 bench: $(VENV)/.ready-dev
 	$(BIN)/python -m benchmarks.everything $(BENCH)
 
