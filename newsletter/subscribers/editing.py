@@ -27,7 +27,15 @@ from newsletter.subscribers.listfile import (
     value,
     written,
 )
-from newsletter.subscribers.reading import COLUMNS, RowReader, cleaned, filled, in_row, rows_in
+from newsletter.subscribers.reading import (
+    COLUMNS,
+    RUNS_ON,
+    RowReader,
+    cleaned,
+    filled,
+    in_row,
+    rows_in,
+)
 
 _AS_THEY_ARE: Mapping[str, str] = {}
 _BATCH = 10_000  # rows that are written at once
@@ -239,10 +247,15 @@ class _Plan(Struct, kw_only=True):
             yield from file.rest()
             return
         for row in rows_in(file):
+            problem = ""
             if any((row.cells or [])[len(file.columns) :]):
                 problem = "this row has more cells than there are columns, and a new one would"
-                advice = " name one of them: name all columns in the first row, then try again"
-                raise SubscribersError([f"{name}:{row.line}: {problem}{advice}"])
+                problem += " name one of them: name all columns in the first row, then try again"
+            elif row.problem == RUNS_ON:  # how far a quote goes is judged by the number of columns
+                problem = f"{row.problem}; with a new column the row could say something else:"
+                problem += " mend it, then try again"
+            if problem:
+                raise SubscribersError([f"{name}:{row.line}: {problem}"])
             yield self.edits.get(row.line, row.raw)
 
 

@@ -60,6 +60,9 @@ _SHARED = 2_000  # letters of a cell that is kept for others like it
 _LONGEST = {"name": 200, "keywords": 10_000, "profile": 10_000}
 _PLAIN = min(_LONGEST.values())  # letters of a row none of whose cells can be too long
 
+# What is wrong with a row where an open quote may have swallowed what follows.
+RUNS_ON = "a line break inside quotes; is a quote missing?"
+
 
 class SubscriberList(Struct, frozen=True, kw_only=True):
     """What a list file says: who is on it, paused ones too, and what is wrong with it.
@@ -256,8 +259,7 @@ def rows_in(file: ListFile, *, having: str = "") -> Iterator[Row]:
     """
     for row in file.rows(having=having):
         if '"' in row.raw and _runs_on(row, file):
-            problem = "a line break inside quotes; is a quote missing?"
-            yield Row(line=row.line, raw=file.hand_back(row), problem=problem)
+            yield Row(line=row.line, raw=file.hand_back(row), problem=RUNS_ON)
         else:
             yield row
 

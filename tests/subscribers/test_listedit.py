@@ -432,6 +432,15 @@ def test_changes_at_the_same_time_all_count(file: Path) -> None:
     assert len(read(file, keywords=KEYWORDS, accept=True).subscribers) == 3 + 60
 
 
+def test_a_new_column_never_closes_a_quote_that_was_open_without_it(tmp_path: Path) -> None:
+    path = tmp_path / "open.csv"
+    content = b'email;notes\n"ada@example.org";"two\nlines.org";"two\nlines"\n'
+    path.write_bytes(content)
+    with pytest.raises(SubscribersError, match=r"open\.csv:2: a line break inside"):
+        add(path, {"email": "fay@example.org", "name": "Fay"}, keywords=KEYWORDS)
+    assert path.read_bytes() == content
+
+
 def test_a_new_column_never_gives_a_name_to_cells_beyond_the_header(tmp_path: Path) -> None:
     path = tmp_path / "wide.csv"
     path.write_text("email\nada@example.org,a note of mine\n")
