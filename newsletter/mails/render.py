@@ -132,7 +132,7 @@ class Renderer:
         )
 
     def ready(self, layout: Layout, order: Worded) -> Ready | None:
-        """Return an edition as `render` does, ready, in a tenth of the time.
+        """Return an edition as `render` does, ready, in a fraction of the time.
 
         None where there is not room for all of it.
         """

@@ -1,6 +1,6 @@
 """Join an edition in an order of its own as `Printing` prints it, if there is room for all of it.
 
-It adds up what is known and joins what is made, in a tenth of the time.
+It adds up what is known and joins what is made, in a fraction of the time.
 """
 
 from collections.abc import Collection, Mapping, Sequence
