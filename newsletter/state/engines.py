@@ -231,7 +231,7 @@ class Book(Protocol):
         ...
 
     def withdraw(self, recipients: Iterable[str], reason: str, *, now: datetime) -> None:
-        """Suppress what is owed to some recipients."""
+        """Suppress what is owed to some recipients, but for what is under way."""
         ...
 
     def senders(self) -> list["Sender"]:

@@ -261,6 +261,18 @@ def test_who_has_gone_is_owed_nothing(state: State) -> None:
     assert state.deliveries.tally().suppressed == 2
 
 
+def test_what_is_under_way_to_somebody_who_has_gone_gets_its_outcome(state: State) -> None:
+    publish(state, 1, "2611.00001", to=TO[:2])
+    taken_up(state)
+    with state.claim(hold_unknown=True) as claim:  # nothing is noted ahead
+        first, _ = [each.id for each in claim]
+        claim.commit({}, [first], now=NOW)
+        state.deliveries.withdraw(TO[:2], "gone", now=NOW)
+        assert [each[1] for each in state.deliveries.of_issue(1)] == ["sending", "suppressed"]
+        claim.commit({first: ACCEPTED}, [], now=NOW)
+    assert [each[1] for each in state.deliveries.of_issue(1)] == ["accepted", "suppressed"]
+
+
 def test_who_was_refused_comes_last(state: State) -> None:
     publish(state, 1, "2611.00001", to=TO)
     taken_up(state)
@@ -276,6 +288,8 @@ def test_who_was_refused_comes_last(state: State) -> None:
         assert [each.recipient for each in claim] == list(TO[1:])
     with state.claim(issue=2, late=True) as claim:
         assert [each.recipient for each in claim] == [*TO[1:], TO[0]]
+    with state.claim(late=True) as claim:  # no issue: nobody but those
+        assert [each.recipient for each in claim] == [TO[0]]
 
 
 def test_failures_to_compose_are_counted(state: State) -> None:

@@ -436,6 +436,7 @@ def test_when_one_sender_is_told_to_rest_all_of_its_pool_do_and_no_other(place: 
         assert away
         here.rest(100)
         there.rest(100)  # at the same time: the server wants no more of it for that
+        there.rest(1)  # a short one takes nothing off a long one
         wait = there.take(0)
 
         assert wait is not None

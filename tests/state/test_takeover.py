@@ -156,6 +156,20 @@ def test_what_one_hears_late_counts_unless_another_was_granted_the_next_attempt(
         assert heir.deliveries.tally().outstanding == 0
 
 
+def test_what_could_not_be_composed_counts_unless_another_was_granted_the_next_attempt(
+    victim: State, heir: State
+) -> None:
+    with victim.claim() as overtaken:
+        first, second, _ = leased(overtaken)
+        let_leases_end(victim)
+        with heir.claim() as claim:
+            assert len(leased(claim)) == 3
+            assert claim.commit({}, [first], now=NOW) == {first}
+            assert overtaken.failed_to_compose(first, "broken", now=NOW) == 0
+            assert overtaken.failed_to_compose(second, "broken", now=NOW) == 1
+            assert statuses(heir) == [("sending", 1), ("deferred", 0), ("untried", 0)]
+
+
 def test_what_has_ended_stays_as_it_ended(victim: State) -> None:
     with victim.claim() as claim:
         first, second, third = leased(claim)

@@ -74,11 +74,12 @@ class Deliveries(Account):
         return Ahead(self, issue=issue, late=late, hold_unknown=hold_unknown)
 
     def withdraw(self, recipients: Iterable[str], reason: str, *, now: datetime) -> None:
-        """Suppress what is owed to some recipients."""
+        """Suppress what is owed to some recipients, but for what is under way."""
         with self._database.transaction() as db:
             db.executemany(
                 "update deliveries set status = 'suppressed', changed = ?, reply = ?"
-                " where id in (select id from outstanding where recipient = ?)",
+                " where id in (select id from outstanding where recipient = ?"
+                " and status <> 'sending')",
                 [(iso(now), reason, each) for each in recipients],
             )
 
