@@ -1,10 +1,17 @@
-"""Editions per second, from values to message bytes, against an inliner called for every mail.
+"""Editions per second, from values to message bytes, against mails that are made one by one.
 
     python -m benchmarks.render [--papers 100] [--subscribers 1000] [--rounds 5]
 
 Every edition holds all the papers, under keywords in an order of its own; a fifth of the papers
-have two. The rivals, premailer and css-inline (where it is installed), are given a finished mail
-whose styles are not yet inlined, and only inline it. Time is that of the processor, and all are
+have two. There are two figures of each rival, premailer and css-inline (where it is installed):
+
+- the whole mail: our templates filled by Jinja for that edition, inlined, and put with its text
+  into an `EmailMessage`, as bytes (`per_mail.py`). The rival is told what is shown of each paper,
+  and in which form there is room for it: to find that out is in our time alone.
+- inlining alone, the stricter one: it is given the HTML of such a mail, and only inlines it. The
+  rest of a mail is in our time alone.
+
+All mails of an edition say the same, which is checked. Time is that of the processor, and all are
 measured in turns, so that a busy machine does not blur it; medians.
 """
 
@@ -17,12 +24,11 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from importlib import import_module
-from itertools import chain
-from pathlib import Path
 from statistics import median
 
 from premailer import Premailer
 
+from benchmarks.per_mail import Peer, Told, told_of
 from newsletter.mails.message import Composer
 from newsletter.mails.render import Renderer, filled
 from newsletter.models import Announcement, Delivery, Digest, Edition, Keyword, Masthead, Paper
@@ -38,7 +44,9 @@ MASTHEAD = Masthead(
     base_url="https://papers.example.org",
 )
 LINK = "https://papers.example.org/unsubscribe/token"
-TEMPLATE = Path(__file__).parents[1] / "templates" / "edition.html"
+RECIPIENT = "subscriber@example.net"
+MAILS = 4  # that a rival makes in a round, each of another edition
+WHOLE, ALONE = "the whole mail", "inlining alone"
 
 
 def main() -> None:
@@ -49,31 +57,30 @@ def main() -> None:
     arguments = parser.parse_args()
 
     papers = [paper(number) for number in range(arguments.papers)]
-    mails = {
-        "as we mail it": uninlined(as_mailed(papers)),
-        "with every paper in full": uninlined(in_full(papers)),
-    }
-    rivals = inliners()
     choices = {number: editions(papers, number) for number in (1, 30, arguments.subscribers)}
+    rivals = {name: Peer(MASTHEAD, NOW, inline) for name, inline in inliners().items()}
+    mails = [mail_of(each) for each in choices[arguments.subscribers][:MAILS]]
     theirs: dict[tuple[str, str], list[float]] = {}
     our_own: dict[int, list[float]] = {number: [] for number in choices}
     for _ in range(arguments.rounds):
-        for name, mail in mails.items():
-            for rival, inline in rivals.items():
-                theirs.setdefault((rival, name), []).append(seconds(inline, mail))
+        for name, rival in rivals.items():
+            whole, alone = by(rival, mails)
+            theirs.setdefault((name, WHOLE), []).append(whole)
+            theirs.setdefault((name, ALONE), []).append(alone)
         for number, different in choices.items():
             our_own[number].append(ours(different, arguments.subscribers))
-    for (rival, name), taken in theirs.items():
-        print(f"{rival} per mail, {name}: {1000 * median(taken):.1f} ms a mail")
+    for name in rivals:
+        whole, alone = (1000 * median(theirs[name, part]) for part in (WHOLE, ALONE))
+        print(f"{name} per mail: {WHOLE} {whole:.1f} ms, {ALONE} {alone:.1f} ms")
     for number, taken in our_own.items():
         each = median(taken)
         print(
             f"{number} different editions for {arguments.subscribers} subscribers: "
             f"{1000 * each:.2f} ms a mail, {1 / each:.0f} a second"
         )
-        for rival in rivals:
-            ratios = [f"x{median(theirs[rival, name]) / each:.0f} {name}" for name in mails]
-            print(f"    against {rival}: {', '.join(ratios)}")
+        for name in rivals:
+            ratios = [f"x{median(theirs[name, part]) / each:.0f} {part}" for part in (WHOLE, ALONE)]
+            print(f"    against {name}: {', '.join(ratios)}")
 
 
 def ours(different: Sequence[Edition], subscribers: int) -> float:
@@ -100,7 +107,7 @@ def ours(different: Sequence[Edition], subscribers: int) -> float:
     return (time.process_time() - start) / subscribers
 
 
-def inliners() -> dict[str, Callable[[str], object]]:
+def inliners() -> dict[str, Callable[[str], str]]:
     """Return what inlines a mail, by name; css-inline is no dependency of ours."""
     found = {"premailer": Premailer(disable_validation=True, strip_important=False).transform}
     with suppress(ModuleNotFoundError):
@@ -108,35 +115,34 @@ def inliners() -> dict[str, Callable[[str], object]]:
     return found
 
 
-def seconds(inline: Callable[[str], object], mail: str, *, samples: int = 3) -> float:
-    """Return the seconds that an inliner takes for a mail, its caches warm."""
-    inline(mail)
+def by(rival: Peer, mails: Sequence[Told]) -> tuple[float, float]:
+    """Return the seconds a rival takes for a whole mail, and for inlining one; its caches warm."""
+    pages = [rival.html(mail) for mail in mails]
+    rival.message(mails[0], RECIPIENT, LINK)
     start = time.process_time()
-    for _ in range(samples):
-        inline(mail)
-    return (time.process_time() - start) / samples
+    for mail in mails:
+        rival.message(mail, RECIPIENT, LINK)
+    whole = time.process_time()
+    for page in pages:
+        rival.inline(page)
+    alone = time.process_time()
+    return (whole - start) / len(mails), (alone - whole) / len(mails)
 
 
-def uninlined(mail: str) -> str:
-    """Return a mail of ours with its style sheet in its head, and no styles in its elements."""
-    mail = re.sub(r""" style=("[^"]*"|'[^']*')""", "", mail)
-    sheet = re.search(r"<style>.*?</style>", TEMPLATE.read_text("utf-8"), re.DOTALL)
-    assert sheet
-    return mail.replace("<style>", f'{sheet[0]}<style data-premailer="ignore">', 1)
-
-
-def as_mailed(papers: Sequence[Paper]) -> str:
-    """Return a mail as we send it: as many papers in full as fit, the others by title."""
-    return filled(Renderer(MASTHEAD, templates=None).render(editions(papers, 1)[0]).html, LINK)
-
-
-def in_full(papers: Sequence[Paper]) -> str:
-    """Return a mail that shows every paper in full, however long it gets."""
+def mail_of(edition: Edition) -> Told:
+    """Return what a rival is told of an edition, whose mails say what ours do."""
     renderer = Renderer(MASTHEAD, templates=None)
-    opening, *_, closing = renderer.render(editions(papers, 1)[0]).html
-    few = (papers[start : start + 10] for start in range(0, len(papers), 10))
-    digests = (renderer.render(editions(each, 1)[0]).html[1:-1] for each in few)
-    return filled((opening, *chain.from_iterable(digests), closing), LINK)
+    mail, told = renderer.render(edition), told_of(renderer, edition, LINK)
+    plain = Peer(MASTHEAD, NOW)
+    assert plain.text(told) == filled(mail.text, LINK, LINK)
+    assert unstyled(plain.html(told)) == unstyled(filled(mail.html, LINK, LINK))
+    return told
+
+
+def unstyled(page: str) -> str:
+    """Return a mail without its style sheets, and without styles in its elements."""
+    page = re.sub(r"<style.*?</style>\s*", "", page, flags=re.DOTALL)
+    return re.sub(r""" style=("[^"]*"|'[^']*')""", "", page)
 
 
 def editions(papers: Sequence[Paper], different: int) -> list[Edition]:
