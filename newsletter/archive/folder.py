@@ -24,6 +24,10 @@ _RECORD = ".arxiv-newsletter.json"
 _DRAFTS = ".arxiv-newsletter.new"
 _MANY = 200  # files that are synced one by one; of more, the whole system is
 _MOST = 40  # characters of a keyword that stand in a file name
+_NAMES = re.compile(
+    r"(?:issues|months|keywords|feeds|search)/[a-z0-9][a-z0-9.-]*"
+    r"|(?:index|daily-papers|search)\.html|README\.md|feeds\.opml"
+)
 
 
 class Record(Struct, frozen=True, kw_only=True):
@@ -166,6 +170,14 @@ def opened(path: Path, *, patience: float = LOCK_PATIENCE) -> Iterator[Folder]:
         ) from error
     if folder.problems:
         raise ArchiveError(folder.problems)
+
+
+def is_name_of_ours(name: str) -> bool:
+    """Return whether the archive may have a file of this name, given from its folder on.
+
+    The folder may hold anything else too: the list, say, where it is that of newsletter.toml.
+    """
+    return _NAMES.fullmatch(name) is not None
 
 
 def file_name(keyword: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from flask import Flask, Response, make_response, render_template, request, send_from_directory
 from werkzeug.exceptions import HTTPException
 
+from newsletter.archive.folder import is_name_of_ours
 from newsletter.errors import NewsletterError
 from newsletter.web import preferences, subscribe, unsubscribe
 from newsletter.web.door import Door
@@ -95,9 +96,8 @@ def _add_files(app: Flask, door: Door) -> None:
     @app.get("/archive/<path:name>")
     def archive(name: str) -> Response:
         folder = door.config.archive.directory
-        if folder is None:
+        if folder is None or not is_name_of_ours(name):
             return make_response(_page(404))
-        name = f"{name}index.html" if name.endswith("/") else name
         return send_from_directory(folder.absolute(), name)
 
 

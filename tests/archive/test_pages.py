@@ -10,7 +10,7 @@ import html5lib
 import pytest
 from msgspec.structs import replace
 
-from newsletter.archive.folder import file_name
+from newsletter.archive.folder import file_name, is_name_of_ours
 from newsletter.archive.writing import write_issue
 from newsletter.errors import ArchiveError
 from newsletter.models import Keyword, Subscriber
@@ -186,6 +186,16 @@ def test_the_page_of_an_issue_can_be_there_before_everything_else(tmp_path: Path
     early = library.text("issues/1.html")
     assert "issues/1.html" not in library.write()
     assert library.text("issues/1.html") == early
+
+
+def test_all_that_is_written_for_others_has_a_name_of_ours(tmp_path: Path) -> None:
+    library = Library(tmp_path)
+    library.day({"mri": (FIRST,), "graph neural network": (SECOND,)})
+    written = [str(path.relative_to(library.folder)) for path in library.folder.rglob("*.*")]
+    assert len(written) > 20
+    assert [each for each in written if not is_name_of_ours(each)] == [
+        each for each in written if each.startswith(".")
+    ]
 
 
 def test_what_was_left_out_of_a_keyword_is_on_no_page_of_it(tmp_path: Path) -> None:

@@ -79,16 +79,28 @@ def test_what_is_not_there_is_a_plain_page(at: House, path: str) -> None:
 
 def test_the_archive_is_served_and_nothing_beside_it(tmp_path: Path) -> None:
     folder = tmp_path / "archive"
-    (folder / "2026").mkdir(parents=True)
+    (folder / "issues").mkdir(parents=True)
     (folder / "index.html").write_text("past issues")
-    (folder / "2026" / "index.html").write_text("a year")
+    (folder / "issues" / "1.html").write_text("an issue")
     text = '[archive]\ndirectory = "archive"\n'
     with house(tmp_path, config=CONFIG + text) as at:
-        for path, text in (("/archive/", "past issues"), ("/archive/2026/", "a year")):
-            with closing(at.browser.get(path)) as answer:
+        for path, text in (("", "past issues"), ("issues/1.html", "an issue")):
+            with closing(at.browser.get(f"/archive/{path}")) as answer:
                 assert answer.text == text
         for path in ("../subscribers.csv", "..%2fsubscribers.csv", "%2e%2e/subscribers.csv", "%00"):
             assert at.browser.get(f"/archive/{path}").status_code == 404
+
+
+def test_what_else_lies_in_the_folder_of_the_archive_is_not_served(tmp_path: Path) -> None:
+    with house(tmp_path, config=f'{CONFIG}[archive]\ndirectory = "."\n') as at:
+        (tmp_path / "index.html").write_text("past issues")
+        (tmp_path / ".arxiv-newsletter.lock").write_text("process 1 on a host")
+        others = {path.name for path in tmp_path.iterdir()} - {"index.html"}
+        assert {"newsletter.toml", "subscribers.csv", "tokens.key"} <= others
+        with closing(at.browser.get("/archive/")) as answer:
+            assert answer.text == "past issues"
+        for name in (*others, "issues/.secret", "issues/../tokens.key"):
+            assert at.browser.get(f"/archive/{name}").status_code == 404
 
 
 def test_a_body_of_more_than_16_kb_is_refused(at: House) -> None:
