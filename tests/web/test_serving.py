@@ -29,9 +29,7 @@ PATH = {"PATH": os.environ["PATH"]}
 
 @contextmanager
 def serving(folder: Path) -> Iterator[tuple[int, Forked]]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     (folder / "newsletter.toml").write_text(CONFIG)
     if not (folder / "subscribers.csv").exists():
         (folder / "subscribers.csv").write_text(LIST)
@@ -136,9 +134,7 @@ def hurried(folder: Path) -> Iterator[int]:
     """Serve with a patience of two seconds."""
     (folder / "newsletter.toml").write_text(CONFIG)
     (folder / "subscribers.csv").write_text(LIST)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     config, stop = load(folder / "newsletter.toml", environ={}), Event()
     more = {"host": "127.0.0.1", "port": port, "clock": Clock(), "stop": stop, "patience": 2}
     thread = Thread(target=serve, args=(config,), kwargs=more)

@@ -18,6 +18,7 @@ import requests
 
 from tests.making.browsing import person
 from tests.making.warm import fork
+from tests.peers.ports import free_port
 
 READER = "gil@example.org"
 
@@ -82,10 +83,7 @@ class Newsroom:
 
 @pytest.fixture
 def newsroom(tmp_path: Path) -> Iterator[Newsroom]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    made = Newsroom(tmp_path, port)
+    made = Newsroom(tmp_path, free_port())
     with made.open():
         yield made
 

@@ -5,12 +5,11 @@ import os
 import re
 import shlex
 import shutil
-import socket
 import subprocess
 import time
 import tomllib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import UTC, datetime
 from fnmatch import fnmatch
 from itertools import islice, pairwise
@@ -30,6 +29,7 @@ from newsletter.subscribers.token_keys import key_file
 from newsletter.subscribers.tokens import Tokens
 from tests.making.commandline import parse, variables
 from tests.making.warm import fork
+from tests.peers.ports import free_port
 from tests.whole.container import instructions
 
 CHECKOUT = Path(__file__).parents[2]
@@ -311,8 +311,8 @@ def test_the_door_on_kubernetes_answers_and_changes_the_list_on_the_volume(tmp_p
     assert copy == "cp"
     shutil.copy(moved_to(source, moved), moved_to(target, moved))
 
-    with free_port() as port:
-        args = [port if word == "8080" else word for word in by_name["web"]["args"]]
+    port = str(free_port())
+    args = [port if word == "8080" else word for word in by_name["web"]["args"]]
     host = args[args.index("--host") + 1]
     assert host == "0.0.0.0"
     args[args.index("--host") + 1] = "127.0.0.1"
@@ -338,13 +338,6 @@ def moved_to(path: str, moved: Mapping[str, str]) -> str:
 
 def environ_of(containers: Mapping[str, Any]) -> dict[str, str]:
     return {each["name"]: each["value"] for each in containers["web"]["env"]}
-
-
-@contextmanager
-def free_port() -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        yield str(free.getsockname()[1])
 
 
 def answer_of(url: str) -> str:
