@@ -131,7 +131,7 @@ def dovecot() -> Iterator[Dovecot]:
             yield Dovecot(port=port, ca_file=folder / "ca.pem")
         finally:
             process.terminate()
-            process.wait(60)
+            process.wait()
 
 
 def _wait_for(port: int, folder: Path, process: "subprocess.Popen[bytes]") -> None:

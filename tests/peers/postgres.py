@@ -1,6 +1,7 @@
 """A PostgreSQL of our own: in a temporary folder, as a user that is not root, ended by its pid."""
 
 import os
+import select
 import shutil
 import signal
 import socket
@@ -8,7 +9,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,9 @@ class Postgres:
         self.wait()
 
     def wait(self) -> None:
-        for _ in range(600):
+        """Wait until it answers, however long: a time-out of the test's ends what hangs."""
+        assert self.process
+        while self.process.poll() is None:
             ready = subprocess.run(
                 [POSTGRES / "pg_isready", "-q", "-h", self.folder, "-p", str(self.port)],
                 check=False,
@@ -72,14 +75,13 @@ class Postgres:
             if ready.returncode == 0:
                 return
             time.sleep(0.05)
-        raise TimeoutError((self.folder / "log").read_text()[-2000:])
+        raise RuntimeError((self.folder / "log").read_text()[-2000:])
 
     def halt(self, name: str) -> None:
         """Stop one of its processes, until all are killed."""
-        (found,) = [
-            pid for pid in self._children() if name in Path(f"/proc/{pid}/cmdline").read_text()
-        ]
-        os.kill(found, signal.SIGSTOP)
+        while not (found := [pid for pid in self._children() if name in _command_of(pid)]):
+            time.sleep(0.05)  # it has not begun, or has not yet said its name
+        os.kill(found[0], signal.SIGSTOP)
 
     def _children(self) -> list[int]:
         assert self.process
@@ -89,17 +91,27 @@ class Postgres:
     def kill(self) -> None:
         """End it as a power cut does, with all that it started; nothing is written any more."""
         assert self.process
-        for pid in (self.process.pid, *self._children()):
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        self.process.wait()
+        self.process.send_signal(signal.SIGSTOP)  # it starts no more meanwhile
+        with ExitStack() as stack:
+            children = []
+            for pid in self._children():
+                with suppress(ProcessLookupError):
+                    children.append(os.pidfd_open(pid))
+                    stack.callback(os.close, children[-1])
+            self.process.kill()
+            for each in children:
+                with suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(each, signal.SIGKILL)
+            self.process.wait()
+            for each in children:  # whose memory the next server finds in use till they have ended
+                select.select([each], [], [])
         (self.folder / "data" / "postmaster.pid").unlink(missing_ok=True)
 
     def stop(self) -> None:
         """End it at once but in order."""
         assert self.process
         self.process.send_signal(signal.SIGINT)
-        self.process.wait(60)
+        self.process.wait()
 
     def sql(self, *statements: str, database: str = "newsletter") -> str:
         """Let the server's owner say something to it."""
@@ -136,8 +148,8 @@ def postgres(disk: Path | None = None, **settings: str) -> Iterator[Postgres]:
                 **settings,
             },
         )
-        server.start()
         try:
+            server.start()
             quoted = PASSWORD.replace("'", "''")
             server.sql(
                 f"create role newsletter login password '{quoted}'",
@@ -176,17 +188,23 @@ def pgbouncer(server: Postgres, *, connections: int = 2) -> Iterator[int]:
             [program, "-q", folder / "ini"], stdout=log, stderr=log, **_as_nobody()
         )
     try:
-        for _ in range(200):
+        while process.poll() is None:
             with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
                 break
             time.sleep(0.05)
         else:
-            raise TimeoutError((folder / "log").read_text())
+            raise RuntimeError((folder / "log").read_text())
         yield port
     finally:
         process.kill()
         process.wait()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _command_of(pid: int) -> str:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    return ""
 
 
 def _as_nobody() -> dict[str, Any]:

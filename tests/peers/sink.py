@@ -1,12 +1,14 @@
 """An SMTP sink that writes down what it takes before it says so: the book of what arrived.
 
-`python -m tests.peers.sink PORT FILE [SECONDS [HOST]]`: a line `recipient message-id` for each
-message, in the file before the reply; replies to the dot come after so many seconds.
+`python -m tests.peers.sink DOOR FILE SECONDS`: a line `recipient message-id` for each message, in
+the file before the reply; replies to the dot come after so many seconds. DOOR is the number of a
+listening socket that was handed down: who connects before the sink has begun waits for it.
 """
 
 import asyncio
 import os
 import re
+import socket
 import sys
 from pathlib import Path
 
@@ -80,13 +82,15 @@ class Sink(asyncio.Protocol):
         return b"250 fine\r\n"
 
 
-async def serve(port: int, book: Path, seconds: float, host: str) -> None:
+async def serve(door: int, book: Path, seconds: float) -> None:
     file = os.open(book, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Sink(file, seconds), host, port, backlog=256)
+    server = await loop.create_server(
+        lambda: Sink(file, seconds), sock=socket.socket(fileno=door), backlog=256
+    )
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    port, book, seconds, host = [*sys.argv[1:], *["0", "127.0.0.1"][len(sys.argv) - 3 :]]
-    asyncio.run(serve(int(port), Path(book), float(seconds), host))
+    door, book, seconds = sys.argv[1:]
+    asyncio.run(serve(int(door), Path(book), float(seconds)))

@@ -5,6 +5,7 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -24,7 +25,6 @@ from newsletter.state.state import State
 from tests.making.papers import paper
 from tests.making.warm import Forked, fork
 from tests.peers.hosts import Host
-from tests.peers.ports import free_port
 from tests.peers.postgres import PASSWORD, SECRETS, Postgres
 
 CHECKOUT = Path(__file__).parents[2]
@@ -145,20 +145,14 @@ class Fleet:
             state.publish(issue, day, owed, [], weekly=False)
 
     def sink(self, *, seconds: float = 0, host: str = "127.0.0.1") -> None:
-        """Start one more sink."""
-        port = free_port()
+        """Start one more sink, at a door that is open already."""
         book = self.folder / f"book-{len(self.sinks)}"
-        command = [
-            sys.executable,
-            "-m",
-            "tests.peers.sink",
-            str(port),
-            str(book),
-            str(seconds),
-            host,
-        ]
-        self.sinks.append(subprocess.Popen(command, cwd=CHECKOUT))
-        self.ports.append(port)
+        with socket.create_server((host, 0), backlog=256) as door:
+            words = [str(door.fileno()), str(book), str(seconds)]
+            command = [sys.executable, "-m", "tests.peers.sink", *words]
+            sink = subprocess.Popen(command, cwd=CHECKOUT, pass_fds=[door.fileno()])
+            self.sinks.append(sink)
+            self.ports.append(door.getsockname()[1])
 
     def arrived(self, sink: int) -> int:
         """Return how many mails a sink has taken."""
