@@ -46,6 +46,7 @@ _ISSUES = 7  # that an edition leads to one by one: those of a week
 _MANY = 32  # keywords of an edition
 _SECTIONS = 4_096  # that are kept, each of some 5 KB
 _PAPERS = 20_000  # that are known by where they are in memory
+_WAYS = 30_000  # in which papers are kept, each of some 10 KB
 logger = logging.getLogger(__name__)
 
 
@@ -54,7 +55,8 @@ class Renderer:
 
     `templates` is a folder whose files take the place of the shipped ones of the same name;
     `bibtex` adds a link to the BibTeX entry of each paper; `timezone` is that of the dates of
-    the issues; `subject` takes the place of our subject, see `wording.subject`.
+    the issues; `subject` takes the place of our subject, see `wording.subject`; about so many
+    `ways` in which papers are shown are kept.
     Raises RenderError with file and line where a template cannot be used.
     """
 
@@ -66,6 +68,7 @@ class Renderer:
         bibtex: bool = False,
         timezone: tzinfo = UTC,
         subject: str = "",
+        ways: int = _WAYS,
     ) -> None:
         self._title = plain(masthead.title)
         self._owner = bare(masthead.reply_to or masthead.sender)
@@ -76,7 +79,9 @@ class Renderer:
         self._html, self._text, self._both = opened.html, opened.text, opened.both
         self._moulds, self._printing = opened.moulds, Printing(opened)
         self._joiner = Joiner(opened, self._printing)
+        # A paper has one for each choice of the keywords that announce it: of n there are 2**n.
         self._cards: dict[Paper, dict[object, Card | None]] = {}
+        self._ways, self._most_ways = 0, ways
         # By where papers are in memory: to hash them whole takes longer than all else.
         self._papers: dict[int, tuple[Paper, dict[object, Card | None]]] = {}
         self._announced = Announced()
@@ -232,6 +237,9 @@ class Renderer:
         What stands of a digest depends on which other keywords announce some of its papers, and on
         which of those stand already. It is made once for all the editions in which that is alike.
         """
+        if self._ways > self._most_ways:
+            self._cards, self._papers, self._ways = {}, {}, 0
+            self._forget()  # sections have cards, too
         if self._kept + len(self._announced) > _SECTIONS:
             self._forget()
         digests = [self._announced.of(x, edition.date) for x in edition.digests if x.announcements]
@@ -320,6 +328,7 @@ class Renderer:
             of = self._papers[id(paper)] = (paper, cards)
         key = (announcement.kind, announcement.replaces, matched, under)
         if key not in of[1]:
+            self._ways += 1
             of[1][key] = self._made(announcement, digest, matched, under[2])
         return of[1][key]
 

@@ -1,11 +1,12 @@
 """What stands in a mail: layout, size, and that nobody's text can change either."""
 
+import gc
 import random
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from html import escape
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any, cast
 from zoneinfo import ZoneInfo
@@ -19,7 +20,7 @@ from msgspec.structs import replace
 from premailer import Premailer
 
 from newsletter.errors import RenderError
-from newsletter.mails.fitting import fitted
+from newsletter.mails.fitting import Card, fitted
 from newsletter.mails.message import Composer
 from newsletter.mails.pieces import LADDERS, UNSUBSCRIBE, Columns, Joining, Shapes, Sizes, Stretch
 from newsletter.mails.printing import LIMIT
@@ -310,7 +311,7 @@ def test_an_edition_is_the_same_whichever_were_rendered_before_it() -> None:
     papers = [*many(50), replace(paper("2611.90000"), links=())]
     digests = [news(f"keyword {n}", chance.sample(papers, n * 4)) for n in range(6)]
     digests.append(news("replaced", [Announcement(paper=papers[0], kind="replacement")]))
-    renderer = Renderer(MASTHEAD, templates=None)
+    renderer = Renderer(MASTHEAD, templates=None, ways=60)
     for _ in range(12):
         chosen = chance.sample(digests, chance.randint(1, len(digests)))
         shown = edition(*[replace(each, since=chance.choice([YESTERDAY, None])) for each in chosen])
@@ -318,6 +319,18 @@ def test_an_edition_is_the_same_whichever_were_rendered_before_it() -> None:
         alone = Renderer(MASTHEAD, templates=None).render(shown)
         for part in ("subject", "html", "text"):
             assert "".join(getattr(once, part)) == "".join(getattr(alone, part))
+
+
+def test_a_paper_is_not_kept_for_every_choice_of_keywords_that_announce_it() -> None:
+    def cards() -> int:
+        gc.collect()
+        return sum(isinstance(each, Card) for each in gc.get_objects())
+
+    papers, before = many(6), cards()
+    renderer = Renderer(MASTHEAD, templates=None, ways=20)
+    for some in combinations([news(f"keyword {n}", papers) for n in range(6)], 2):
+        renderer.render(edition(*some))
+    assert 0 < cards() - before <= 20 + len(papers)
 
 
 def test_what_many_mails_have_is_one_piece_from_the_second_on() -> None:
