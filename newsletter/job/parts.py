@@ -94,7 +94,8 @@ def inbox(config: "Config", *, stop: Event) -> "Opener | None":
         )
     from newsletter.returns.mailboxes import maildir, mbox
 
-    return partial(mbox if found.kind == "mbox" else maildir, found.path or Path())
+    opened = mbox if found.kind == "mbox" else maildir
+    return partial(opened, found.path or Path(), stop=stop)
 
 
 def rules(config: "Config") -> "Rules":

@@ -9,12 +9,14 @@ import mailbox
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import partial
 from itertools import islice, pairwise
 from math import inf
 from pathlib import Path
-from typing import IO, Any, Protocol
+from threading import Event
+from typing import IO, Any, Protocol, TypeVar
 
 from msgspec import Struct
 
@@ -29,6 +31,8 @@ _BYTES_A_SECOND = 20_000_000
 MOST_MAILS = 100_000  # of an mbox at a time; the next reading finds the others
 _FROM = b"\nFrom "
 _HEAD = 1 << 13  # where a Message-ID nearly always is
+
+_T = TypeVar("_T")
 
 _MESSAGE_ID = re.compile(rb"^message-id:[ \t]*(?:\r?\n[ \t]+)?(\S+)", re.IGNORECASE | re.MULTILINE)
 
@@ -72,22 +76,31 @@ class Opener(Protocol):
 
 
 @contextmanager
-def maildir(path: Path, *, seconds: float = 0.0) -> Iterator[Mailbox]:  # noqa: ARG001 (an Opener)
-    """Open a Maildir (cr.yp.to/proto/maildir.html). Raises InboxError where there is none."""
+def maildir(
+    path: Path,
+    *,
+    seconds: float = 0.0,  # noqa: ARG001 (an Opener)
+    stop: Event | None = None,
+) -> Iterator[Mailbox]:
+    """Open a Maildir (cr.yp.to/proto/maildir.html). Raises InboxError where there is none.
+
+    Once `stop` is set it is not listed to its end; that is an InboxError, too.
+    """
     if not (path / "cur").is_dir():
         raise InboxError(
             f"{path}: there is no Maildir; correct inbox.path, or make one", exit_code=CONFIG
         )
-    yield _Maildir(path)
+    yield _Maildir(path, stop or Event())
 
 
 class _Maildir:
     """A Maildir; keys are file names without the flags that mail programs add and change."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, stop: Event) -> None:
         self.name = f"maildir:{path.resolve()}"
         self.unreadable: dict[str, str] = {}
         self._path = path
+        self._stop = stop
         self._listed: dict[str, Path] = {}
 
     def keys(self) -> list[str]:
@@ -121,23 +134,26 @@ class _Maildir:
 
     def _files(self) -> dict[str, Path]:
         """List the mails: regular files, since to open anything else may never end."""
-        return {
-            entry.name.partition(":")[0]: Path(entry.path)
-            for part in ("cur", "new")
-            for entry in os.scandir(self._path / part)
-            if not entry.name.startswith(".") and entry.is_file(follow_symlinks=False)
-        }
+        found = {}
+        for part in ("cur", "new"):
+            with os.scandir(self._path / part) as entries:
+                for each in _until(self._stop, entries):
+                    if not each.name.startswith(".") and each.is_file(follow_symlinks=False):
+                        found[each.name.partition(":")[0]] = Path(each.path)
+        return found
 
 
 @contextmanager
-def mbox(path: Path, *, seconds: float = inf) -> Iterator[Mailbox]:
+def mbox(path: Path, *, seconds: float = inf, stop: Event | None = None) -> Iterator[Mailbox]:
     """Open an mbox, which no mail can enter until it is closed; a missing one is empty.
 
     Mails are moved into files beside it. Raises InboxError if another program holds it, or if it is
-    too large to be looked through in `seconds`.
+    too large to be looked through in `seconds`, or is not looked through to its end since `stop` is
+    set.
     """
+    stop = stop or Event()
     if not path.exists() and path.parent.is_dir():  # made when the first mail arrives
-        yield _Mbox(path)
+        yield _Mbox(path, stop)
         return
     with _filing(path):
         if not path.is_file():
@@ -151,11 +167,11 @@ def mbox(path: Path, *, seconds: float = inf) -> Iterator[Mailbox]:
                 f" {seconds:.0f} s; move large mails out of it",
                 exit_code=UNAVAILABLE,
             )
-        box = _BoundedMbox(path, create=False)
+        box = _BoundedMbox(path, stop)
     try:
         with _filing(path):
             box.lock()
-        yield _Mbox(path, box)
+        yield _Mbox(path, stop, box)
     finally:
         with _filing(path):
             box.close()
@@ -168,13 +184,14 @@ class _BoundedMbox(mailbox.mbox):
     under the numbers -1 and MOST_MAILS.
     """
 
-    def __init__(self, path: Path, *, create: bool) -> None:
-        super().__init__(path, create=create)
+    def __init__(self, path: Path, stop: Event) -> None:
+        super().__init__(path, create=False)
         self._file: Any = _Pieces(self._file)
+        self._stop = stop
 
     def _generate_toc(self) -> None:
         """Note where each mail begins and ends; the class above calls this, and needs all three."""
-        starts = list(islice(_starts(self._file), MOST_MAILS + 1))
+        starts = list(islice(_starts(self._file, self._stop), MOST_MAILS + 1))
         length = self._file.seek(0, os.SEEK_END)
         found = dict(enumerate(pairwise([*starts, length])))
         if starts and starts[0]:
@@ -189,11 +206,11 @@ class _BoundedMbox(mailbox.mbox):
         return int(self._file.read(min(end, 2)) in {b"\n\n", b"\n"})
 
 
-def _starts(file: IO[bytes]) -> Iterator[int]:
+def _starts(file: IO[bytes], stop: Event) -> Iterator[int]:
     """Yield where mails begin: at each line that begins with "From " (RFC 4155, Appendix A)."""
     file.seek(0)
     read, before = 0, b"\n"
-    while piece := file.read(_PIECE):
+    for piece in _until(stop, iter(partial(file.read, _PIECE), b"")):
         window = before + piece
         found = window.find(_FROM)
         while found >= 0:
@@ -222,17 +239,18 @@ class _Mbox:
     What was moved leaves the file when it is closed; a crash before leaves a second copy.
     """
 
-    def __init__(self, path: Path, box: mailbox.mbox | None = None) -> None:
+    def __init__(self, path: Path, stop: Event, box: mailbox.mbox | None = None) -> None:
         self.name = f"mbox:{path.resolve()}"
         self.unreadable: dict[str, str] = {}
         self._path = path
+        self._stop = stop
         self._box = box
         self._numbers: dict[str, list[str]] = {}
 
     def keys(self) -> list[str]:
         self._numbers = {}
         with _filing(self._path):
-            for number in self._box.iterkeys() if self._box is not None else ():
+            for number in _until(self._stop, () if self._box is None else self._box.iterkeys()):
                 if 0 <= int(number) < MOST_MAILS:
                     self._numbers.setdefault(self._key(number), []).append(number)
         return list(self._numbers)
@@ -281,6 +299,17 @@ class _Mbox:
             return b""
         content: bytes = self._box.get_file(number).read(size)
         return content
+
+
+def _until(stop: Event, things: Iterable[_T]) -> Iterator[_T]:
+    """Yield what is looked through. Raises InboxError once `stop` is set."""
+    for each in things:
+        if stop.is_set():
+            raise InboxError(
+                "the run was told to stop while it looked through the inbox; the next one reads it",
+                exit_code=UNAVAILABLE,
+            )
+        yield each
 
 
 def _beginning(path: Path) -> bytes | None:

@@ -5,6 +5,7 @@ import os
 import sys
 from pathlib import Path
 from subprocess import PIPE, Popen
+from threading import Event
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from newsletter.errors import UNAVAILABLE, InboxError
 from newsletter.job.daily import EARLY_SECONDS
 from newsletter.returns import mailboxes
-from newsletter.returns.mailboxes import mbox
+from newsletter.returns.mailboxes import maildir, mbox
 
 ADA = b"From ada Thu Nov 19 10:00:00 2026\nSubject: one\n\nhi\n"
 BOB = b"From bob Thu Nov 19 10:00:01 2026\nSubject: two\n\nbye\n"
@@ -103,6 +104,37 @@ def test_an_mbox_that_takes_more_than_a_moment_waits_until_the_mails_have_left(
     ):
         pass
     assert e.value.exit_code == UNAVAILABLE
+
+
+class Told(Event):
+    """Told to stop at the third look."""
+
+    looks = 0
+
+    def is_set(self) -> bool:
+        self.looks += 1
+        return self.looks >= 3
+
+
+@pytest.mark.parametrize("kind", ["one long mail", "many mails", "maildir"])
+def test_who_is_told_to_stop_looks_no_further_into_an_inbox(tmp_path: Path, kind: str) -> None:
+    inbox, stop = tmp_path / "inbox", Told()
+    if kind == "maildir":
+        for part in ("cur", "new"):
+            (inbox / part).mkdir(parents=True)
+        for each in range(9):
+            (inbox / "new" / f"{each}.mail").touch()
+    elif kind == "many mails":
+        inbox.write_bytes(ADA + b"\n" + BOB + b"\n" + ADA)
+    else:
+        inbox.write_bytes(ADA + b"x" * (9 * PIECE))
+    left = sorted((each, each.stat().st_size) for each in tmp_path.rglob("*"))
+    opener = maildir if kind == "maildir" else mbox
+    with opener(inbox, stop=stop) as opened, pytest.raises(InboxError, match="told to stop") as e:
+        opened.keys()
+    assert e.value.exit_code == UNAVAILABLE
+    assert stop.looks == 3
+    assert sorted((each, each.stat().st_size) for each in tmp_path.rglob("*")) == left
 
 
 def test_a_folder_that_another_program_holds_is_not_waited_for(tmp_path: Path) -> None:
