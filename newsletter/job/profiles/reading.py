@@ -27,10 +27,6 @@ from newsletter.subscribers.profiles.own import (
 from newsletter.subscribers.profiles.texts import OwnText, Texts
 from newsletter.subscribers.profiles.zotero import Zotero
 
-_ENOUGH = 200  # papers: with fewer of its own the state leaves it to the table that ships
-_COUNTED = 20_000  # papers of which the words are counted
-_RANKINGS = 8  # readers of different frequencies and pauses get different issues
-_AT_ONCE = 256  # readers whose profiles are in memory, where many are ranked at once
 _IDS_A_REQUEST = 100
 _REQUESTS = 10  # a run, for papers that are known by id alone
 
