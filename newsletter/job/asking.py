@@ -10,12 +10,19 @@ from msgspec.structs import replace
 
 from newsletter.errors import NewsletterError, PartError, StoppedError
 from newsletter.issues.diff import news
-from newsletter.models import Day, Fetched, Keyword, Listing, Memory, Scope, Source
+from newsletter.models import (
+    IDS_A_REQUEST,
+    Day,
+    Fetched,
+    Keyword,
+    Listing,
+    Memory,
+    Scope,
+    Source,
+)
 from newsletter.sources.listings import incomplete
 from newsletter.sources.window import is_sweep, window_start
 from newsletter.state.state import State
-
-_IDS_A_REQUEST = 100
 
 _log = logging.getLogger(__name__)
 
@@ -124,9 +131,9 @@ def complete_papers(source: Source, state: State, *, now: datetime) -> int:
     It comes last and is in nobody's way: whatever goes wrong waits for the next run.
     """
     requests = 0
-    lacking = state.papers.without_data(2 * _IDS_A_REQUEST)
-    for first in range(0, len(lacking), _IDS_A_REQUEST):
-        asked = lacking[first : first + _IDS_A_REQUEST]
+    lacking = state.papers.without_data(2 * IDS_A_REQUEST)
+    for first in range(0, len(lacking), IDS_A_REQUEST):
+        asked = lacking[first : first + IDS_A_REQUEST]
         try:
             found = source.by_id(asked, now=now)
             requests += found.requests

@@ -1,8 +1,7 @@
 """The values and protocols that cross folders, and the glossary in its docstrings.
 
 Frozen, without behaviour beyond what follows from them. It imports the ground floor alone, and is
-the only folder that hands its names on: papers, issues, people, profiles,
-deliveries.
+the only folder that hands its names on: papers, issues, people, profiles, deliveries.
 """
 
 from newsletter.models.deliveries import (
@@ -36,6 +35,7 @@ from newsletter.models.issues import (
     Trail,
 )
 from newsletter.models.papers import (
+    IDS_A_REQUEST,
     Fetched,
     Keyword,
     Link,
@@ -59,6 +59,7 @@ from newsletter.models.profiles import Closeness, Order, OwnPaper, Profile, Word
 
 __all__ = [
     "FINAL",
+    "IDS_A_REQUEST",
     "Abstracts",
     "Announcement",
     "Bounce",

@@ -1,4 +1,4 @@
-"""The values that cross boundaries. Frozen, without behaviour beyond what follows from them."""
+"""What is looked for and what is found: keywords, papers, and what a source says of them."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -7,6 +7,8 @@ from typing import Literal, Protocol
 from msgspec import Struct, field
 
 Match = Literal["title-or-abstract", "title-and-abstract"]
+
+IDS_A_REQUEST = 100  # papers that a source is asked for by id at a time
 
 
 class Keyword(Struct, frozen=True, kw_only=True):
@@ -99,7 +101,7 @@ class Listing(Struct, frozen=True, kw_only=True):
     announcement: what is listed can be trusted, its silence cannot. `reason` explains either in
     plain words. `due` says whether an announcement was scheduled since the keyword's last good
     answer. `held` marks an incomplete listing that waits for a later one to confirm how much is
-    new.
+    new. `unread` names records that may be the keyword's and could not be read.
     """
 
     keyword: str
@@ -139,7 +141,7 @@ class Source(Protocol):
         ...
 
     def by_id(self, ids: Sequence[str], *, now: datetime) -> Recalled:
-        """Return those of up to 100 papers that the source has, asked for once, in one request.
+        """Return those of up to IDS_A_REQUEST papers that the source has, by one request.
 
         An outage is a reason, not an exception.
         """

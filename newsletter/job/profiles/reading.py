@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from newsletter.errors import NewsletterError, ProfileError
 from newsletter.issues.ranking import terms_of
-from newsletter.models import OwnPaper, Paper, Profile, Recalled
+from newsletter.models import IDS_A_REQUEST, OwnPaper, Paper, Profile, Recalled
 from newsletter.prose import prose
 from newsletter.state.papers.book import PaperBook
 from newsletter.subscribers.profiles.kept import Copies
@@ -27,7 +27,6 @@ from newsletter.subscribers.profiles.own import (
 from newsletter.subscribers.profiles.texts import OwnText, Texts
 from newsletter.subscribers.profiles.zotero import Zotero
 
-_IDS_A_REQUEST = 100
 _REQUESTS = 10  # a run, for papers that are known by id alone
 
 _LEARNED = "papers.json"
@@ -142,10 +141,10 @@ class Profiles(Struct, kw_only=True):
             for id_ in ids
             if id_ not in seen and id_ not in notes.papers and notes.in_vain.get(id_) != today
         ]
-        for first in range(0, len(asked), _IDS_A_REQUEST):
+        for first in range(0, len(asked), IDS_A_REQUEST):
             if not self._asking or self.requests >= _REQUESTS:
                 return
-            some = asked[first : first + _IDS_A_REQUEST]
+            some = asked[first : first + IDS_A_REQUEST]
             try:
                 answer = self.fetch(some)
             except (NewsletterError, OSError) as error:

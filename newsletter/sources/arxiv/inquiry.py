@@ -12,13 +12,13 @@ from msgspec.structs import replace
 
 from newsletter.errors import SourceError
 from newsletter.keywords.matching import matcher
-from newsletter.models import Keyword, Listing, Paper, Scope
+from newsletter.models import IDS_A_REQUEST, Keyword, Listing, Paper, Scope
 from newsletter.sources.arxiv import trust
 from newsletter.sources.arxiv.atom import Unread
 from newsletter.sources.arxiv.calendar import announcement_due
 from newsletter.sources.arxiv.client import Client, QueryError
 from newsletter.sources.arxiv.identity import SOURCE, arxiv_id, paper_id
-from newsletter.sources.arxiv.pages import MAX_IDS, PAGE, Pages, Question, dated
+from newsletter.sources.arxiv.pages import PAGE, Pages, Question, dated
 from newsletter.sources.arxiv.query import asked, claimer, search_query
 from newsletter.sources.listings import incomplete, newest_first
 from newsletter.sources.window import SWEEP
@@ -214,7 +214,7 @@ class Inquiry:
 
         Papers cease to match when they are revised, or when the keyword's definition is.
         """
-        share = MAX_IDS // len(group)
+        share = IDS_A_REQUEST // len(group)
         sample = {name: ids[:share] for name, ids in missing.items()}
         wanted = sorted(set(chain.from_iterable(sample.values())))
         present = {paper.id: paper for paper in self._pages.by_id("", wanted)}

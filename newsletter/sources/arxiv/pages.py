@@ -16,14 +16,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from newsletter.errors import SourceError
-from newsletter.models import Paper
+from newsletter.models import IDS_A_REQUEST, Paper
 from newsletter.sources.arxiv import trust
 from newsletter.sources.arxiv.atom import DamageError, Feed, Unread, parse
 from newsletter.sources.arxiv.client import Client
 from newsletter.sources.arxiv.identity import arxiv_id
 
 PAGE = 1000
-MAX_IDS = 100
 MAX_SMALLER = 24  # requests a run for pages that are damaged as a whole
 _ENOUGH = 4  # smaller pages that are all damaged: it is not a record, it is arXiv
 _REACHABLE = 9000  # of the 10,000 results that arXiv's index gives out, whole pages only
@@ -146,13 +145,16 @@ class Pages:
     def by_id(self, search: str, ids: Sequence[str]) -> list[Paper]:
         """Return those of some papers that arXiv has, or that match a query."""
         found: list[Paper] = []
-        for first in range(0, len(ids), MAX_IDS):
-            asked = tuple(map(arxiv_id, ids[first : first + MAX_IDS]))
+        for first in range(0, len(ids), IDS_A_REQUEST):
+            asked = tuple(map(arxiv_id, ids[first : first + IDS_A_REQUEST]))
             found += self.page(Question(search=search, ids=asked)).papers
         return [paper for paper in found if paper.id in ids]
 
     def named(self, ids: Sequence[str]) -> tuple[Paper, ...]:
-        """Return those of up to 100 papers that arXiv has; what cannot be read is not asked for."""
+        """Return those of up to IDS_A_REQUEST papers that arXiv has.
+
+        A record that cannot be read is left out, and not asked for again.
+        """
         feed = self._whole(Question(search="", ids=tuple(map(arxiv_id, ids))))
         return tuple(paper for paper in feed.papers if paper.id in ids)
 

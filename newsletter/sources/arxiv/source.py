@@ -1,4 +1,4 @@
-"""Where papers come from: arXiv's query API, or an answer of it that was saved to a file.
+"""arXiv's query API as a source of papers.
 
 An outage is never a quiet day: what cannot be trusted becomes an incomplete listing with a reason.
 """
@@ -41,7 +41,7 @@ class ArxivSource:
         )
 
     def by_id(self, ids: Sequence[str], *, now: datetime) -> Recalled:
-        """Return those of up to 100 papers that arXiv has, asked for once.
+        """Return those of up to IDS_A_REQUEST papers that arXiv has, asked for once.
 
         Raises OSError when the folder of `Manners` cannot be written.
         """
