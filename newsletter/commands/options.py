@@ -121,7 +121,7 @@ def say(*lines: str) -> None:
 
 
 def say_json(value: Any, *, indent: int | None = None) -> None:  # noqa: ANN401 - any JSON
-    """Print a value as JSON: one line, or without `indent` several."""
+    """Print a value as JSON, on one line unless there is an `indent`; see `json_shown`."""
     typer.echo(json_shown(value, indent=indent))
 
 

@@ -1,11 +1,10 @@
 """The command that only sends: once, or for as long as it is wanted."""
 
-import json
 from typing import Annotated
 
 import typer
 
-from newsletter.commands.options import Json, Now, chosen, loaded_config, log, moment
+from newsletter.commands.options import Json, Now, chosen, loaded_config, log, moment, say_json
 from newsletter.commands.working.stopping import stop_on_signals
 
 
@@ -46,6 +45,6 @@ def deliver(
         log.error("%s", trouble)
     done = report.as_json(result)
     if as_json:
-        typer.echo(json.dumps(done, ensure_ascii=False))
+        say_json(done)
     log.info("%s; exit %d", report.mails_summary(done), result.exit_code)
     raise typer.Exit(result.exit_code)
