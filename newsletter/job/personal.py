@@ -11,6 +11,7 @@ from newsletter.job.parts import everybody, has_mailed, kept_off, profile_copies
 from newsletter.phrases import counted
 from newsletter.state.opening import alone, opened, there_is
 from newsletter.subscribers import editing
+from newsletter.subscribers.suppressions import suppression_of
 from newsletter.subscribers.tokens import Tokens
 
 _ALL = 10_000  # deliveries: a mail a day for 27 years
@@ -23,8 +24,7 @@ def stored(config: Config, email: str) -> dict[str, Any]:
     the newest first, `came_back` what was returned by mail. Raises NewsletterError.
     """
     kept = kept_off(config, keys=token_keys(config, create=False), doubted=False)
-    entries = (x for x in kept.entries() if folded(x.address) == folded(email))
-    entry = next(entries, None)
+    entry = suppression_of(kept, email)
     found: dict[str, Any] = {
         "address": email,
         "row": editing.row_of(config.subscribers.file, email),

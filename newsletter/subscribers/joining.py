@@ -9,11 +9,11 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from newsletter.addresses import folded
 from newsletter.models import Subscriber
+from newsletter.moments import iso
 from newsletter.subscribers import editing
 from newsletter.subscribers.reading import RowReader
-from newsletter.subscribers.suppressions import KeptOff
+from newsletter.subscribers.suppressions import KeptOff, suppression_of
 
 # Who left by their own will may come back by it; who bounced or complained may not.
 LEFT = "unsubscribed"
@@ -82,8 +82,6 @@ def may_join(suppressions: KeptOff, email: str, *, asked: datetime) -> bool:
         return True
     if reason != LEFT:
         return False
-    # Of a link that was used before somebody left, nothing may come.
-    since = next(
-        (x.since for x in suppressions.entries() if folded(x.address) == folded(email)), ""
-    )
-    return since <= asked.strftime("%Y-%m-%dT%H:%M:%SZ")
+    # An old link must not bring back who has left since it was asked for.
+    left = suppression_of(suppressions, email)
+    return left is None or left.since <= iso(asked)

@@ -119,11 +119,7 @@ class ListFile:
 
     def replaced(self) -> bool:
         """Return whether the file was written to, or another took its name, since it was opened."""
-        try:
-            named = stamp_of(self._path.stat())
-        except FileNotFoundError:
-            return True
-        return {named, stamp_of(os.fstat(self._text.fileno()))} != {self.stamp}
+        return {stamp_at(self._path), stamp_of(os.fstat(self._text.fileno()))} != {self.stamp}
 
     def _quoted_row(self, raw: str) -> Row:
         row = Row(line=self.line, raw=raw)
@@ -226,6 +222,14 @@ def lines_of(text: str) -> list[str]:
 def stamp_of(stat: os.stat_result) -> tuple[int, int, int]:
     """Return what tells one version of a file from others."""
     return stat.st_ino, stat.st_size, stat.st_mtime_ns
+
+
+def stamp_at(path: Path) -> tuple[int, int, int] | None:
+    """Return the stamp of the file that stands at a path now, None where there is none."""
+    try:
+        return stamp_of(path.stat())
+    except FileNotFoundError:
+        return None
 
 
 def split(raw: str, delimiter: str) -> list[str] | None:

@@ -17,7 +17,7 @@ from newsletter.errors import SubscribersError
 from newsletter.files import locked, replacing, sync_folder
 from newsletter.moments import iso
 from newsletter.prose import said
-from newsletter.subscribers.listfile import guarded, lines_of, stamp_of, unguarded
+from newsletter.subscribers.listfile import guarded, lines_of, stamp_at, unguarded
 
 # The reason that takes a suppression back.
 LIFTED = "lifted"
@@ -70,6 +70,12 @@ class KeptOff(Protocol):
         ...
 
 
+def suppression_of(suppressions: KeptOff, address: str) -> Suppression | None:
+    """Return what is written down of an address under its own name, None where nothing is."""
+    wanted = folded(address)
+    return next((each for each in suppressions.entries() if folded(each.address) == wanted), None)
+
+
 class Suppressions:
     """The suppression file (`address,reason,since,detail`), the last line for an address counts.
 
@@ -86,7 +92,7 @@ class Suppressions:
         self._content = b""
         self._lines = 0
         self.problems: tuple[str, ...] = ()
-        self._stamp = _stamp(path)
+        self._stamp = stamp_at(path)
         self._read()
 
     def reason_for(self, address: str) -> str | None:
@@ -112,7 +118,7 @@ class Suppressions:
 
     def refresh(self) -> None:
         """Read the file again if it changed: cheap enough to ask before every mail."""
-        stamp = _stamp(self._path)
+        stamp = stamp_at(self._path)
         if stamp != self._stamp:
             self._read()
             self._stamp = stamp
@@ -272,7 +278,10 @@ def _line(*fields: str) -> str:
 
 
 def hashes_of(address: str, key: bytes) -> tuple[str, str]:
-    """Return by what a forgotten address is known: with the id of its key, and as once without."""
+    """Return the two names under which a forgotten address may stand in the file.
+
+    The first has the id of its key; files of before keys had ids have the second.
+    """
     import hmac
 
     digest = hmac.digest(key, b"forgotten\0" + folded(address).encode(), "sha256").hex()
@@ -314,10 +323,3 @@ def _before_line(file: io.FileIO, size: int) -> str:
         return _line(*_HEADER)
     file.seek(-1, os.SEEK_END)
     return "" if file.read(1) in b"\r\n" else "\n"
-
-
-def _stamp(path: Path) -> tuple[int, int, int] | None:
-    try:
-        return stamp_of(path.stat())
-    except FileNotFoundError:
-        return None

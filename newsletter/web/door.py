@@ -8,7 +8,6 @@ from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from functools import partial
-from pathlib import Path
 from threading import Event, Lock
 
 from msgspec import Struct
@@ -18,6 +17,7 @@ from newsletter.errors import NewsletterError, StateError
 from newsletter.job import parts
 from newsletter.state.opening import opened, shared_suppressions, there_is
 from newsletter.subscribers import joining
+from newsletter.subscribers.listfile import stamp_at
 from newsletter.subscribers.suppressions import KeptOff
 from newsletter.subscribers.tokens import BadToken, Notes, Tokens, keyed_id
 from newsletter.web.limits import Limit
@@ -177,7 +177,7 @@ class Door:
 
     def _stamp(self) -> object:
         """Return what changes when somebody may have come: the list, or elsewhere an issue."""
-        return (_stamp(self.config.subscribers.file), self.has_no_list and self._newest())
+        return (stamp_at(self.config.subscribers.file), self.has_no_list and self._newest())
 
     def _newest(self) -> int:
         with opened(self.config.place) as state:
@@ -267,11 +267,3 @@ class Leavers:
         else:
             for _, written in waiting:
                 written.set_result(None)
-
-
-def _stamp(path: Path) -> tuple[int, int, int] | None:
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return None
-    return found.st_ino, found.st_size, found.st_mtime_ns
