@@ -280,16 +280,22 @@ def _set_aside(claim: Claim, delivery: Delivery, reason: str, *, now: datetime) 
 
 
 class Aside(Struct):
-    """The ledger of one message that is nobody's delivery: it remembers what became of it."""
+    """The ledger of letters that are nobody's deliveries: it remembers what became of each.
 
-    outcome: Outcome = field(default=Outcome(status="untried", text="nothing was tried"))
+    They are told apart by what stands in `Outgoing.delivery`, 0 where there is but one.
+    """
+
+    _outcomes: dict[int, Outcome] = field(default_factory=dict)
 
     def commit(self, outcomes: Mapping[int, Outcome], intents: Collection[int]) -> frozenset[int]:
-        """Let everything leave, and note the last outcome."""
-        for outcome in outcomes.values():
-            self.outcome = outcome
+        """Let everything leave, and note the outcomes."""
+        self._outcomes.update(outcomes)
         return frozenset(intents)
 
     def holds(self, _delivery: int) -> bool:
         """Return True: nobody else has it."""
         return True
+
+    def outcome(self, number: int = 0) -> Outcome:
+        """Return what became of a letter."""
+        return self._outcomes.get(number) or Outcome(status="untried", text="it was not tried")

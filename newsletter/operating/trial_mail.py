@@ -41,7 +41,7 @@ def send(config: Config, recipient: str, *, now: datetime) -> Outcome:
     aside = Aside()
     transport = parts.transport(config, accepted_lately=0, stop=Event())
     transport.send(iter([composer.outgoing(delivery, test)]), aside)
-    return aside.outcome
+    return aside.outcome()
 
 
 def edition(now: datetime) -> Edition:

@@ -63,5 +63,5 @@ class Post:
             return
         aside = Aside()
         self._transport().send(iter([letter]), aside)
-        if aside.outcome.status != "accepted":
-            _log.error("a letter was not accepted: %s", aside.outcome.text)
+        if aside.outcome().status != "accepted":
+            _log.error("a letter was not accepted: %s", aside.outcome().text)

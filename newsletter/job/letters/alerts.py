@@ -85,10 +85,10 @@ def _tell(
         return
     aside = Aside()
     transport.send(iter([_letter(due, to, masthead, now=report.run)]), aside)
-    if aside.outcome.status == "accepted":
+    if aside.outcome().status == "accepted":
         state.history.note_told([each.name for each in due], now=report.run)
     else:
-        _log.warning("monitoring.alert_to: the alert was not accepted: %s", aside.outcome.text)
+        _log.warning("monitoring.alert_to: the alert was not accepted: %s", aside.outcome().text)
 
 
 def _untold_since(trouble: str, state: State, now: datetime) -> datetime:

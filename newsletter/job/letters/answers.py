@@ -5,7 +5,7 @@ the address on the list, or to the one that would be on it, and nothing to anybo
 """
 
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,8 +17,9 @@ from newsletter.addresses import folded
 from newsletter.errors import TEMPORARY, InboxError
 from newsletter.job.letters.letter import ANSWER, letter
 from newsletter.job.letters.words import WORDS, Words
+from newsletter.job.mailroom import Aside
 from newsletter.mails.message import change_subject, tagged
-from newsletter.models import Masthead, Outcome, Outgoing, Transport
+from newsletter.models import Masthead, Outgoing, Transport
 from newsletter.numbers import answer_number
 from newsletter.phrases import counted
 from newsletter.returns.choosing import ALL
@@ -90,15 +91,15 @@ class Desk(Struct, kw_only=True):
             return
         self.history.note_told([self._name(each.to) for each in due], now=now)
         letters = [self._letter(number, each, now) for number, each in enumerate(due)]
-        book = _Book()
-        transport().send(iter(letters), book)
+        aside = Aside()
+        transport().send(iter(letters), aside)
         lost = []
         for number, each in enumerate(due):
-            outcome = book.outcomes.get(number)
-            if outcome and outcome.status == "rejected":
+            outcome = aside.outcome(number)
+            if outcome.status == "rejected":
                 _log.warning("an answer to %s was rejected: %s", each.to, outcome.text)
-            elif outcome is None or outcome.status != "accepted":
-                lost.append(outcome.text if outcome else "it was not tried")
+            elif outcome.status != "accepted":
+                lost.append(outcome.text)
         if lost:
             raise InboxError(
                 f"{counted(len(lost), 'answer')} to readers could not leave ({lost[-1]}); what they"
@@ -275,21 +276,6 @@ class Desk(Struct, kw_only=True):
             envelope_sender="",
         )
         return replace(whole, delivery=number)
-
-
-class _Book(Struct):
-    """The ledger of answers, which are nobody's deliveries: what became of each, by number."""
-
-    outcomes: dict[int, Outcome] = field(default_factory=dict)
-
-    def holds(self, _delivery: int) -> bool:
-        """Return True: nobody else has it."""
-        return True
-
-    def commit(self, outcomes: Mapping[int, Outcome], intents: Collection[int]) -> frozenset[int]:
-        """Let everything leave, and note the outcomes."""
-        self.outcomes.update(outcomes)
-        return frozenset(intents)
 
 
 def _cell(row: Mapping[str, str]) -> tuple[str, ...]:
