@@ -1,12 +1,12 @@
 """What became of deliveries, asked in the words that both ledgers understand."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from newsletter.models import Delivery, DeliveryStatus, Owed
+from newsletter.models import FINAL, Delivery, DeliveryStatus, Owed, Tally
 from newsletter.moments import iso
 from newsletter.state.engines import Database, json_text
 
@@ -41,6 +41,14 @@ class Account:
         return dict(
             self._asked.rows("select status, deliveries from totals where issue = ?", issue)
         )
+
+
+def tally_of(counts: Mapping[str, int]) -> Tally:
+    """Return how many deliveries there are, counted by status, as a run tells it."""
+    return Tally(
+        **{status: counts.get(status, 0) for status in (*FINAL, "deferred", "unknown")},
+        outstanding=sum(number for status, number in counts.items() if status not in FINAL),
+    )
 
 
 def row_of(owed: Owed) -> tuple[int, str, str, str, str, str]:

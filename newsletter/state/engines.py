@@ -6,7 +6,7 @@ of JSON, and `json_each(value, '$.path')`.
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,8 +17,6 @@ from msgspec import Struct
 from newsletter.models import Delivery, DeliveryStatus, Outcome, Owed, Tally
 
 _ROLE = re.compile(r"//[^/@]*@")
-
-Values = Sequence[object] | Mapping[str, object]
 
 
 class Place(Struct, frozen=True, kw_only=True):

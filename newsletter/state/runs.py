@@ -1,4 +1,4 @@
-"""How the runs ended, and what the operator was told of them; it draws no conclusions."""
+"""How the runs ended, and when something was last said to somebody; it draws no conclusions."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -21,7 +21,11 @@ class PastRun(Struct, frozen=True, kw_only=True):
 
 
 class History:
-    """The runs and alerts of a state file."""
+    """The runs of a state, and its notes of what was said, so that nothing is said too often.
+
+    A note is known by a name that whoever speaks gives it: a trouble that the operator was told of,
+    or a reader by a keyed hash, who was answered.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -51,17 +55,17 @@ class History:
             )
         ]
 
-    def last_told(self, trouble: str) -> datetime | None:
-        """Return when the operator was last told of a trouble, None if never."""
-        for (told,) in self._database.rows("select told from alerts where trouble = ?", trouble):
+    def last_told(self, name: str) -> datetime | None:
+        """Return when something was last said, None if never."""
+        for (told,) in self._database.rows("select told from alerts where trouble = ?", name):
             return moment_of(told)
         return None
 
-    def note_told(self, troubles: Iterable[str], *, now: datetime) -> None:
-        """Note that the operator was told of some troubles."""
+    def note_told(self, names: Iterable[str], *, now: datetime) -> None:
+        """Note that some things were said now."""
         with self._database.transaction() as db:
             db.executemany(
                 "insert into alerts values (?, ?)"
                 " on conflict (trouble) do update set told = excluded.told",
-                [(each, iso(now)) for each in troubles],
+                [(each, iso(now)) for each in names],
             )

@@ -14,7 +14,6 @@ from typing import Self
 from msgspec import to_builtins
 
 from newsletter.models import (
-    FINAL,
     Announcement,
     Day,
     Digest,
@@ -29,6 +28,7 @@ from newsletter.models import (
     Worded,
 )
 from newsletter.moments import iso, moment_of
+from newsletter.state.account import tally_of
 from newsletter.state.bounces import BounceBook
 from newsletter.state.engines import Book, Claim, Connection, Database, json_text
 from newsletter.state.orders import OrderBook
@@ -281,19 +281,13 @@ class State:
 
     def totals(self) -> Tally:
         """Count all deliveries there ever were, by status."""
-        counts: dict[str, int] = {
-            status: int(number)
-            for status, number in self.database.rows(
-                "select status, sum(number) from"
-                " (select status, count(*) as number from deliveries group by status union all"
-                " select status, sum(deliveries) from totals group by status) as every"
-                " group by status"
-            )
-        }
-        return Tally(
-            **{status: counts.get(status, 0) for status in (*FINAL, "deferred", "unknown")},
-            outstanding=sum(number for status, number in counts.items() if status not in FINAL),
+        rows = self.database.rows(
+            "select status, sum(number) from"
+            " (select status, count(*) as number from deliveries group by status union all"
+            " select status, sum(deliveries) from totals group by status) as every"
+            " group by status"
         )
+        return tally_of({status: int(number) for status, number in rows})
 
     # People
 

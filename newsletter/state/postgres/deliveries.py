@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from newsletter import __version__
 from newsletter.models import FINAL, DeliveryStatus, Outcome, Owed, Tally
 from newsletter.moments import iso
-from newsletter.state.account import Account, delivery_from, row_of
+from newsletter.state.account import Account, delivery_from, row_of, tally_of
 from newsletter.state.engines import Sender
 from newsletter.state.postgres.database import Asked, Database
 from newsletter.state.postgres.parcels import Parcels
@@ -233,11 +233,7 @@ class Deliveries(Account):
         """Count by status the deliveries that were taken up, whoever has worked on them."""
         counts = self._counts(list(self._seen))
         counts.subtract(self._before)
-        outstanding = sum(number for status, number in counts.items() if status not in FINAL)
-        return Tally(
-            **{status: counts.get(status, 0) for status in (*FINAL, "deferred", "unknown")},
-            outstanding=outstanding,
-        )
+        return tally_of(counts)
 
     def rejections(self) -> list[tuple[str, int, str]]:
         """Return what servers refused of the last issues as (address, issue, reply)."""

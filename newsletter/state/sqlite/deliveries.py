@@ -4,9 +4,9 @@ import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
-from newsletter.models import FINAL, Delivery, DeliveryStatus, Outcome, Owed, Tally
+from newsletter.models import Delivery, DeliveryStatus, Outcome, Owed, Tally
 from newsletter.moments import iso
-from newsletter.state.account import Account, delivery_from, row_of
+from newsletter.state.account import Account, delivery_from, row_of, tally_of
 from newsletter.state.engines import Sender
 from newsletter.state.sqlite.ahead import Ahead
 from newsletter.state.sqlite.database import Database
@@ -194,17 +194,10 @@ class Deliveries(Account):
 
     def tally(self) -> Tally:
         """Count by status the deliveries that were taken up since the file was opened."""
-        counts: dict[str, int] = dict(
-            self._database.rows(
-                "select status, count(*) from worked join deliveries on id = delivery"
-                " group by status"
-            )
+        rows = self._database.rows(
+            "select status, count(*) from worked join deliveries on id = delivery group by status"
         )
-        outstanding = sum(number for status, number in counts.items() if status not in FINAL)
-        return Tally(
-            **{status: counts.get(status, 0) for status in (*FINAL, "deferred", "unknown")},
-            outstanding=outstanding,
-        )
+        return tally_of(dict(rows))
 
     def rejections(self) -> list[tuple[str, int, str]]:
         """Return what servers refused since the file was opened as (address, issue, reply)."""

@@ -169,7 +169,7 @@ create table runs (
     report   text not null             -- the run report as JSON
 ) strict;
 
-create table alerts (                  -- when the operator was last told of a trouble
-    trouble text primary key,
+create table alerts (                  -- when something was last said: see state/runs.py
+    trouble text primary key,          -- of the operator's, or "answer" and who was answered, hashed
     told    text not null
 ) strict, without rowid;
