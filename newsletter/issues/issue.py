@@ -1,11 +1,10 @@
 """Compile an issue from the day's news, and an edition from issues. Pure."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from functools import lru_cache
 from itertools import chain
-from typing import Any
 
 from msgspec.structs import replace
 
@@ -52,14 +51,13 @@ def edition_for(
     weekly: bool = False,
     before: date | None = None,
     abstracts: Abstracts = "excerpt",
-    place: Callable[[Announcement, Sequence[Keyword]], Place] = usual_place,
 ) -> Edition:
     """Return the edition that covers `issues` (oldest first, at least one) for these keywords.
 
     A paper appears in full under the first of the keywords that announced it; under each the best
-    come first, as `place` says. Keywords the issues do not know are left out. A weekly edition
-    covers the days after `before`, which is when the issue before these was opened; where there is
-    none, all since the first of these.
+    come first, as `usual_place` says. Keywords the issues do not know are left out. A weekly
+    edition covers the days after `before`, which is when the issue before these was opened; where
+    there is none, all since the first of these.
     """
     # Looked through once: some follow all of ten thousand keywords.
     found: dict[str, list[Digest]] = {name: [] for name in keywords}
@@ -67,7 +65,7 @@ def edition_for(
         if each.keyword.name in found:
             found[each.keyword.name].append(each)
     digests = tuple(_merged(found[name]) for name in keywords if found[name])
-    places = _places(digests, place)
+    places = _places(digests)
     shown_in: dict[str, str] = {}
     for digest in digests:
         for announcement in digest.announcements:
@@ -85,9 +83,7 @@ def edition_for(
     )
 
 
-def _places(
-    digests: Sequence[Digest], place: Callable[[Announcement, Sequence[Keyword]], Place]
-) -> dict[str, Place]:
+def _places(digests: Sequence[Digest]) -> dict[str, Place]:
     """Map each paper of some digests to its place among all of them."""
     keywords: dict[str, list[Keyword]] = {}
     announced: dict[str, Announcement] = {}
@@ -95,10 +91,10 @@ def _places(
         for each in digest.announcements:
             keywords.setdefault(each.paper.id, []).append(digest.keyword)
             announced.setdefault(each.paper.id, each)
-    return {id_: place(announced[id_], matched) for id_, matched in keywords.items()}
+    return {id_: usual_place(announced[id_], matched) for id_, matched in keywords.items()}
 
 
-def _ordered(digest: Digest, places: Mapping[str, Any]) -> Digest:
+def _ordered(digest: Digest, places: Mapping[str, Place]) -> Digest:
     best_first = sorted(digest.announcements, key=lambda each: places[each.paper.id])
     return replace(digest, announcements=tuple(best_first))
 

@@ -122,16 +122,6 @@ def test_a_paper_that_lost_its_title_is_placed_as_the_others_are() -> None:
     assert sorted(edition.best_first) == ["arxiv:2611.00001", "arxiv:2611.00002"]
 
 
-def test_an_order_of_ones_own_takes_the_place_of_ours() -> None:
-    papers = [paper(f"2611.0000{place}") for place in range(3)]
-    edition = edition_for(
-        [issue(1, digest("mri", *papers))],
-        ["mri"],
-        place=lambda announcement, _keywords: (-int(announcement.paper.id[-1]),),
-    )
-    assert edition.best_first == ("arxiv:2611.00002", "arxiv:2611.00001", "arxiv:2611.00000")
-
-
 def test_a_weekly_edition_knows_the_first_day_of_its_news() -> None:
     days = [
         replace(issue(n, digest("mri", paper())), date=NOW.date() - timedelta(days=9 - n))
