@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 from newsletter.issues.ranking import (
     CATEGORIES,
     EXACT,
-    SAME,
     Places,
     Ranking,
     emphasis,
     kinds_of,
 )
+from newsletter.keywords.terms import SAME
 from newsletter.models import Profile
 
 if TYPE_CHECKING:

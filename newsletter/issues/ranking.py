@@ -13,13 +13,12 @@ from math import log, sqrt
 from typing import NamedTuple
 
 from newsletter.keywords.stemming import stems
-from newsletter.keywords.terms import Commonness, passing, terms
+from newsletter.keywords.terms import SAME, Commonness, passing, terms
 from newsletter.keywords.withdrawal import is_withdrawn
 from newsletter.models import Closeness, Order, OwnPaper, Paper, Profile
 
 BACKGROUND = 500  # papers
 CLOSEST = 5  # papers that stand first
-SAME = 0.9  # the cosine from which on two papers are one
 
 _REASONS = 3  # words
 _NEAREST = 0.05  # what the nearest own paper counts beyond the mean, for each own paper there is

@@ -10,6 +10,8 @@ from functools import cache
 from importlib.resources import files
 from math import log, sqrt
 
+SAME = 0.9  # the cosine of two papers' words from which on they are taken for one
+
 # Words that say nothing of what a paper is about.
 _STOP_WORDS = frozenset(
     "a about above across after again against all along already also although always "  # noqa: SIM905

@@ -14,14 +14,13 @@ from pathlib import Path
 from msgspec import Struct
 
 from newsletter.errors import ProfileError
-from newsletter.keywords.terms import Commonness, terms, usual
+from newsletter.keywords.terms import SAME, Commonness, terms, usual
 from newsletter.models import OwnPaper, Profile
 from newsletter.prose import beginning
 from newsletter.subscribers.profiles.texts import OwnText, Texts, arxiv_id, read_texts
 
 MOST = 2000  # papers of a profile
 MAX_BYTES = 16_000_000
-SAME = 0.9  # the cosine from which on two papers are one
 
 _ZOTERO = re.compile(r"zotero:(user|group)/(\d{1,12})(?:/([A-Za-z0-9]{8}))?", re.IGNORECASE)
 _COMPARED = 50  # papers that are all compared with each other
