@@ -1,7 +1,7 @@
 """Write the archive from the state: what is new in it since last time, or all of it."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 from hashlib import sha256
 from itertools import starmap
 from pathlib import Path
@@ -25,7 +25,6 @@ from newsletter.state.state import State
 
 _NEWEST = 30  # issues on the first page
 _LISTED = 100  # issues on the page of a keyword
-_ARXIV_BEGAN = datetime(1991, 8, 14, tzinfo=UTC)
 _RUNS = 60  # how far back days without an answer are looked for
 _FEED_DAYS = 30
 _FEED_ENTRIES = 500
@@ -325,7 +324,7 @@ class _Writer:
             page=f"keywords/{file}.html" if keyword else "index.html",
             base_url=self._imprint.base_url,
             subtitle=feeds.subtitle(unknown),
-            updated=updated or self._shelf.began() or _ARXIV_BEGAN,
+            updated=updated or self._shelf.began() or identity.BEGAN,
             entries=tuple(entries.values()),
         )
         return feed, entries

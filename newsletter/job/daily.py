@@ -6,7 +6,7 @@ Above `publish` everything may be repeated freely; below it everything can be re
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import chain
 from typing import TYPE_CHECKING, ParamSpec
 
@@ -36,6 +36,7 @@ from newsletter.models import (
 )
 from newsletter.moments import iso
 from newsletter.phrases import counted
+from newsletter.sources.arxiv.identity import BEGAN
 from newsletter.state.state import State
 from newsletter.subscribers.people import People
 
@@ -45,10 +46,9 @@ if TYPE_CHECKING:  # most lists have no profiles; to most newsletters nothing co
 
 # A run looks into the inbox before its mails leave, so that who wants no more gets none, and reads
 # the rest when they have left. What is left then is read by the next run.
-EARLY_SECONDS = 5.0
-SECONDS = 300.0
+EARLY_INBOX_SECONDS = 5.0
+INBOX_SECONDS = 300.0
 
-_ARXIV_BEGAN = datetime(1991, 8, 14, tzinfo=UTC)
 _CLOCKS_DIFFER = timedelta(hours=1)
 
 _P = ParamSpec("_P")
@@ -89,7 +89,7 @@ def run(
     troubles = tried(mailroom.deliver, late=False) if deliver else ()
     phases.ended("sending what was owed")
     office = returns() if returns and inbox else None
-    readings, unheard, more = heard(office, now=now, seconds=EARLY_SECONDS)
+    readings, unheard, more = heard(office, now=now, seconds=EARLY_INBOX_SECONDS)
     phases.ended("the inbox")
     kept_off = mailroom.suppressions.reason_for
     mailable = people.without([place for place, email in people.emails() if kept_off(email)])
@@ -119,7 +119,7 @@ def run(
         troubles += tried(mailroom.deliver, issue=issue.number if issue else None, late=True)
     phases.ended("sending")
     if more:
-        late, unheard, _ = heard(office, now=now, seconds=SECONDS)
+        late, unheard, _ = heard(office, now=now, seconds=INBOX_SECONDS)
         readings += late
     if returns and not office and came_back(state):
         office = returns()
@@ -163,7 +163,7 @@ class Phases:
 
 def require_set_clock(now: datetime, state: State) -> None:
     """Raise StateError where the clock was never set; warn where it was put back."""
-    if now < _ARXIV_BEGAN:
+    if now < BEGAN:
         raise StateError(
             state.database.path,
             f"was not touched: the clock says {now:%Y-%m-%d %H:%M} UTC, when arXiv did not exist;"

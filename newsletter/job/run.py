@@ -178,7 +178,7 @@ def read_inbox(config: Config, *, now: datetime, stop: Event | None = None) -> "
         there = not config.list_is_elsewhere
         listed = [email for _, email in everybody(config).subscribers.emails()] if there else None
         office = returns(config, state, suppressions, listed, keys=keys, stop=stop)
-        reading = office.read(now=now, seconds=daily.SECONDS)
+        reading = office.read(now=now, seconds=daily.INBOX_SECONDS)
         post = partial(
             transport,
             config,

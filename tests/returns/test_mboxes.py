@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.errors import UNAVAILABLE, InboxError
-from newsletter.job.daily import EARLY_SECONDS
+from newsletter.job.daily import EARLY_INBOX_SECONDS
 from newsletter.returns import mailboxes
 from newsletter.returns.mailboxes import maildir, mbox
 
@@ -100,7 +100,7 @@ def test_an_mbox_that_takes_more_than_a_moment_waits_until_the_mails_have_left(
         file.truncate(200_000_000)  # of which the disk holds the first
     with (
         pytest.raises(InboxError, match="200 MB are more than can be looked through in 5 s") as e,
-        mbox(inbox, seconds=EARLY_SECONDS),
+        mbox(inbox, seconds=EARLY_INBOX_SECONDS),
     ):
         pass
     assert e.value.exit_code == UNAVAILABLE

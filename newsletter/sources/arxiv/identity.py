@@ -3,11 +3,13 @@
 Nothing outside this folder builds or reads them.
 """
 
+from datetime import UTC, datetime
 from re import compile as pattern
 
 from newsletter.models import Link, Paper
 
 SOURCE = "arXiv"
+BEGAN = datetime(1991, 8, 14, tzinfo=UTC)  # the day it opened
 
 _SCHEME = "arxiv:"
 _SITE = "https://arxiv.org"
