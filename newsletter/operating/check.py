@@ -7,7 +7,6 @@ import logging
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from threading import Event
@@ -123,7 +122,7 @@ def _configuration(config: Config) -> Iterator[Finding]:
 
 def _list(config: Config, now: datetime) -> Iterator[Finding]:
     suppressions = Suppressions(config.subscribers.suppressions)
-    with _remembered(config) as state:
+    with remembered(config.place) as state:
         found = parts.subscribers(config, state, suppressions, accept_list=False, now=now)
     for problem in (*found.problems, *suppressions.problems):
         yield Finding(what="list", text=problem, mark="note")
@@ -160,7 +159,7 @@ def _state(config: Config, now: datetime) -> Iterator[Finding]:
     if not there_is(config.place):
         yield Finding(what="state", text=f"{path}: none yet; the first run takes a baseline")
         return
-    with _remembered(config) as state:
+    with remembered(config.place) as state:
         waiting = sum(number for *_rest, number in state.deliveries.waiting())
         issues = counted(state.newest_issue(), "issue")
         parts.token_keys(config, create=False, mailed=state.newest_issue() > 0)
@@ -194,7 +193,7 @@ def _namesakes(state: State, keywords: Sequence[Keyword]) -> Iterator[Finding]:
 def _arxiv(config: Config, now: datetime) -> Iterator[Finding]:
     arxiv = parts.arxiv_source(config, attempts=1)  # whoever checks is waiting
     rules = parts.rules(config)
-    with _remembered(config) as state:
+    with remembered(config.place) as state:
         scopes = tuple(
             asking.scope(each, state.memory(each, among=()), state, rules, now=now)
             for each in config.keywords
@@ -214,7 +213,7 @@ def _arxiv(config: Config, now: datetime) -> Iterator[Finding]:
 
 def _exclusions(config: Config, now: datetime) -> Iterator[Finding]:
     """Yield the keywords whose exclusions leave nothing, of those that no run has asked for yet."""
-    with _remembered(config) as state:
+    with remembered(config.place) as state:
         fresh = [
             each
             for each in config.keywords
@@ -298,9 +297,3 @@ def _trial(config: Config, recipient: str, now: datetime) -> Iterator[Finding]:
     else:
         text = f"{found.status} for {recipient}: {found.code} {found.text}"
         yield Finding(what="test digest", text=text, mark="FAIL", exit_code=TEMPORARY)
-
-
-@contextmanager
-def _remembered(config: Config) -> Iterator[State]:
-    with remembered(config.place) as state:
-        yield state

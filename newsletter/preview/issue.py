@@ -36,7 +36,7 @@ def write(
         number = state.newest_issue()
         if not number:
             raise StateError(config.place.name, "no issue was opened yet; there is nothing to show")
-        reader = _reader(config, subscriber)
+        reader = listed(config, subscriber) if subscriber else Subscriber(email=ANYBODY)
         papers_from = parts.source(config, stop=Event())
         profiles = parts.profiles(config, state, papers_from, now=now, keep=False)
         press = parts.press(
@@ -81,22 +81,21 @@ def write(
     return list(contents)
 
 
+def listed(config: Config, email: str) -> Subscriber:
+    """Return who has an address on the list. Raises ConfigError where nobody has."""
+    people = parts.everybody(config).subscribers
+    place = people.place_of(email)
+    if place is None:
+        raise ConfigError([f"{config.subscribers.file.name}: there is no subscriber {email!r}"])
+    return people[place]
+
+
 def _after(state: State, number: int, reader: Subscriber) -> int:
     """Return after which issue a reader's edition begins: of a weekly one, a week before."""
     if reader.frequency == "daily":
         return number - 1
     (newest,) = state.issues(number - 1, number)
     return state.newest_issue(by=newest.date - timedelta(days=7))
-
-
-def _reader(config: Config, email: str | None) -> Subscriber:
-    if email is None:
-        return Subscriber(email=ANYBODY)
-    people = parts.everybody(config).subscribers
-    place = people.place_of(email)
-    if place is None:
-        raise ConfigError([f"{config.subscribers.file.name}: there is no subscriber {email!r}"])
-    return people[place]
 
 
 def _keywords(config: Config, reader: Subscriber, keyword: str | None) -> tuple[str, ...]:

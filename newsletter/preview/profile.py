@@ -7,13 +7,13 @@ from itertools import islice
 from threading import Event
 
 from newsletter.config.loading import Config
-from newsletter.errors import ConfigError
 from newsletter.issues.ranking import Ranking
 from newsletter.job import parts
 from newsletter.keywords.terms import usual
 from newsletter.mails import wording
 from newsletter.models import Profile, Subscriber
 from newsletter.phrases import counted
+from newsletter.preview.issue import listed
 from newsletter.prose import prose
 from newsletter.state.opening import remembered
 
@@ -27,7 +27,7 @@ def lines(config: Config, email: str, *, now: datetime) -> list[str]:
     It reads their profile as a run would: Zotero and arXiv are asked for what is not known yet.
     Raises ProfileError where it cannot be read, ConfigError for somebody who is not on the list.
     """
-    reader = _reader(config, email)
+    reader = listed(config, email)
     if not reader.profile:
         return [f"{reader.email} has no profile: the column `profile` of the list is empty"]
     with remembered(config.place) as state:
@@ -76,11 +76,3 @@ def _ordered(ranking: Ranking, profile: Profile, number: int) -> Iterator[str]:
         reason = wording.YOURS if id_ in order.yours else reasons.get(id_, "")
         if reason:
             yield f"      {reason}"
-
-
-def _reader(config: Config, email: str) -> Subscriber:
-    people = parts.everybody(config).subscribers
-    place = people.place_of(email)
-    if place is None:
-        raise ConfigError([f"{config.subscribers.file.name}: there is no subscriber {email!r}"])
-    return people[place]
