@@ -286,6 +286,7 @@ def test_nothing_goes_on_without_the_key_of_who_was_forgotten(
     "command",
     [
         ("run", "--now", DAY_TWO),
+        ("deliver", "--now", DAY_TWO),
         ("check", "--offline"),
         ("preview",),
         ("subscribers", "forget", "chiara@example.org", "--yes"),
