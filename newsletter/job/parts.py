@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import chain
 from math import inf
 from pathlib import Path
 from threading import Event
@@ -64,7 +65,7 @@ def returns(
         clerk=Clerk(
             config.masthead,
             keys=keys,
-            addresses=lambda: [*(listed or ()), *state.recipients()],
+            addresses=lambda: chain(listed or (), state.recipients()),
             keywords=[each.name for each in config.keywords],
         ),
         opener=inbox(config, stop=stop),

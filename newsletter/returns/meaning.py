@@ -242,8 +242,11 @@ class Clerk:
 
     @cached_property
     def _known(self) -> dict[str, str]:
-        addresses = tuple(self._addresses())
-        return {keyed_id(each, key=key): each for key in self._keys for each in addresses}
+        known: dict[str, str] = {}
+        for each in self._addresses():
+            for key in self._keys:
+                known.setdefault(keyed_id(each, key=key), each)  # of a million one text each
+        return known
 
 
 def _written(mail: Message) -> str:

@@ -17,11 +17,6 @@ class Account:
     def __init__(self, database: Database) -> None:
         self._asked = database
 
-    def awaiting(self) -> list[str]:
-        """Return everybody who is owed something."""
-        found = self._asked.rows("select distinct recipient from outstanding")
-        return [address for (address,) in found]
-
     def expired_since(self, moment: datetime) -> int:
         """Count the deliveries that expired after `moment`."""
         ((number,),) = self._asked.rows(

@@ -224,8 +224,8 @@ class Book(Protocol):
         """
         ...
 
-    def awaiting(self) -> list[str]:
-        """Return everybody who is owed something."""
+    def awaiting(self) -> Iterator[str]:
+        """Yield everybody who is owed something, of a million some at a time, perhaps twice."""
         ...
 
     def withdraw(self, recipients: Iterable[str], reason: str, *, now: datetime) -> None:

@@ -313,7 +313,7 @@ def test_an_alert_is_no_delivery(room: Newsroom) -> None:
     room.run(now=NOW)
     alert(room, room.run(now=NOW + 2 * DAY))
     with State.open(room.folder / "state.sqlite3") as state:
-        assert state.recipients() == ["ada@example.org"]
+        assert list(state.recipients()) == ["ada@example.org"]
         assert state.deliveries.waiting() == []
         assert state.problems() == []
 

@@ -102,6 +102,19 @@ def test_readers_are_read_to_the_last_some_at_a_time(state: State) -> None:
         assert [each.address for each in state.readers(page=2)] == sorted(some)
 
 
+def test_who_has_left_the_list_can_still_be_named_by_a_token_and_may_be_owed_a_mail(
+    state: State,
+) -> None:
+    publish(state, 1, to=TO)
+    publish(state, 2, to=TO[:1])
+    assert sorted(state.recipients()) == sorted(TO)
+    assert set(state.deliveries.awaiting()) == set(TO)
+    taken_up(state)
+    state.deliveries.withdraw(TO[1:], "gone", now=NOW)
+    assert set(state.deliveries.awaiting()) == {TO[0]}
+    assert sorted(state.recipients()) == sorted(TO)
+
+
 def test_what_was_published_is_announced_and_owed(state: State) -> None:
     publish(state, 1, "2611.00001", "2611.00002", to=TO)
     assert state.announced("mri") == {"arxiv:2611.00001": 1, "arxiv:2611.00002": 1}

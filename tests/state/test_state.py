@@ -211,6 +211,14 @@ def test_what_is_owed_is_taken_up_without_a_walk_through_all_that_ever_was(path:
     ] == []
 
 
+def test_all_who_are_owed_something_are_found_some_at_a_time(path: Path) -> None:
+    recipients = tuple(f"r{n}@example.org" for n in range(5))
+    with State.open(path) as state:
+        publish(state, 1, "2611.00001", to=recipients)
+        publish(state, 2, "2611.00002", to=recipients[1:])
+        assert [*state.deliveries.awaiting(page=2)] == [*recipients, *recipients[1:]]
+
+
 def test_who_was_refused_lately_comes_late(path: Path) -> None:
     refusal = Outcome(status="deferred", code=550, text="5.7.1 no")
     recipients = tuple(f"r{n}@example.org" for n in range(4))

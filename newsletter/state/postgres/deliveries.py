@@ -4,7 +4,7 @@ import os
 import socket
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from newsletter import __version__
@@ -115,6 +115,16 @@ class Deliveries(Account):
         if new:
             self._before.update(self._counts(new, ended=True))
             self._seen.update(new)
+
+    def awaiting(self) -> Iterator[str]:
+        """Yield everybody who is owed something, once for each parcel."""
+        for (parcel,) in self._database.rows("select id from parcels where not done"):
+            rows = self._database.rows(
+                "select distinct recipient from deliveries where parcel = ?"
+                " and status in ('untried', 'sending', 'deferred', 'unknown')",
+                parcel,
+            )
+            yield from (address for (address,) in rows)
 
     def claim(
         self, *, issue: int | None = None, late: bool | None = None, hold_unknown: bool = False

@@ -67,6 +67,20 @@ class Deliveries(Account):
                 (iso(now), iso(now - max_age)),
             )
 
+    def awaiting(self, *, page: int = 5_000) -> Iterator[str]:
+        """Yield everybody who is owed something, once for each issue."""
+        for (issue,) in self._database.rows("select number from issues where not settled"):
+            last = ""
+            while rows := self._database.rows(
+                "select distinct recipient from outstanding where issue = ? and recipient > ?"
+                " order by recipient limit ?",
+                issue,
+                last,
+                page,
+            ):
+                yield from (address for (address,) in rows)
+                last = rows[-1][0]
+
     def claim(
         self, *, issue: int | None = None, late: bool | None = None, hold_unknown: bool = False
     ) -> Ahead:
