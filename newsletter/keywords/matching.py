@@ -54,7 +54,7 @@ def marks(keyword: Keyword, text: str) -> list[tuple[int, int]]:
     """
     found: list[tuple[int, int]] = []
     compared, place = folded(text), places(text)
-    wanted = (Phrase.of(each, exact=keyword.exact) for each in keyword.looked_for)
+    wanted = (_phrase(each, keyword.exact) for each in keyword.looked_for)
     spans = (span for phrase in wanted if phrase for span in phrase.spans(compared))
     for first, last in sorted(spans):
         start, end = place[first], next(p for p in place[last:] if p > place[last - 1])
@@ -148,6 +148,12 @@ class Phrase(Struct, frozen=True, kw_only=True):
             start - next((len(each) for each in before if text.endswith(each, 0, start)), 0),
             end + next((len(each) for each in after if text.startswith(each, end)), 0),
         )
+
+
+# Where a keyword stands is asked of each paper that it announces.
+@functools.lru_cache(maxsize=16_384)
+def _phrase(text: str, exact: bool) -> Phrase | None:  # noqa: FBT001 (a cache knows places)
+    return Phrase.of(text, exact=exact)
 
 
 def _touches(run: str, wanted: str) -> bool:

@@ -38,6 +38,8 @@ class Found(NamedTuple):
 
 def addresses(text: str) -> Iterator[Found]:
     """Yield the http and https addresses in a text; punctuation after one is no part of it."""
+    if "://" not in text:  # as in most; a pattern without regard to case looks at each letter
+        return
     for match in _ADDRESS.finditer(text):
         start = match.start()
         for piece in _NEXT.split(match[0]):
@@ -64,6 +66,8 @@ def mended(text: str) -> str:
     What stands in `\url{}` is one address. Elsewhere only what could not end there is joined: a
     hyphen, or a host of repositories without the name of one.
     """
+    if "://" not in text and "\\" not in text:
+        return text
     return _BROKEN.sub(_joined, _BRACED.sub(lambda m: "".join(m[0].split()), text))
 
 

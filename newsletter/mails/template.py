@@ -79,6 +79,8 @@ class Blocks:
         self._compiled = self._written
         if html:
             self._compiled = environment.from_string(_inlined(Path(str(self._written.filename))))
+        # To look through the chain of mappings that they are takes longer than to fill a block.
+        self._compiled.globals = dict(self._compiled.globals)
 
     def piece(self, block: str, **values: object) -> str:
         """Return one block, filled. Raises RenderError with file and line."""
@@ -109,11 +111,11 @@ def _sandbox() -> "type[Environment]":
     from jinja2.sandbox import SandboxedEnvironment
 
     class Sandbox(SandboxedEnvironment):
-        def is_safe_attribute(self, obj: object, attr: str, value: object) -> bool:
-            """Say at once of our values what would be found out: no private name is safe."""
-            if type(obj) in _VALUES:
-                return not attr.startswith("_")
-            return super().is_safe_attribute(obj, attr, value)
+        def getattr(self, obj: object, attribute: str) -> object:
+            """Return at once of our values what would be found safe: all but private names."""
+            if type(obj) in _VALUES and attribute[:1] != "_" and hasattr(obj, attribute):
+                return getattr(obj, attribute)
+            return super().getattr(obj, attribute)
 
     return Sandbox
 
