@@ -166,17 +166,26 @@ def slowly(until: Event) -> Iterator[Action]:
         yield ORDINARY
 
 
+def held(after: int, until: Event) -> Iterator[Action]:
+    """Take so many mails, and no more `until` that has happened."""
+    yield from repeat(ORDINARY, after)
+    until.wait()
+    yield from repeat(ORDINARY)
+
+
 @pytest.mark.slow
 def test_a_terminated_run_ends_and_leaves_the_rest_for_the_next(tmp_path: Path) -> None:
-    ended = Event()
-    with SmtpServer(script={"dot": slowly(ended)}) as server:
+    told = Event()
+    with SmtpServer(script={"dot": held(5, told)}) as server:
         bench = Bench(tmp_path, server)
         process = bench.start()
-        bench.wait_for_mails(5)
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 75
+        try:
+            bench.wait_for_mails(5)
+            process.send_signal(signal.SIGTERM)
+        finally:
+            told.set()
+        assert process.wait() == 75
         assert len(server.mails) < READERS
-        ended.set()
         bench.finish()
         bench.require_books_to_agree(at_most_twice=0)
 
@@ -184,17 +193,17 @@ def test_a_terminated_run_ends_and_leaves_the_rest_for_the_next(tmp_path: Path) 
 @pytest.mark.slow
 def test_a_second_run_leaves_at_once_even_if_the_first_is_stopped(tmp_path: Path) -> None:
     tried = Event()
-    with SmtpServer(script={"dot": slowly(tried)}) as server:
+    with SmtpServer(script={"dot": held(1, tried)}) as server:
         bench = Bench(tmp_path, server)
         first = bench.start()
-        bench.wait_for_mails(1)
-        first.send_signal(signal.SIGSTOP)
         try:
+            bench.wait_for_mails(1)
+            first.send_signal(signal.SIGSTOP)
             assert bench.run() == 75
         finally:
             tried.set()
             first.send_signal(signal.SIGCONT)
-        assert first.wait(60) == 0
+        assert first.wait() == 0
         bench.require_books_to_agree(at_most_twice=0)
 
 
