@@ -9,7 +9,6 @@ from threading import Event
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
 from newsletter.issues.issue import compile_issue
 from newsletter.models import Day, DeliveryStatus, Outcome, Owed
@@ -119,18 +118,22 @@ def test_who_looks_late_takes_over_unless_a_lease_could_have_ended_meanwhile(
 
 
 def test_whose_lease_has_ended_goes_on_unless_another_has_the_parcel(
-    place: Place, victim: State, heir: State
+    victim: State, heir: State
 ) -> None:
-    brief = replace(place, lease_seconds=1)
-    with opening.opened(brief) as state, state.claim() as claim:
+    def time_passes(claim: Parcels) -> None:
+        let_leases_end(victim)
+        (parcel,) = claim._parcels.values()
+        parcel.deadline -= LEASE
+
+    with victim.claim() as claim:
+        assert isinstance(claim, Parcels)
         first, second, _ = leased(claim)
-        time.sleep(1.1)
+        time_passes(claim)
         assert not claim.holds(first)
         assert claim.commit({}, [first], now=NOW) == {first}
         assert claim.holds(first)
-        let_leases_end(victim)
+        time_passes(claim)
         assert looked(heir) == 3
-        time.sleep(1.1)
         assert claim.commit({}, [second], now=NOW) == frozenset()
         assert not claim.holds(second)
 
