@@ -215,12 +215,38 @@ class Fleet:
             command, cwd=program, env=environ, check=False, capture_output=True, text=True
         )
 
+    def watch(self) -> None:
+        """Have the ledger write down from now on when a lease is taken over, and until when it was.
+
+        A busy machine may be late with renewing one that nobody has meant to end.
+        """
+        schema = f'"newsletter {self.name}"'
+        self.server.sql(
+            f"create table {schema}.takeovers (parcel bigint, owner text, at timestamptz,"
+            " until timestamptz)",
+            f"grant insert on {schema}.takeovers to newsletter",
+            f"create function {schema}.take_over() returns trigger language plpgsql as $$ begin"
+            f" insert into {schema}.takeovers"
+            " values (old.id, old.owner, clock_timestamp(), old.until); return null; end $$",
+            f"create trigger take_over after update on {schema}.parcels for each row"
+            " when (old.until is not null and old.token <> new.token)"
+            f" execute function {schema}.take_over()",
+        )
+
+    def takeovers(self, condition: str = "true") -> int:
+        """Return how often a lease was taken over; with a condition on owner, at and until."""
+        return int(
+            self.server.sql(
+                f'select count(*) from "newsletter {self.name}".takeovers where {condition}'
+            )
+        )
+
     def left(self) -> int:
         return int(
             self.server.sql(f'select count(*) from "newsletter {self.name}".parcels where not done')
         )
 
-    def wait(self, *, seconds: float = 240) -> None:
+    def wait(self, *, seconds: float = 600) -> None:
         """Wait until nothing is owed any more."""
         until = time.monotonic() + seconds
         while self.left():
@@ -258,14 +284,13 @@ class Fleet:
     def end(self) -> list[int]:
         """Ask all senders to end, once each can hear it; return how they ended."""
         alive = [(n, each) for n, each in enumerate(self.senders) if each.poll() is None]
-        until = time.monotonic() + 60
         for number, each in alive:
             with suppress(ProcessLookupError):
                 each.send_signal(signal.SIGCONT)
-                while not self._is_ready(number) and time.monotonic() < until:
+                while not self._is_ready(number) and each.poll() is None:
                     time.sleep(0.05)
                 each.terminate()
-        return [each.wait(60) for _, each in alive]
+        return [each.wait() for _, each in alive]
 
     def _is_ready(self, number: int) -> bool:
         return (self.folder / f"log-{number}").stat().st_size > 0

@@ -134,7 +134,7 @@ def stands(
         try:
             for stand in found.values():
                 stand.send(through=stand.between.port, follow=True)
-            until = time.monotonic() + 120
+            until = time.monotonic() + 600
             for name, stand in found.items():
                 while not stand.hold.reached.wait(0.1):
                     if not stand.processes[0].is_alive() or time.monotonic() > until:
