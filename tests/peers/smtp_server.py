@@ -242,7 +242,8 @@ class _Connection:
                 handler(line)
             else:
                 self._answer("502 5.5.1 not implemented", verb)
-            if self._server.discards:
+            if self._server.discards and self._buffer:
+                self._server.clock.hurry()
                 self._buffer = b""
 
     def close(self) -> None:
@@ -452,7 +453,7 @@ class _Connection:
             self._server.over.wait()
             raise _GoneError
         assert self._server.tls
-        self._sock.settimeout(5)
+        self._sock.settimeout(60)
         self._sock = self._server.tls.wrap_socket(self._sock, server_side=True)
         self._sock.settimeout(0.05)
         self._logged_in = self._server.login is None
