@@ -7,11 +7,12 @@ import { browser } from '../mails/browser/browser.mjs';
 const [address, titles] = process.argv.slice(2);
 const chromium = await browser();
 const page = await chromium.newPage();
+page.setDefaultTimeout(0);
 const errors = [];
 page.on('console', (message) => errors.push(message.text()));
 page.on('pageerror', (error) => errors.push(String(error)));
 await page.goto(address);
-await page.waitForFunction(() => document.documentElement.dataset.ready === 'true', null, { timeout: 120000 });
+await page.waitForFunction(() => document.documentElement.dataset.ready === 'true');
 const answers = [];
 for (const title of JSON.parse(await readFile(titles, 'utf-8'))) {
   answers.push(await page.evaluate(ask, title));

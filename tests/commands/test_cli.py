@@ -230,7 +230,7 @@ def started(sample: Path, port: int) -> "subprocess.Popen[str]":
 
 def require_stop(process: "subprocess.Popen[str]") -> None:
     process.send_signal(signal.SIGTERM)
-    out, _ = process.communicate(timeout=60)
+    out, _ = process.communicate(timeout=200)
     assert process.returncode == 75
     assert json.loads(out)["exit"] == 75
 

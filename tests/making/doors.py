@@ -5,7 +5,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from email.policy import default
@@ -63,6 +63,7 @@ class House:
     door: Door
     browser: FlaskClient
     clock: Clock
+    _known: list[Path] = field(default_factory=list)  # the letters, oldest first
 
     def list_text(self) -> str:
         return (self.folder / "subscribers.csv").read_text("utf-8")
@@ -75,8 +76,11 @@ class House:
         """Return what was sent so far, oldest first."""
         self.door.post.wait()
         folder = self.folder / "outbox" / "new"
-        paths = sorted(folder.glob("*"), key=lambda path: path.stat().st_mtime_ns)
-        found = [email.message_from_bytes(path.read_bytes(), policy=default) for path in paths]
+        new = {*folder.glob("*")} - {*self._known}
+        # Their times are coarse: what follows quickly on another may bear the same.
+        self._known += sorted(new, key=lambda path: path.stat().st_mtime_ns)
+        contents = [path.read_bytes() for path in self._known]
+        found = [email.message_from_bytes(each, policy=default) for each in contents]
         return [mail for mail in found if isinstance(mail, EmailMessage)]
 
     def token(self, address: str) -> str:

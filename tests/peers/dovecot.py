@@ -88,7 +88,7 @@ class Dovecot:
     def session(self, username: str) -> imaplib.IMAP4_SSL:
         """Return a session of somebody who is logged in."""
         context = ssl.create_default_context(cafile=self.ca_file)
-        session = imaplib.IMAP4_SSL("127.0.0.1", self.port, ssl_context=context, timeout=10)
+        session = imaplib.IMAP4_SSL("127.0.0.1", self.port, ssl_context=context, timeout=200)
         session.login(username, PASSWORD)
         return session
 
@@ -135,7 +135,7 @@ def dovecot() -> Iterator[Dovecot]:
 
 
 def _wait_for(port: int, folder: Path, process: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 200
     while time.monotonic() < deadline and process.poll() is None:
         with suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port), 1):
             return

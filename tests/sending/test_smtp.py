@@ -273,7 +273,7 @@ def test_probe_tells_what_the_server_is_like_and_mails_nothing(
             ),
             patience=HURRY,
         )
-        until = time.monotonic() + 5
+        until = time.monotonic() + 200
         while server.open and time.monotonic() < until:
             time.sleep(0.01)
     assert found.tls_version in {"TLSv1.2", "TLSv1.3"}

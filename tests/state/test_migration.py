@@ -135,7 +135,7 @@ def test_two_programs_that_migrate_at_once_migrate_once(path: Path) -> None:
     opening = f"State.open(Path({str(path)!r})).database.close()"
     program = f"from pathlib import Path; from newsletter.state.state import State; {opening}"
     both = [subprocess.Popen([sys.executable, "-c", program]) for _ in range(2)]
-    assert [each.wait(60) for each in both] == [0, 0]
+    assert [each.wait(200) for each in both] == [0, 0]
     with State.open(path) as state:
         assert state.problems() == []
 

@@ -35,8 +35,8 @@ def serving(folder: Path) -> Iterator[tuple[int, Forked]]:
         (folder / "subscribers.csv").write_text(LIST)
     process = fork("serve", "--port", str(port), folder=folder, environ=PATH)
     try:
-        for _ in range(600):
-            with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        while process.poll() is None:
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
                 break
             time.sleep(0.1)
         yield port, process
@@ -52,9 +52,9 @@ def token(folder: Path, address: str) -> str:
 @pytest.mark.slow
 def test_sigterm_ends_it_with_0(tmp_path: Path) -> None:
     with serving(tmp_path) as (port, process):
-        assert requests.get(f"http://127.0.0.1:{port}/healthz", timeout=30).text == "ok\n"
+        assert requests.get(f"http://127.0.0.1:{port}/healthz", timeout=200).text == "ok\n"
         process.send_signal(signal.SIGTERM)
-        _, log = process.communicate(timeout=60)
+        _, log = process.communicate(timeout=200)
         assert process.returncode == 0
         assert "the door is open" in log
 
@@ -105,12 +105,12 @@ def test_too_much_is_refused_and_the_door_stays_open(tmp_path: Path) -> None:
     ]
     with serving(tmp_path) as (port, _):
         for sent in too_much:
-            with socket.create_connection(("127.0.0.1", port), timeout=60) as line:
+            with socket.create_connection(("127.0.0.1", port), timeout=200) as line:
                 with suppress(OSError):
                     line.sendall(sent)
                 with suppress(OSError):
                     assert b" 200 " not in line.recv(100)
-            assert requests.get(f"http://127.0.0.1:{port}/healthz", timeout=30).text == "ok\n"
+            assert requests.get(f"http://127.0.0.1:{port}/healthz", timeout=200).text == "ok\n"
 
 
 @pytest.mark.slow
@@ -122,7 +122,7 @@ def test_many_leave_at_once_and_all_are_heard(tmp_path: Path) -> None:
 
         def leave(address: str) -> int:
             url = f"http://127.0.0.1:{port}/unsubscribe/{token(tmp_path, address)}"
-            return requests.post(url, data=CLICK, timeout=120).status_code
+            return requests.post(url, data=CLICK, timeout=200).status_code
 
         assert set(pool.map(leave, people)) == {200}
     left = (tmp_path / "suppressions.csv").read_text()
@@ -140,14 +140,14 @@ def hurried(folder: Path) -> Iterator[int]:
     thread = Thread(target=serve, args=(config,), kwargs=more)
     thread.start()
     try:
-        for _ in range(600):
-            with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        while thread.is_alive():
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
                 break
             time.sleep(0.1)
         yield port
     finally:
         stop.set()
-        thread.join(60)
+        thread.join()
 
 
 @pytest.mark.slow
@@ -165,13 +165,10 @@ def test_who_drips_or_says_nothing_is_dropped(tmp_path: Path) -> None:
             line.settimeout(0.2)
             line.sendall(said)
             lines[said] = line
-        for _ in range(600):
+        while lines:
             lines = {
                 said: line for said, line in lines.items() if not is_dropped(line, drip=bool(said))
             }
-            if not lines:
-                break
-        assert [*lines] == []
 
 
 def is_dropped(line: socket.socket, *, drip: bool) -> bool:

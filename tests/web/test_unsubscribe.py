@@ -170,7 +170,7 @@ def test_who_comes_while_others_are_written_down_goes_with_the_next() -> None:
 
     def write(addresses: Sequence[str]) -> None:
         begun.set()
-        going.wait(60)
+        going.wait(200)
         if "e" in addresses:
             raise OSError("the disk is full")
         written.append(sorted(addresses))
@@ -178,13 +178,13 @@ def test_who_comes_while_others_are_written_down_goes_with_the_next() -> None:
     leavers = Leavers(write)
     with ThreadPoolExecutor(9) as pool:
         first = pool.submit(leavers.add, "a")
-        begun.wait(60)
+        begun.wait(200)
         others = [pool.submit(leavers.add, each) for each in "bcd"]
         while len(leavers.waiting) < len(others):
             sleep(0.01)
         assert not any(each.done() for each in [first, *others])
         going.set()
-        wait([first, *others], timeout=60)
+        wait([first, *others], timeout=200)
     assert written == [["a"], ["b", "c", "d"]]
     with pytest.raises(OSError, match="full"):
         leavers.add("e")

@@ -28,7 +28,7 @@ from newsletter.operating import status
 from newsletter.subscribers.token_keys import key_file
 from newsletter.subscribers.tokens import Tokens
 from tests.making.commandline import parse, variables
-from tests.making.warm import fork
+from tests.making.warm import Forked, fork
 from tests.peers.ports import free_port
 from tests.whole.container import instructions
 
@@ -319,11 +319,11 @@ def test_the_door_on_kubernetes_answers_and_changes_the_list_on_the_volume(tmp_p
     process = fork(*args, folder=tmp_path, environ=environ)
     try:
         probe = by_name["web"]["readinessProbe"]["httpGet"]
-        assert answer_of(f"http://127.0.0.1:{port}{probe['path']}") == "ok\n"
+        assert answer_of(process, f"http://127.0.0.1:{port}{probe['path']}") == "ok\n"
         token = Tokens(key_file(data), "sample-papers").token("ada@example.org")
         click = {"List-Unsubscribe": "One-Click"}
         url = f"http://127.0.0.1:{port}/unsubscribe/{token}"
-        assert requests.post(url, data=click, timeout=60).status_code == 200
+        assert requests.post(url, data=click, timeout=200).status_code == 200
     finally:
         process.terminate()
     assert process.wait() == 0
@@ -340,12 +340,12 @@ def environ_of(containers: Mapping[str, Any]) -> dict[str, str]:
     return {each["name"]: each["value"] for each in containers["web"]["env"]}
 
 
-def answer_of(url: str) -> str:
-    for _ in range(600):
+def answer_of(process: Forked, url: str) -> str:
+    while process.poll() is None:
         with suppress(requests.ConnectionError):
-            return requests.get(url, timeout=60).text
+            return requests.get(url, timeout=200).text
         time.sleep(0.1)
-    raise AssertionError(f"{url} does not answer")
+    raise AssertionError(process.communicate())
 
 
 def test_the_image_is_built_from_one_pinned_base_and_hashed_dependencies() -> None:

@@ -95,7 +95,7 @@ class Bot:
         since = f"{now - self._days * DAY:%Y%m%d}"
         query = f"ti:knots AND submittedDate:[{since} TO {now:%Y%m%d}]"
         asked = {"search_query": query, "max_results": "100"}
-        text = requests.get(self._replica.url, params=asked, timeout=10).text
+        text = requests.get(self._replica.url, params=asked, timeout=120).text
         found = {part.split("v")[0] for part in text.split("<id>http://arxiv.org/abs/")[1:]}
         new, self._seen = found - self._seen, self._seen | found
         return [Said(keyword="knots", outcome="new" if new else "none", announced=tuple(new))]
@@ -166,7 +166,7 @@ def the_job(
         sleep=replica.clock.sleep,
         clock=replica.clock.monotonic,
         random=Random(1),
-        timeout_seconds=5,
+        timeout_seconds=120,  # no fault here keeps silent, and a busy machine is slow
     )
     room = Newsroom(
         folder,

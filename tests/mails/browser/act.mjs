@@ -16,6 +16,7 @@ const context = await chromium.newContext({
   bypassCSP: true, // for axe alone; the pages have no scripts of their own
 });
 const page = await context.newPage();
+page.setDefaultTimeout(0);
 const deeds = {
   goto: (url) => page.goto(url),
   fill: ([selector, text]) => page.fill(selector, text),

@@ -20,6 +20,7 @@ const BY_SCHEME = {
 
 const chromium = await browser();
 const page = await chromium.newPage();
+page.setDefaultTimeout(0);
 let requests = [];
 page.on('request', (request) => requests.push(request.url()));
 for await (const line of readline.createInterface({ input: process.stdin })) {

@@ -8,6 +8,7 @@ const VIEWS = { phone: { width: 390, height: 844 }, desktop: { width: 1280, heig
 
 const chromium = await browser();
 const page = await chromium.newPage();
+page.setDefaultTimeout(0);
 const report = {};
 for (const file of process.argv.slice(2)) {
   report[file] = {};
