@@ -57,6 +57,8 @@ if TYPE_CHECKING:  # mails take time to import, and most have no inbox
     from newsletter.job.inbox import Reading
 
 _REST = 30.0  # seconds after the mail server could not be used
+# Signs the mails of a dry run before the first run: nobody gets them, and no key is made for them.
+_NO_KEY = (b"no key: this mail was never sent",)
 
 _log = logging.getLogger(__name__)
 
@@ -82,7 +84,7 @@ def run(
     """
     stop = stop or Event()
     with _opened(config.place, dry_run=dry_run, stop=stop) as state:
-        keys = token_keys(config, mailed=state.newest_issue() > 0)
+        keys = token_keys(config, create=not dry_run, mailed=state.newest_issue() > 0) or _NO_KEY
         file = kept_off(config, keys=keys)
         suppressions = shared_suppressions(state, keys=keys) or file
         reconciled(suppressions, file, now=now)
