@@ -101,10 +101,12 @@ _BY_CODE: dict[int, Why] = {
 }
 
 _STATUS = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?=\s|$)")
-# Begins where no letter of one stands before: else long words take time by the square.
+# A match may only begin where no letter of an address stands before it: tried at each letter of a
+# long word, it would take time by the square of its length.
 _ADDRESS = re.compile(r"<?(?<![\w.+=/-])[\w.+=/-]+@[\w.-]+\w>?")
 _LINK = re.compile(r"\b(https?://|www\.)\S+", re.IGNORECASE)
-# What a call-out was told by our own server.
+# A server that asks our own whether the sender exists (a call-out) quotes its answer. That is about
+# the sender, though its words are those for a recipient: they are cut off.
 _QUOTED = re.compile(r"\b(response|they said|remote server said)\s*:.*", re.IGNORECASE)
 
 
@@ -138,7 +140,8 @@ _OF_A_MAILBOX = _words(
     r"(storage|disk) (quota|limit|space|allocation)",
     r"insufficient (disk|storage|system storage)",
 )
-# Theirs, and it passes: Google gives it the number of a mailbox that is closed.
+# The recipient gets more mail than Google allows, for now; Google says so with the status that
+# others give to a closed mailbox.
 _TOO_FAST = _words(r"receiving (e-?mail|mail|messages) (at a rate|too (quickly|fast))")
 _SIZE = _words(
     r"(message|mail|e-?mail|content) .{0,40}(?<!queue )too (large|big|long)",
@@ -169,7 +172,7 @@ _RELAY = _words(
     r"not (permitted|authori[sz]ed|allowed) to send",
     r"permissions? to send",
 )
-# Whoever points to one of these says enough by that, in a link, too.
+# Lists of blocked senders, and who keeps them: the name alone, even in a link, says "blocked".
 _LISTS = _words(
     r"spamhaus|spamcop|barracuda(central|network)|proofpoint|\bsorbs\b|uceprotect|abusix|senderbase"
 )
@@ -207,7 +210,7 @@ _NO_GOOD = _words(r"verif|callout|call-out|callback", _NOBODY.pattern)
 _LIMIT = _words(r"\blimit|\bquota")
 _ODD_STATUS = _words(r"(?<![\d.])[245]\.\d{1,3}\.\d{1,3}(?![\d.]\d)")
 
-# What speaks of us wins, however it is numbered; the first that is found.
+# Words about us count before all numbers. The first pattern that is found decides.
 _OF_US: tuple[tuple[re.Pattern[str], Why], ...] = (
     (_PIPELINING, "pipelining"),
     (_PARAMETER, "parameter"),

@@ -107,7 +107,7 @@ def reported(
         return _of_report(mail, report, raw, ours)
     if not by_a_mail_system(mail):
         return None
-    # Its patterns take time by the square of what they are given.
+    # The patterns of flufl.bounce take time by the square of what they are given.
     passing, failed = _recipients(mail if len(raw) <= MAX_TEXT else parsed(raw[:MAX_TEXT]))
     if not failed:
         return "passing" if passing else None
@@ -289,9 +289,7 @@ def _of_report(
             status = field(block, "Status")
             words = field(block, "Diagnostic-Code") or field(block, "X-Supplementary-Info")
             if not words and status.partition(" ")[0][1:] in {"", ".0.0"}:
-                words = _said(
-                    mail
-                )  # nothing is words for machines, so the words for people must do
+                words = _said(mail)  # the fields for machines say nothing: what people read must do
             text = f"{status} {words}"
             envelopes = " ".join(field(each, "Original-Envelope-Id") for each in groups)
             issue = issue_of(envelopes) or issue_of(_ascii(raw))

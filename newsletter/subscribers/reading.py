@@ -87,13 +87,11 @@ def read(
 ) -> SubscriberList:
     """Return the subscribers in the file; a bad row never stops a good one.
 
-    `today` tells which pauses are over.
-
     `keywords` are the names people can subscribe to. `previous` are the addresses that the last
-    good run had, without those that `kept_off` knows a reason against. Raises SubscribersError
-    when the file as a whole cannot be trusted: missing, not text, no email column, changed while it
-    was read; and, unless `accept`: no valid row, too many bad ones, far fewer subscribers than
-    before.
+    good run had; those that `kept_off` gives a reason against are not missed. `today` tells which
+    pauses are over. Raises SubscribersError when the file as a whole cannot be trusted: missing,
+    not text, no email column, changed while it was read; and, unless `accept`: no valid row, too
+    many bad ones, far fewer subscribers than before.
     """
     for _ in range(_READINGS):
         with opened(path) as file:

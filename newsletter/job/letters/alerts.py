@@ -38,7 +38,8 @@ def tell(
 ) -> None:
     """Write to `to` about every trouble that was not written about today.
 
-    Nothing is raised. What could not leave is tried again after the next run.
+    A letter that cannot leave is logged, not raised (NewsletterError), and tried again after the
+    next run. Where the mail server itself could not be used, none is tried.
     """
     if any(isinstance(each, TransportError) and each.about == "server" for each in report.troubles):
         return

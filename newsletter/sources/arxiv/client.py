@@ -297,7 +297,6 @@ def _headers(contact: str) -> dict[str, str]:
         # arXiv throttles generic programs, and wants to know whom to write to.
         "User-Agent": f"arxiv-newsletter/{__version__}" + (f" (+{about})" if about else ""),
         "Accept": "application/atom+xml, application/xml;q=0.9, */*;q=0.1",
-        "Accept-Encoding": "gzip",
     }
 
 

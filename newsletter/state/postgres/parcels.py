@@ -322,6 +322,8 @@ _OPEN = """
         else not late end
 """
 
+# The last condition: a statement that hung in a broken network, and reaches the database when it is
+# whole again, takes over no lease of somebody else's.
 _LEASE = f"""
     update parcels set owner = :me, token = :token,
         until = clock_timestamp() + make_interval(secs => :lease)
@@ -332,8 +334,6 @@ _LEASE = f"""
         order by late, id limit 1 for update skip locked)
     returning id
 """  # noqa: S608 - no value is in it
-
-# (What was asked long ago, and comes only now that a network is whole again, takes nothing over.)
 
 # What others have leased and not renewed since this run first looked: it may have been left.
 _LEFT = f"""

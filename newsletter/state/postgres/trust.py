@@ -74,8 +74,7 @@ def made_ready(
     """Bring the schema of the ledger up to date; return whether there is one.
 
     Without `create` an empty database stays so; one that was `restored` may be on another server
-    than the ledger was made on. It is one transaction, under a lock that other
-    migrations wait for.
+    than the ledger was made on. It is one transaction, under a lock that other migrations wait for.
     """
     schema = schema_of(place.newsletter)
     found = _version(connection, place, schema, restored=restored)
@@ -85,9 +84,8 @@ def made_ready(
         return True
     with connection.transaction():
         connection.execute("select pg_advisory_xact_lock(hashtext(%s))", (schema,))
-        version = (
-            _version(connection, place, schema, restored=restored) or 0
-        )  # somebody may have been faster
+        # Asked again under the lock: somebody else may have made it meanwhile.
+        version = _version(connection, place, schema, restored=restored) or 0
         if not version:
             connection.execute(
                 sql.SQL("create schema if not exists {}").format(sql.Identifier(schema))
