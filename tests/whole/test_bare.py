@@ -11,7 +11,8 @@ import pytest
 from tests.making.tools import TOOLS, not_tried
 
 CHECKOUT = Path(__file__).parents[2]
-UNCOMMITTED = shutil.ignore_patterns(".*", "build", "demo", "node_modules")
+# Also what another process is about to rename: it is gone before it can be copied.
+UNCOMMITTED = shutil.ignore_patterns(".*", "build", "demo", "node_modules", "*.pyc.*")
 
 
 @pytest.fixture(scope="module")

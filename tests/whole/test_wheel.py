@@ -27,9 +27,12 @@ def built(folder: Path) -> Path:
     """Return a wheel, built from a copy of the sources in `folder`."""
     checkout = folder / "checkout"
     checkout.mkdir(parents=True)
+    without = shutil.ignore_patterns("__pycache__")  # where others write and rename meanwhile
     for name in SOURCES:
-        copy = shutil.copytree if (CHECKOUT / name).is_dir() else shutil.copy
-        copy(CHECKOUT / name, checkout / name)
+        if (CHECKOUT / name).is_dir():
+            shutil.copytree(CHECKOUT / name, checkout / name, ignore=without)
+        else:
+            shutil.copy(CHECKOUT / name, checkout / name)
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "-d", folder],
         cwd=checkout,
