@@ -149,12 +149,12 @@ def test_an_unreachable_arxiv_is_unknown_and_leaves_the_state_alone(
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         port = closed.getsockname()[1]
-    rewrite(
-        sample / "newsletter.toml",
-        'file = "day1.xml"',
-        f'url = "http://127.0.0.1:{port}/api/query"\nattempts = 1\ninterval_seconds = 0',
-    )
-    ended = newsletter("run", "--json", "--now", DAY_TWO)
+        rewrite(
+            sample / "newsletter.toml",
+            'file = "day1.xml"',
+            f'url = "http://127.0.0.1:{port}/api/query"\nattempts = 1\ninterval_seconds = 0',
+        )
+        ended = newsletter("run", "--json", "--now", DAY_TWO)
     report = report_of(ended)
     assert ended.code == 69
     assert {each["outcome"] for each in report["keywords"]} == {"unknown"}
