@@ -39,7 +39,7 @@ from newsletter.job.parts import (
     transport,
 )
 from newsletter.job.report import Report
-from newsletter.models import Day
+from newsletter.models import Day, Transport
 from newsletter.sending.outbox import Outbox
 from newsletter.state.engines import Place
 from newsletter.state.opening import (
@@ -103,12 +103,7 @@ def run(
             press=press(config, state, keys=keys, now=now, orders=state.orders),
             transport=preview_outbox(config)
             if dry_run
-            else transport(
-                config,
-                accepted_lately=_accepted_lately(config, state, now),
-                stop=stop,
-                meter=shared_meter(state),
-            ),
+            else _post(config, state, now=now, stop=stop),
             suppressions=suppressions,
             clock=clock,
             hold_unknown=config.smtp is not None and config.smtp.unknown == "hold",
@@ -182,13 +177,7 @@ def read_inbox(config: Config, *, now: datetime, stop: Event | None = None) -> "
         listed = [email for _, email in everybody(config).subscribers.emails()] if there else None
         office = returns(config, state, suppressions, listed, keys=keys, stop=stop)
         reading = office.read(now=now, seconds=daily.INBOX_SECONDS)
-        post = partial(
-            transport,
-            config,
-            accepted_lately=_accepted_lately(config, state, now),
-            stop=stop,
-            meter=shared_meter(state),
-        )
+        post = partial(_post, config, state, now=now, stop=stop)
         for trouble in daily.spared("answers", office.answer, post, now=now):
             told = InboxError(str(trouble), exit_code=trouble.exit_code)
             reading = replace(reading, trouble=reading.trouble or told)
@@ -232,9 +221,7 @@ def deliver(
             room = Mailroom(
                 state=state,
                 press=press(config, state, keys=keys, now=now, orders=state.orders),
-                transport=transport(
-                    config, accepted_lately=0, stop=stop, meter=shared_meter(state)
-                ),
+                transport=_post(config, state, now=now, stop=stop),
                 suppressions=suppressions,
                 clock=clock,
                 hold_unknown=config.smtp is not None and config.smtp.unknown == "hold",
@@ -298,11 +285,12 @@ def clock_from(now: datetime) -> Callable[[], datetime]:
     return lambda: now + timedelta(seconds=time.monotonic() - start)
 
 
-def _accepted_lately(config: Config, state: State, now: datetime) -> int:
-    """Return what the last minute's runs took of the rate: it is not there to be used again."""
-    if config.smtp is None or not config.smtp.rate_per_minute:
-        return 0  # nobody asks, and it is a walk through all deliveries
-    return state.deliveries.accepted_since(now - timedelta(minutes=1), upto=now)
+def _post(config: Config, state: State, *, now: datetime, stop: Event) -> Transport:
+    """Return how mails leave; what was accepted in the last minute counts against the rate."""
+    lately = 0
+    if config.smtp is not None and config.smtp.rate_per_minute:  # else nobody asks, and it is slow
+        lately = state.deliveries.accepted_since(now - timedelta(minutes=1), upto=now)
+    return transport(config, accepted_lately=lately, stop=stop, meter=shared_meter(state))
 
 
 @contextmanager
