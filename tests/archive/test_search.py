@@ -119,6 +119,6 @@ def asked(address: str, titles: list[str], folder: Path) -> dict[str, Any]:
     """Return what tests/archive/search.mjs sees."""
     (folder / "titles.json").write_text(json.dumps(titles), "utf-8")
     command = ["node", str(LOOK), address, str(folder / "titles.json")]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=250)
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=1000)
     found: dict[str, Any] = json.loads(done.stdout)
     return found

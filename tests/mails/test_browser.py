@@ -56,7 +56,7 @@ def test_the_first_screen_names_the_papers_and_a_finger_can_hit_every_link(
     pages: dict[str, Path],
 ) -> None:
     command: list[str | Path] = ["node", HERE / "measure.mjs", *pages.values()]
-    printed = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=200).stdout
+    printed = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=1000).stdout
     report = json.loads(printed)
     measured = {kind: report[str(file)] for kind, file in pages.items()}
     phone, desktop = (measured["ordinary"][view] for view in ("phone", "desktop"))

@@ -57,7 +57,7 @@ def judged(folder: Path) -> dict[str, tuple[float, set[str]]]:
         env=os.environ | {"HOME": str(folder)},
         stdout=subprocess.PIPE,
         check=True,
-        timeout=280,
+        timeout=1000,
     )
     (folder / "judged").write_bytes(done.stdout)
     return dict(_verdicts(folder / "judged"))

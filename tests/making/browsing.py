@@ -40,7 +40,7 @@ def remarks(*pages: Path) -> list[dict[str, Any]]:
     # It lives too briefly for thorough compilation to pay.
     command: list[str | Path] = ["java", "-Xss8m", "-XX:TieredStopAtLevel=1", "-jar", VALIDATOR]
     command += ["--format", "json", "--stdout", "--exit-zero-always", *pages]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=280)
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=1000)
     return list(json.loads(done.stdout)["messages"])
 
 

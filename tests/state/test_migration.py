@@ -158,7 +158,7 @@ def cut_off(folder: Path, how: str) -> list[tuple[str, Path]]:
         check=True,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=1000,
     )
     lines = [line.split("\t") for line in told.stdout.splitlines()]
     return [(ended, Path(path)) for ended, path in lines]

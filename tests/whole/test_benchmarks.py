@@ -5,7 +5,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from benchmarks.everything import CASES, LIMIT, Case, lacking, run, section
+from benchmarks.everything import CASES, Case, lacking, run, section
 from benchmarks.plot import svg
 
 # They start the program many times, or a browser, a database or valgrind.
@@ -16,7 +16,6 @@ DEAR = {
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(LIMIT + 100)  # it has one of its own
 @pytest.mark.parametrize(
     "case",
     [

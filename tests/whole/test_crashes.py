@@ -58,10 +58,10 @@ class Bench:
         return str(self.folder), str(self.server.port), point
 
     def run(self, point: str = "none") -> int:
-        return self.start(point).wait(200)
+        return self.start(point).wait(500)
 
     def wait_for_mails(self, number: int) -> None:
-        until = time.monotonic() + 120
+        until = time.monotonic() + 500
         while len(self.server.mails) < number:
             assert time.monotonic() < until
             time.sleep(0.01)

@@ -13,8 +13,7 @@ from tests.whole.blinding import confirm_too_early, forget_intents
 from tests.whole.fleet import Books
 from tests.whole.standing import CONNECTIONS, POINTS, RECIPIENTS, Stand, stands
 
-# Half a minute on a machine at rest.
-pytestmark = [pytest.mark.postgres, pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 
 # After a kill there, what had arrived was not noted yet.
 IN_FLIGHT = {

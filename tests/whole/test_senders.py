@@ -9,8 +9,7 @@ import pytest
 from tests.peers.postgres import Postgres, pgbouncer, postgres
 from tests.whole.fleet import chaos, fleet
 
-# A minute on a machine at rest.
-pytestmark = [pytest.mark.postgres, pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
