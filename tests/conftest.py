@@ -22,7 +22,9 @@ from tests.making.tools import TOOLS, not_tried
 from tests.peers.postgres import Postgres, pgbouncer, postgres
 
 # A busy machine is no defect; pytest's own time-out ends what hangs.
-hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.register_profile(
+    "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("patient")
 
 GOLDEN = Path(__file__).parent / "mails" / "golden"

@@ -128,7 +128,7 @@ REQUESTS = {
         st.text(st.characters(min_codepoint=32, max_codepoint=255), max_size=40),
     ),
 }
-FUZZED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+FUZZED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 @pytest.mark.slow
