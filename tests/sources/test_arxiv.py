@@ -564,8 +564,9 @@ def test_after_a_403_nothing_is_asked(world: World) -> None:
 
 
 @pytest.mark.slow
-def test_new_versions_of_old_papers_are_found_when_wanted(world: World) -> None:
-    old = submitted(400, 50)
+@pytest.mark.parametrize("days_ago", [400, 40 * 365], ids=["last year", "dated before arXiv began"])
+def test_new_versions_of_old_papers_are_found_when_wanted(world: World, days_ago: float) -> None:
+    old = submitted(days_ago, 50)
     revised = redefined(old, version=3, updated=NOW - 2 * DAY)
     world.replica.records = [*listed(*OLD, FRESH, old), record_of(revised)]
     assert old.id not in new_in(world.listing(scope()))

@@ -29,7 +29,8 @@ _NEAR = timedelta(days=7)
 _AHEAD = timedelta(days=1)
 _REVISION_MARGIN = timedelta(days=14)
 _CANARY = "cat:cs.LG"
-_BEGINNING = datetime(1991, 1, 1, tzinfo=UTC)  # before arXiv's first paper
+# Before the oldest date of submission: some papers of before arXiv opened are dated back, to 1986.
+_BEGINNING = datetime(1980, 1, 1, tzinfo=UTC)
 
 
 class Probe(Struct, frozen=True, kw_only=True):
