@@ -131,17 +131,10 @@ class Desk(Struct, kw_only=True):
                 if chosen:
                     row["keywords"] = ";".join(chosen)
         if kind == "changed":
-            text = f"{words.understood}\n\n{self._in_words(row, words)}\n"
+            text = f"{words.understood}\n\n{self._in_words(row, words)}"
         else:
             text = self._question(row, unclear, words)
-        token = self.tokens.token(email)
-        self._say(
-            email,
-            purpose=kind,
-            subject=f"{self.masthead.title}: {change_subject(token)}",
-            text=f"{text}\n{self._how(token, words)}",
-            reply_to=tagged(self.masthead.unsubscribe_address, token),
-        )
+        self._say_and_ask(email, text, words, purpose=kind)
         return kind
 
     def _confirmation(self, asked: Meaning, now: datetime) -> MailKind:
@@ -162,15 +155,8 @@ class Desk(Struct, kw_only=True):
         self._strangers += 1
         row = None if self._is_kept_off(email) else editing.row_of(self.path, email)
         if row is not None:
-            token = self.tokens.token(email)
-            self._say(
-                email,
-                purpose="already",
-                subject=f"{title}: {change_subject(token)}",
-                text=f"{words.already}\n\n{self._in_words(row, words)}\n\n"
-                f"{self._how(token, words)}",
-                reply_to=tagged(self.masthead.unsubscribe_address, token),
-            )
+            text = f"{words.already}\n\n{self._in_words(row, words)}"
+            self._say_and_ask(email, text, words, purpose="already")
             return "joining"
         note = self.notes.written(dict(wish.cells), now=now)
         link = ""
@@ -210,21 +196,25 @@ class Desk(Struct, kw_only=True):
         )
         if subscriber is None:
             return "refused"
-        token = self.tokens.token(email)
-        self._say(
-            email,
-            purpose="joined",
-            subject=f"{title}: {change_subject(token)}",
-            text=f"{words.subscribed}\n\n{self._in_words(cells, words)}\n\n"
-            f"{self._how(token, words)}",
-            reply_to=tagged(self.masthead.unsubscribe_address, token),
-        )
+        text = f"{words.subscribed}\n\n{self._in_words(cells, words)}"
+        self._say_and_ask(email, text, words, purpose="joined")
         return "joined"
 
     def _question(self, row: Mapping[str, str], unclear: Sequence[str], words: Words) -> str:
         quoted = [f"> {line[:_QUOTED_LENGTH]}" for line in unclear[:_QUOTED]]
         about = "\n".join([words.not_understood, "", *quoted, "", ""]) if quoted else ""
-        return f"{words.nothing_changed}\n\n{about}{words.now}\n\n{self._in_words(row, words)}\n"
+        return f"{words.nothing_changed}\n\n{about}{words.now}\n\n{self._in_words(row, words)}"
+
+    def _say_and_ask(self, email: str, text: str, words: Words, *, purpose: str) -> None:
+        """Tell a reader something, and how to choose and to leave: who answers it has chosen."""
+        token = self.tokens.token(email)
+        self._say(
+            email,
+            purpose=purpose,
+            subject=f"{self.masthead.title}: {change_subject(token)}",
+            text=f"{text}\n\n{self._how(token, words)}",
+            reply_to=tagged(self.masthead.unsubscribe_address, token),
+        )
 
     def _how(self, token: str, words: Words) -> str:
         """Return how to choose and to leave, at the end of an answer."""
