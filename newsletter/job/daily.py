@@ -278,15 +278,12 @@ def spared(
     Raises StateError, as `tried` does.
     """
     try:
-        action(*args, **kwargs)
+        return tried(action, *args, **kwargs)
     except StateError:
         raise
-    except NewsletterError as error:
-        return (error,)
     except Exception as error:  # noqa: BLE001 - see above
         _log.debug("%s failed here:", part, exc_info=error)
         return (PartError(part, error),)
-    return ()
 
 
 def heard(
