@@ -1,10 +1,9 @@
 """What fits into the bytes that Gmail shows: papers in their sections, each in several forms."""
 
-from bisect import bisect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from functools import cached_property
-from itertools import accumulate, chain
+from itertools import chain
 from typing import Literal, NamedTuple, TypeAlias
 
 from msgspec import Struct
@@ -326,24 +325,16 @@ def fitted(
                 room -= least[place]
     now: Form | None = start
     for form in ladder[ladder.index(start) + 1 :]:
-        rest = best_first
         if now and None not in forms:
-            # For those before the first that takes too much, nobody has to look at each of them.
             more = sizes.step(now, form)
-            taken = [*accumulate(map(more.__getitem__, best_first))]
-            grows = not more or min(more) >= 0
-            whole = bisect(taken, room) if grows else 0
-            for place in best_first[:whole]:
-                forms[place] = form
-            room -= taken[whole - 1] if whole else 0
-            rest = best_first[whole:]
-            if grows and rest and min(more) > room:
-                rest = ()
         else:
             each = {form: sizes.each(form) for form in {*forms} if form}
             further = sizes.each(form)
             more = [further[n] - each[form][n] if form else 0 for n, form in enumerate(forms)]
-        for place in rest:
+        least = min(more, default=0)
+        for place in best_first:
+            if room < least:  # there is none for any of those that are left
+                break
             if forms[place] and more[place] <= room:
                 forms[place] = form
                 room -= more[place]

@@ -55,6 +55,7 @@ class Composer:
         self._domain = self._sender.rpartition("@")[2]
         self._prepared = _prepared(masthead.changeable)
         links = (self._unsubscribe_link(_MARK), self._preferences_link(_MARK))
+        self._leaving = self._leaving_of(_MARK).split(_MARK)
         # People read the text with the link in it, so the prepared letter is for HTML alone.
         self._in_text = [_around(each.partition("&body=")[0]) for each in links]
         self._in_html = [_around(escape(each)) for each in links]
@@ -93,19 +94,21 @@ class Composer:
         )
 
     def _personal(self, recipient: str, message: str, token: str) -> bytes:
-        mailto = self._mailto(token)
         name = message_id(message, list_id=self._masthead.id, domain=self._domain)
-        lines = [f"To: {recipient}", f"Message-ID: {name}"]
-        if self._masthead.base_url:
-            # The promise of one click needs an address to post to, never only a mailto: RFC 8058.
-            lines += [
-                f"List-Unsubscribe: <{self._unsubscribe_link(token)}>,",
-                f" <{mailto}>",
-                "List-Unsubscribe-Post: List-Unsubscribe=One-Click",
-            ]
-        else:
-            lines.append(f"List-Unsubscribe: <{mailto}>")
-        return _crlf(lines)
+        leaving = token.join(self._leaving)
+        return f"To: {recipient}\r\nMessage-ID: {name}\r\n{leaving}".encode()
+
+    def _leaving_of(self, token: str) -> str:
+        """Return the headers by which programs leave the list."""
+        mailto = self._mailto(token)
+        if not self._masthead.base_url:
+            return f"List-Unsubscribe: <{mailto}>\r\n"
+        # The promise of one click needs an address to post to, never only a mailto: RFC 8058.
+        return (
+            f"List-Unsubscribe: <{self._unsubscribe_link(token)}>,\r\n"
+            f" <{mailto}>\r\n"
+            "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
+        )
 
     def _shared(self, delivery: Delivery, subject: str) -> bytes:
         """Return the headers that all recipients of an edition have in common."""

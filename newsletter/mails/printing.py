@@ -206,7 +206,7 @@ class Printing:
             contents, taken = (), 0
         if len(page.sections) > 1 and not (few or small):
             index = self._index(page.headings)
-            contents, taken = (*contents, index), taken + size_of(index)
+            contents, taken = (*contents, *index), taken + bytes_of(index)
         return contents, taken
 
     def _titles(self, sections: Sequence[Section], part: Part) -> tuple[list[str], int]:

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from newsletter.errors import RenderError
 from newsletter.mails.fitting import Page, Placed
-from newsletter.mails.pieces import Both
+from newsletter.mails.pieces import Both, OnDemand
 from newsletter.mails.views import Heading, Named, Run, View
 from newsletter.models import Edition, Link
 
@@ -203,7 +203,7 @@ class Mould:
 
 
 class Row(Generic[_Shown]):
-    """A block that shows things in a row, joined from what it says of each.
+    """A block that shows things in a row, in pieces, each of which says one of them.
 
     A template may do with a row what it likes; one that treats its things in other ways than the
     first and those behind it, each by itself, is filled anew each time.
@@ -214,33 +214,33 @@ class Row(Generic[_Shown]):
     ) -> None:
         """Try it with two things that differ in all that is shown of them."""
         self._fill = fill
-        self._alone: dict[_Shown, str] = {}
-        self._behind: dict[_Shown, str] = {}
         one, other = probes
-        self._first = one
-        ends = zip(reversed(fill([one])), reversed(fill([other])), strict=False)
-        self._end = len([*takewhile(lambda pair: pair[0] == pair[1], ends)])
+        first, second = fill([one]), fill([other])
+        ends = zip(reversed(first), reversed(second), strict=False)
+        end = len([*takewhile(lambda pair: pair[0] == pair[1], ends)])
+        before = len(first) - end
+        self._end = first[before:]
+
+        def made(thing: _Shown) -> tuple[str, str]:
+            """Return a thing as the first, and as one behind others."""
+            alone, both = fill([thing]), fill([one, thing])
+            return alone[: len(alone) - end], both[before : len(both) - end]
+
+        self._made = OnDemand(made)
         self._is_regular = all(
-            self._joined(row) == fill(row) for row in ([one], [other] * 2, [other, one, other])
+            "".join(self._pieces(row)) == fill(row)
+            for row in ([one], [other] * 2, [other, one, other])
         )
 
-    def __call__(self, row: Sequence[_Shown]) -> str:
+    def __call__(self, row: Sequence[_Shown]) -> tuple[str, ...]:
         """Return the block with these things, at least one."""
-        return self._joined(row) if self._is_regular else self._fill(row)
+        return self._pieces(row) if self._is_regular else (self._fill(row),)
 
-    def _joined(self, row: Sequence[_Shown]) -> str:
-        if len(self._behind) + len(self._alone) > _PIECES:
-            self._behind.clear()
-            self._alone.clear()
-        for each in row:
-            if each not in self._behind:
-                self._alone[each] = self._fill([each])
-                before = len(self._fill([self._first])) - self._end
-                both = self._fill([self._first, each])
-                self._behind[each] = both[before : len(both) - self._end]
-        whole, *behind = self._alone[row[0]], *map(self._behind.__getitem__, row[1:])
-        at = len(whole) - self._end
-        return "".join([whole[:at], *behind, whole[at:]])
+    def _pieces(self, row: Sequence[_Shown]) -> tuple[str, ...]:
+        if len(self._made) > _PIECES:
+            self._made.clear()
+        first, *rest = map(self._made.__getitem__, row)
+        return (first[0], *[behind for _, behind in rest], self._end)
 
 
 class Moulds:

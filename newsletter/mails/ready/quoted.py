@@ -130,6 +130,8 @@ def quoted(text: str) -> bytes:
 
     No line begins with a dot, which SMTP would double (RFC 5321 4.5.2).
     """
+    if len(text) < 76 and text.isascii() and text.isalnum():  # as the token of each recipient
+        return f"{text}=\r\n".encode()
     encoded = b2a_qp(text.encode()).replace(b"\n", b"\r\n")
     if text and not text.endswith("\n"):
         if len(encoded) - (encoded.rfind(b"\n") + 1) == 76:  # no room for another "="
