@@ -112,7 +112,7 @@ def _brief(edition: Edition, counts: Counts) -> str:
     new, replaced = counts
     parts = [f"{new} new"] if new else []
     parts += [f"{replaced} replaced"] if replaced else []
-    unknown = sum(each.outcome == "unknown" for each in edition.digests)
+    unknown = [each.outcome for each in edition.digests].count("unknown")
     parts += [f"{counted(unknown, 'keyword')} without answer"] if unknown else []
     return ", ".join(parts) or "Nothing new"
 
