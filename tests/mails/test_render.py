@@ -361,12 +361,12 @@ def test_pieces_that_end_within_a_line_stay_apart() -> None:
         lambda _row: "always the same",
     ],
 )
-def test_a_row_is_joined_only_where_a_template_allows_it(fill: Any) -> None:
-    joined = Row(fill, ("a1", "b2"))
+def test_a_row_is_in_pieces_only_where_a_template_allows_it(fill: Any) -> None:
+    pieces = Row(fill, ("a1", "b2"))
     for number in range(1, 5):
         row = [f"{place}-th thing{place}" for place in range(number)]
-        assert joined(row) == fill(row)
-        assert joined(row[::-1]) == fill(row[::-1])
+        assert "".join(pieces(row)) == fill(row)
+        assert "".join(pieces(row[::-1])) == fill(row[::-1])
 
 
 def test_the_same_edition_always_renders_the_same() -> None:
