@@ -337,9 +337,9 @@ def fitted(
             each = {form: sizes.each(form) for form in {*forms} if form}
             further = sizes.each(form)
             more = [further[n] - each[form][n] if form else 0 for n, form in enumerate(forms)]
-        least = min(more, default=0)
+        fewest = min(more, default=0)
         for place in best_first:
-            if room < least:  # there is none for any of those that are left
+            if room < fewest:  # there is none for any of those that are left
                 break
             if forms[place] and more[place] <= room:
                 forms[place] = form

@@ -71,7 +71,7 @@ class Printing:
         }
         self._around_titles = self._shared("papers"), self._shared("papers_end")
         self.joining = Joining(_JOINED)
-        self._index = Row(lambda index: templates.html.piece("index", index=index), _HEADINGS)
+        self.index = Row(lambda index: templates.html.piece("index", index=index), _HEADINGS)
 
     def try_out(self, card: Card) -> None:
         """Fill every block that is not a paper's. Raises RenderError where one cannot be used."""
@@ -205,7 +205,7 @@ class Printing:
         if taken > room:
             contents, taken = (), 0
         if len(page.sections) > 1 and not (few or small):
-            index = self._index(page.headings)
+            index = self.index(page.headings)
             contents, taken = (*contents, *index), taken + bytes_of(index)
         return contents, taken
 

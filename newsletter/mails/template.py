@@ -351,13 +351,6 @@ class Templates:
             self._brackets[block] = self.html.piece(block)
         return self._brackets[block]
 
-    def listing(self, block: str, **values: object) -> str:
-        """Return a block that the HTML alone has, made once for equal values."""
-        key = ("html", block, *values.values())
-        if key not in self._pieces:
-            self._keep(key, Both(self.html.piece(block, **values), ""))
-        return self._pieces[key].html
-
     def moulds(
         self, blocks: Sequence[str], slots: Sequence[str], values: Mapping[str, object]
     ) -> Sequence["Moulds"]:

@@ -27,7 +27,7 @@ class Joiner:
 
     def __init__(self, templates: Templates, printing: Printing) -> None:
         self._shared, self._fixed = templates.shared, templates.fixed
-        self._listing, self._printing = templates.listing, printing
+        self._printing = printing
 
     def joined(
         self,
@@ -168,7 +168,7 @@ class Joiner:
         if not several:
             return before, behind
         head = (self._printing.closest(sheet.page.best(closest)).heading,) if closest else ()
-        return before, (*behind, self._listing("index", index=(*head, *sheet.page.headings)))
+        return before, (*behind, *self._printing.index((*head, *sheet.page.headings)))
 
 
 def _within(
