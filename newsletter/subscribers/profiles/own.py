@@ -7,23 +7,22 @@ import codecs
 import os
 import re
 import stat
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from msgspec import Struct
 
 from newsletter.errors import ProfileError
-from newsletter.keywords.terms import SAME, Commonness, terms, usual
+from newsletter.keywords.terms import terms
 from newsletter.models import OwnPaper, Profile
 from newsletter.prose import beginning
+from newsletter.subscribers.profiles.alike import without_copies
 from newsletter.subscribers.profiles.texts import OwnText, Texts, arxiv_id, read_texts
 
 MOST = 2000  # papers of a profile
 MAX_BYTES = 16_000_000
 
 _ZOTERO = re.compile(r"zotero:(user|group)/(\d{1,12})(?:/([A-Za-z0-9]{8}))?", re.IGNORECASE)
-_COMPARED = 50  # papers that are all compared with each other
 _NOT_TEXT = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 
 
@@ -76,7 +75,7 @@ def problem(cell: str, folder: Path) -> str:
         if isinstance(means, Path):
             texts = file_texts(means, folder)
             if texts.papers:
-                profile_of(own_paper(each, str) for each in texts.papers)
+                _with_words(own_paper(each, str) for each in newest(texts.papers)[0])
     except ProfileError as error:
         return str(error)
     return ""
@@ -156,13 +155,18 @@ def profile_of(papers: Iterable[OwnPaper], notes: Iterable[str] = ()) -> Profile
 
     Raises ProfileError where there is no word in any.
     """
-    given = [each for each in papers if each.terms]
-    if not given:
-        raise ProfileError("there are no words in it that could be compared")
-    kept = _without_copies(_named_once(given))
+    given = _with_words(papers)
+    kept = without_copies(_named_once(given))
     copies = len(given) - len(kept)
     said = [f"near-copies that count once: {copies}"] if copies else []
     return Profile(papers=tuple(kept), notes=(*notes, *said))
+
+
+def _with_words(papers: Iterable[OwnPaper]) -> list[OwnPaper]:
+    given = [each for each in papers if each.terms]
+    if not given:
+        raise ProfileError("there are no words in it that could be compared")
+    return given
 
 
 def _named_once(papers: Iterable[OwnPaper]) -> list[OwnPaper]:
@@ -174,47 +178,6 @@ def _named_once(papers: Iterable[OwnPaper]) -> list[OwnPaper]:
             kept.append(each)
         seen |= keys
     return kept
-
-
-def _without_copies(papers: Sequence[OwnPaper]) -> list[OwnPaper]:
-    """Leave out what has nearly the words of one before.
-
-    Two papers as near as `SAME` have one of their rarest words in common: what a vector of length 1
-    has besides those is shorter than that. In a long profile only such papers are compared.
-    """
-    common = usual()
-    kept: list[OwnPaper] = []
-    having: dict[str, list[int]] = defaultdict(list)
-    for each in papers:
-        rare = _rarest(each.terms, common) if len(papers) > _COMPARED else [""]
-        near = {index for word in rare for index in having[word]}
-        if any(_is_copy(each.terms, kept[index].terms, common) for index in near):
-            continue
-        for word in rare:
-            having[word].append(len(kept))
-        kept.append(each)
-    return kept
-
-
-def _rarest(counted: Mapping[str, int], common: Commonness) -> list[str]:
-    """Return the rarest words of a paper, so many that the others are shorter than `SAME`."""
-    vector = common.vector(counted)
-    rest = 1.0
-    found = []
-    for word in sorted(vector, key=lambda word: (common.having.get(word, 0), word)):
-        found.append(word)
-        rest -= vector[word] ** 2
-        if rest < SAME**2:
-            break
-    return found
-
-
-def _is_copy(one: Mapping[str, int], other: Mapping[str, int], common: Commonness) -> bool:
-    # Most pairs have little in common, and seeing that takes a tenth of the time.
-    if 3 * len(one.keys() & other.keys()) < min(len(one), len(other)):
-        return False
-    here, there = common.vector(one), common.vector(other)
-    return sum(weight * there.get(word, 0.0) for word, weight in here.items()) >= SAME
 
 
 def _decoded(content: bytes, shown: str) -> str:
