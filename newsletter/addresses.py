@@ -21,11 +21,9 @@ HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")  # or an address in its pla
 # begun only at its first character, so that a long one costs one look, and ends at its last @.
 _LOCAL = r"[^\s<>\"(),:;\\\[\]@]"
 _RUN = _LOCAL.replace("@", "")
-_MASKED = re.compile(
-    rf"""(?:(?<!{_RUN})(['`]*+)@*+({_LOCAL}){_RUN}*|(")([^"\n@]?)[^"\n]{{0,80}}"{_RUN}*)@"""
-)
+_MASKED = rf"""(?:(?<!{_RUN})(['`]*+)@*+({_LOCAL}){_RUN}*|(")([^"\n@]?)[^"\n]{{0,80}}"{_RUN}*)@"""
 # As a link writes it, whatever RFC 3986 2.3 does not spare in %: begun and ended like the other.
-_MASKED_IN_LINKS = re.compile(r"(?<![\w.+'!*~%-])([\w.+'!*~%-])[\w.+'!*~%-]*%(?:25)*40")
+_MASKED_IN_LINKS = r"(?<![\w.+'!*~%-])([\w.+'!*~%-])[\w.+'!*~%-]*%(?:25)*40"
 _SPECIALS = frozenset('()<>[]:;@\\,."')  # RFC 5322 3.2.3: a name with one of them is quoted
 _MAILBOX = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|([^<>",;]*?))\s*<([^<>]*)>\s*')
 
@@ -87,11 +85,11 @@ def masked(text: str) -> str:
     whatever stands around it. Of addresses that touch, the last shows its domain.
     """
     if "%" in text:
-        text = _MASKED_IN_LINKS.sub(r"\1***%40", text)
+        text = re.sub(_MASKED_IN_LINKS, r"\1***%40", text)
     if "@" not in text:
         return text
-    return _MASKED.sub(
-        lambda found: f"{found[1] or found[3] or ''}{found[2] or found[4] or ''}***@", text
+    return re.sub(
+        _MASKED, lambda found: f"{found[1] or found[3] or ''}{found[2] or found[4] or ''}***@", text
     )
 
 

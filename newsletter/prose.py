@@ -8,12 +8,13 @@ from typing import Any
 _LONG = 200  # characters
 
 # Controls and separators become spaces; what reorders or hides its neighbours, and what is no
-# character at all, goes.
-_SPACES = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029]+")
-_BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+# character at all, goes. Patterns are compiled by the first text that needs them: every command
+# imports this module, and most texts are printable.
+_SPACES = r"[\x00-\x20\x7f-\x9f\u2028\u2029]+"
+_BREAKS = r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+"
+_UNSEEN = r"[\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]"
 # What may stand in an address, and around it: parts of it are seen as parts of one word.
 _WORD = re.compile(r"[^\s<>\"(),:;\\\[\]]{1,320}")
-_UNSEEN = re.compile(r"[\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]")
 
 
 def printable(text: str) -> bool:
@@ -32,7 +33,7 @@ def plain(text: str) -> str:
     """Return the text on one line, without controls that could change what stands around it."""
     if text.isprintable() and "  " not in text:  # as most are
         return text.strip(" ")
-    return _SPACES.sub(" ", _UNSEEN.sub("", text)).strip(" ")
+    return re.sub(_SPACES, " ", re.sub(_UNSEEN, "", text)).strip(" ")
 
 
 def said(text: str, *, longest: int = 300) -> str:
@@ -76,7 +77,7 @@ def shown(text: str) -> str:
 
 def line_shown(text: str) -> str:
     """Return `shown` on one line, whatever the text was made of; blanks stay: a table has many."""
-    return shown(_BREAKS.sub(" ", text))
+    return text if text.isprintable() else shown(re.sub(_BREAKS, " ", text))
 
 
 def json_shown(value: Any, *, indent: int | None = None) -> str:  # noqa: ANN401 - any JSON

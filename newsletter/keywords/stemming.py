@@ -25,36 +25,49 @@ class Token(NamedTuple):
 _SMALL_DIGITS = "¹²³¼-¾⁰⁴-⁹₀-₉"
 _IDEOGRAPHS = "\u3041-\u309f\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _FIRST_IDEOGRAPH = _IDEOGRAPHS[0]
-_JOINT = r"(?:(?<=[^\W\d_])[.:'’·](?=[^\W\d_])|(?<=\d)[.,;'’](?=\d))"
 
 
-def _token(none_of: str) -> str:
-    character = rf"(?:[^\W{none_of}]|[\u0300-\u036f])"
-    return rf"{character}+(?:{_JOINT}{character}+)*"
+def _token(character: str, *, between_letters: str, between_digits: str) -> str:
+    joint = rf"(?:(?<=[^\W\d_])[{between_letters}](?=[^\W\d_])|(?<=\d)[{between_digits}](?=\d))"
+    return rf"{character}+(?:{joint}{character}+)*"
 
 
-_TOKEN = re.compile(_token(_SMALL_DIGITS))
+def _wide_token(none_of: str) -> str:
+    return _token(
+        rf"(?:[^\W{none_of}]|[\u0300-\u036f])", between_letters=".:'’·", between_digits=".,;'’"
+    )
+
+
+# The more characters a pattern knows, the longer it takes to compile: the widest one a twentieth
+# of a start. So each is made when a text needs it; most keywords are ASCII.
+@functools.cache
+def _ascii_token() -> re.Pattern[str]:
+    return re.compile(_token(r"\w", between_letters=".:'", between_digits=".,;'"), re.ASCII)
+
+
+@functools.cache
+def _any_token() -> re.Pattern[str]:
+    return re.compile(_wide_token(_SMALL_DIGITS))
 
 
 @functools.cache
 def _token_or_ideograph() -> re.Pattern[str]:
-    # A pattern of thousands of characters takes a twentieth of a start to compile.
-    return re.compile(rf"[{_IDEOGRAPHS}]|{_token(_IDEOGRAPHS + _SMALL_DIGITS)}")
+    return re.compile(rf"[{_IDEOGRAPHS}]|{_wide_token(_IDEOGRAPHS + _SMALL_DIGITS)}")
 
 
 def _pattern_for(text: str) -> re.Pattern[str]:
-    if text.isascii() or max(text) < _FIRST_IDEOGRAPH:
-        return _TOKEN
-    return _token_or_ideograph()
+    if text.isascii():
+        return _ascii_token()
+    return _any_token() if max(text) < _FIRST_IDEOGRAPH else _token_or_ideograph()
 
 
-_POSSESSIVE = re.compile(r"['’＇][sS]$")
+_POSSESSIVES = tuple(mark + s for mark in "'’＇" for s in "sS")
 
 
 def tokens(text: str) -> Iterator[Token]:
     """Yield the words of a text with their places."""
     for match in _pattern_for(text).finditer(text):
-        word = _POSSESSIVE.sub("", match.group())
+        word = _owner(match.group())
         if word.strip("_"):
             yield Token(word, match.start(), match.start() + len(word))
 
@@ -95,10 +108,17 @@ def _key(word: str) -> str:
 @functools.lru_cache(maxsize=65536)
 def _lowered(word: str) -> str:
     """Return a token in lower case, without its possessive; empty if it is no word."""
-    return _POSSESSIVE.sub("", word).lower() if word.strip("_") else ""
+    return _owner(word).lower() if word.strip("_") else ""
 
 
+def _owner(word: str) -> str:
+    return word[:-2] if word.endswith(_POSSESSIVES) else word
+
+
+# Few words end so, and to look at an end takes less than a pattern: a run sees thousands of words.
+_LATER_ENDS = ("y", "ies", "i", "is")
 _LATER_RULES = re.compile(r"(.+)(bl|log)(?:y|ies|is?)")
+_DOUBLED_ENDS = ("ed", "ing", "eds", "ings")
 _MEASURED = re.compile(r"(?:[aeiou]|(?<=[^aeiou])y)[^aeiou]")
 _DOUBLED = re.compile(r"(.*[aeiouy].*)([chjkqvwx])\2(?:ed|ing)s?")
 
@@ -115,9 +135,11 @@ def _stem(word: str) -> str:
     """
     if not 3 <= len(word) <= _LONGEST:
         return word
-    if (later := _LATER_RULES.fullmatch(word)) and _MEASURED.search(later[1]):
-        word = later[1] + ("ble" if later[2] == "bl" else "log")
-    elif doubled := _DOUBLED.fullmatch(word):
+    if word.endswith(_LATER_ENDS):
+        later = _LATER_RULES.fullmatch(word)
+        if later and _MEASURED.search(later[1]):
+            word = later[1] + ("ble" if later[2] == "bl" else "log")
+    elif word.endswith(_DOUBLED_ENDS) and (doubled := _DOUBLED.fullmatch(word)):
         word = doubled[1] + doubled[2]
     stem: str = _porter().stemWord(word)
     return stem
