@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from functools import cache, partial
 from itertools import chain
@@ -39,7 +40,8 @@ def readable(text: str) -> str:
     for _ in range(_MAX_PASSES):
         if not _SIGN_OF_TEX.search(now):
             return now
-        lexemes = _LEXEME.findall(_DISPLAY.sub(_displayed, now))
+        shown = _DISPLAY.sub(_displayed, now) if "$$" in now else now
+        lexemes = _LEXEME.findall(shown)
         before, now = now, _Reader(lexemes).read(len(lexemes), math=False)
         if now == before:
             return now
@@ -55,32 +57,34 @@ class _Reader:
 
     def __init__(self, lexemes: list[str]) -> None:
         self.lexemes = lexemes
-        self.closer = _closers(lexemes)
+        # Where something else stands than words and blanks, which are nearly all there is.
+        self.marks = [at for at, each in enumerate(lexemes) if each != " " and not each.isalnum()]
+        self.closer = _closers(lexemes, self.marks)
         self.ends = frozenset(self.closer.values())
         self.at = 0
         self.depth = 0
         self.rows = 0  # how many matrices this is in
         self.quotes = 0
         self.straight = False  # a plain " is open
-        self.last_quote = max((at for at, each in enumerate(lexemes) if each == "''"), default=-1)
+        self.last_quote = max((at for at in self.marks if lexemes[at] == "''"), default=-1)
+        self.marks.append(len(lexemes))
 
     def read(self, end: int, *, math: bool) -> str:
         """Read up to the lexeme at `end`."""
         pieces = [""]
         while self.at < end:
-            lexeme = self.lexemes[self.at]
-            if lexeme.isalnum() or (lexeme == " " and not self.rows):  # most are nothing else
-                self.at += 1
-                piece = lexeme
-            elif math and lexeme in _INFIX and self.depth < _MAX_DEPTH:
+            mark = self.marks[bisect_left(self.marks, self.at)]
+            if self.at < mark and not self.rows:
+                found = self.lexemes[self.at : mark]
+                self.at = mark
+            elif math and self.lexemes[self.at] in _INFIX and self.depth < _MAX_DEPTH:
                 return self.infix("".join(pieces), end)
             else:
-                piece = self.piece(pieces[-1], math=math)
+                found = [self.piece(pieces[-1], math=math)]
             before = pieces[-1]
-            if "\\" in before and _is_ascii_letter(piece[:1]) and _ENDS_IN_MACRO.search(before):
+            if "\\" in before and _is_ascii_letter(found[0][:1]) and _ENDS_IN_MACRO.search(before):
                 pieces.append(" ")  # `{\em our \ours}is`: what is unwrapped must not make `\oursis`
-            if piece:
-                pieces.append(piece)
+            pieces += filter(None, found)
         return "".join(pieces)
 
     def infix(self, left: str, end: int) -> str:
@@ -138,7 +142,7 @@ class _Reader:
             return special
         if name in _FORMS:
             return self.form(name, math=math)
-        if _SWITCH.fullmatch(name):
+        if name in _SWITCHES:
             return self.switch(name)
         if name in _ACCENTS:
             return self.accented(name)
@@ -398,12 +402,12 @@ class _Reader:
         self.at += self.peek().isspace()
 
 
-def _closers(lexemes: Sequence[str]) -> dict[int, int]:
+def _closers(lexemes: Sequence[str], marks: Sequence[int]) -> dict[int, int]:
     r"""Return where each group `{` and formula `$`, `\(`, `\[` ends, by where it begins.
 
-    What has no partner is not in it and stands for itself.
+    What has no partner is not in it and stands for itself. All of them stand at `marks`.
     """
-    paired = [(at, lexeme) for at, lexeme in enumerate(lexemes) if lexeme in _PAIRED]
+    paired = [(at, lexemes[at]) for at in marks if lexemes[at] in _PAIRED]
     closer: dict[int, int] = {}
     opened: list[int] = []
     for at, lexeme in paired:
@@ -501,7 +505,7 @@ def _parenthesised(text: str) -> str:
 
 
 def _operand(text: str) -> str:
-    return _parenthesised(text) if _COMPOUND.search(text) else text
+    return _parenthesised(text) if re.search(_COMPOUND, text) else text
 
 
 def _fraction(above: str, below: str) -> str | None:
@@ -606,9 +610,9 @@ def _symbols() -> dict[str, str]:
     symbols: dict[str, str] = {}
     for macro in get_default_latex_context_db().iter_macro_specs():
         shown = macro.simplify_repl
-        if isinstance(shown, str) and shown.isprintable() and not set(shown) & set("%<>\\$_^{}"):
+        if isinstance(shown, str) and shown.isprintable() and _NO_SYMBOL.isdisjoint(shown):
             symbols.setdefault(macro.macroname, shown)
-    return {n: s for n, s in symbols.items() if s and not _WORD.fullmatch(n)} | _MORE_SYMBOLS
+    return {n: s for n, s in symbols.items() if s and n not in _WORDS} | _MORE_SYMBOLS
 
 
 @cache
@@ -644,7 +648,7 @@ _BRACKETS = {
 }
 _PROSE = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}[\s,.;:]+[A-Za-z]{2,}")
 _LETTERS = re.compile(r"[A-Za-z]{2}|\s[A-Za-z]")
-_COMPOUND = re.compile(r"[\s+\-−±/=<>,·×]")
+_COMPOUND = r"[\s+\-−±/=<>,·×]"  # slow to compile for its −, and seldom needed
 _SCRIPT_KINDS = {"<super>": "^", "<sub>": "_"}
 # Where Unicode has such characters; what lies beyond is in few fonts.
 _SCRIPTS = (
@@ -687,19 +691,22 @@ _HATS = {
     "not": "\u0338",
 }
 
-_SWITCH = re.compile(
-    "rm|bf|it|em|sl|sc|sf|tt|cal|(bf|md)series|(it|sc|sl|up)shape|(rm|sf|tt)family|normalfont"
-    "|(display|text|script)style|tiny|scriptsize|footnotesize|small|normalsize|large|Large|LARGE"
-    "|huge|Huge|(un)?boldmath|left|right|middle|([bB]igg?)[lrm]?|(no)?limits|noindent|centering"
-    "|protect|xspace"
+# Sets, since a pattern of so many words is slow to compile, and slow to find one in.
+_SWITCHES = frozenset(
+    "rm bf it em sl sc sf tt cal bfseries mdseries itshape scshape slshape upshape rmfamily "  # noqa: SIM905
+    "sffamily ttfamily normalfont displaystyle textstyle scriptstyle tiny scriptsize footnotesize "
+    "small normalsize large Large LARGE huge Huge boldmath unboldmath left right middle "
+    "big bigl bigr bigm bigg biggl biggr biggm Big Bigl Bigr Bigm Bigg Biggl Biggr Biggm "
+    "limits nolimits noindent centering protect xspace".split()
 )
 
 # What pylatexenc has under words that authors use for other things.
-_WORD = re.compile(
-    "today|image|original|estimates|id|Ident|between|square|natural|flat|sharp|recorder|male|female"
-    "|smile|frown|because|aries|taurus|gemini|cancer|leo|virgo|libra|scorpio|sagittarius"
-    "|capricornus|aquarius|pisces|mercury|venus|jupiter|saturn|uranus|neptune|pluto"
+_WORDS = frozenset(
+    "today image original estimates id Ident between square natural flat sharp recorder male "  # noqa: SIM905
+    "female smile frown because aries taurus gemini cancer leo virgo libra scorpio sagittarius "
+    "capricornus aquarius pisces mercury venus jupiter saturn uranus neptune pluto".split()
 )
+_NO_SYMBOL = frozenset("%<>\\$_^{}")  # what is made of them is a form, or TeX again
 _ROMAN = (
     (1000, "m"), (900, "cm"), (500, "d"), (400, "cd"), (100, "c"), (90, "xc"), (50, "l"),
     (40, "xl"), (10, "x"), (9, "ix"), (5, "v"), (4, "iv"), (1, "i"),
