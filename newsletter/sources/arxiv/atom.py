@@ -250,6 +250,7 @@ class _Measure:
 
     def take(self, body: bytes) -> None:
         parser = expat.ParserCreate("utf-8", namespace_separator=" ")
+        parser.buffer_text = True  # a call for some 8,000 letters, not for each line
         parser.StartElementHandler = self.start
         parser.EndElementHandler = self.end
         parser.CharacterDataHandler = self.letters
@@ -294,9 +295,9 @@ class _Measure:
         self._bound(self.field, _LETTERS, "letters in a field")
         if self.path[-1] not in _ABOUT_AUTHORS:
             self._count("letters", _PAGE_LETTERS, len(text))
-        if self.path[-1] not in _TEXTS:
+        if self.path[-1] not in _TEXTS and (foreign := text.strip()):
             self._count_here(
-                "letters that arXiv has no element for", _FOREIGN_LETTERS, len(text.strip())
+                "letters that arXiv has no element for", _FOREIGN_LETTERS, len(foreign)
             )
 
     def _count(self, what: str, most: int, by: int = 1) -> None:
