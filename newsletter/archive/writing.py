@@ -1,11 +1,10 @@
 """Write the archive from the state: what is new in it since last time, or all of it."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, tzinfo
 from hashlib import sha256
 from itertools import starmap
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -41,7 +40,7 @@ class Imprint(Struct, frozen=True, kw_only=True):
     id: str
     title: str
     keywords: tuple[Keyword, ...]
-    timezone: ZoneInfo
+    timezone: tzinfo
     max_papers: int
     base_url: str = ""
     subscribe: str = ""

@@ -8,8 +8,9 @@ import stat
 import tomllib
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from datetime import UTC, tzinfo
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
 from msgspec import Struct, field, to_builtins
 from msgspec.structs import asdict, replace
@@ -28,9 +29,6 @@ from newsletter.models import Masthead
 from newsletter.phrases import did_you_mean
 from newsletter.state.engines import Place
 from newsletter.subscribers.reading import name_key
-
-if TYPE_CHECKING:
-    from zoneinfo import ZoneInfo
 
 PREFIX = "NEWSLETTER_"
 FILE = "newsletter.toml"
@@ -72,9 +70,11 @@ class Config(File, frozen=True, kw_only=True):
         return {name: to_builtins(getattr(self, name), enc_hook=str) for name in names}
 
     @property
-    def timezone(self) -> "ZoneInfo":
+    def timezone(self) -> tzinfo:
         """The time zone of the date people see."""
-        from zoneinfo import ZoneInfo
+        if self.newsletter.timezone == "UTC":
+            return UTC
+        from zoneinfo import ZoneInfo  # slow to import
 
         return ZoneInfo(self.newsletter.timezone)
 

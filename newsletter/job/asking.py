@@ -2,8 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import datetime, timedelta, tzinfo
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -34,7 +33,7 @@ class Rules(Struct, frozen=True, kw_only=True):
     baseline_days: float
     max_age: timedelta
     per_keyword: bool
-    timezone: ZoneInfo
+    timezone: tzinfo
 
 
 class Asked(Struct, frozen=True, kw_only=True):

@@ -1,5 +1,6 @@
 import re
 import tomllib
+from datetime import UTC
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -118,7 +119,7 @@ def test_a_subject_asks_for_what_there_is(tmp_path: Path, subject: str) -> None:
 def test_a_minimal_file_works(tmp_path: Path) -> None:
     config = loaded(tmp_path, MINIMAL)
     assert config.keywords == (Keyword(name="mri"),)
-    assert config.timezone == ZoneInfo("UTC")
+    assert config.timezone == UTC
     assert config.masthead == Masthead(
         id="daily-papers",
         title="Daily Papers",

@@ -1,8 +1,7 @@
 """Run a job at the times of a cron expression, one at a time. Knows nothing of the job."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
+from datetime import UTC, datetime, tzinfo
 
 from cronsim import CronSim, CronSimError
 
@@ -10,7 +9,7 @@ from cronsim import CronSim, CronSimError
 SLICE = 60.0
 
 
-def following(at: str, moment: datetime, timezone: ZoneInfo) -> datetime:
+def following(at: str, moment: datetime, timezone: tzinfo) -> datetime:
     """Return the first time after `moment` that the cron expression `at` means, in UTC.
 
     Where clocks are put forward or back it does as Debian's cron(8). Raises ValueError for what is
@@ -30,7 +29,7 @@ def keep(
     at: str,
     job: Callable[[datetime], object],
     *,
-    timezone: ZoneInfo,
+    timezone: tzinfo,
     clock: Callable[[], datetime],
     wait: Callable[[float], bool],
 ) -> None:
