@@ -2,6 +2,7 @@
 
 NewsletterError
 ├─ ConfigError(problems)       78  a person must edit a file; every problem is listed
+│  └─ InstallationError(error) 78  a library is missing or broken: nobody's but the installation's
 ├─ SubscribersError(problems)  65  the list file as a whole cannot be trusted
 ├─ ProfileError(reason)        65  a reader's own papers cannot be read: their order is the usual
 ├─ SourceError(url, reason)    69  arXiv did not answer usefully; what was owed still goes out
@@ -65,6 +66,31 @@ class ConfigError(_ProblemsError):
     """The configuration cannot be used; `problems` lists everything wrong with it."""
 
     exit_code = CONFIG
+
+
+# What brings a library that `pip install arxiv-newsletter` alone does not.
+_EXTRAS = {
+    "flask": "web",
+    "numpy": "fast",
+    "psycopg": "postgres",
+    "scipy": "fast",
+    "waitress": "web",
+    "werkzeug": "web",
+}
+
+
+class InstallationError(ConfigError):
+    """A library cannot be imported: no paper's, reader's or mail's fault, and all of them wait."""
+
+    def __init__(self, error: ImportError) -> None:
+        name = (error.name or "").partition(".")[0]
+        extra = _EXTRAS.get(name, "")
+        package = f"'arxiv-newsletter[{extra}]'" if extra else "arxiv-newsletter"
+        if isinstance(error, ModuleNotFoundError) and extra:
+            told = f"{name} is missing; install it: pip install {package}"
+        else:
+            told = f"the installation is broken ({error}): pip install --force-reinstall {package}"
+        super().__init__([told])
 
 
 class SubscribersError(_ProblemsError):

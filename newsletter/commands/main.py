@@ -39,7 +39,7 @@ from newsletter.commands.working.stopping import stop_on_signals
 from newsletter.errors import (
     PERMISSION,
     STALE,
-    ConfigError,
+    InstallationError,
     NewsletterError,
     StateError,
     exit_code_of,
@@ -90,6 +90,9 @@ def _told(error: Exception) -> NewsletterError:
         log.error("%s: %s; -v shows where it was", error, advice)
         log.debug("it happened here:", exc_info=error)
         return StateError(Path(error.filename or ""), str(error), exit_code=code)
+    if isinstance(error, ImportError):
+        log.debug("it happened here:", exc_info=error)
+        return _told(InstallationError(error))
     log.error(
         "This is a bug in newsletter %s; please report it with these lines.",
         __version__,
@@ -247,12 +250,8 @@ def serve(
 ) -> None:
     """Serve the web part: leave with one click, join with confirmation, change what one gets."""
     config, stop = loaded_config(context), stop_on_signals()
-    try:
-        from newsletter.web.serving import serve as open_door
-    except ModuleNotFoundError as error:
-        raise ConfigError(
-            [f"{error.name} is missing; install it: pip install 'arxiv-newsletter[web]'"]
-        ) from error
+    from newsletter.web.serving import serve as open_door
+
     open_door(config, host=host, port=port, clock=lambda: moment(None), stop=stop)
 
 

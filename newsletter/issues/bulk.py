@@ -26,8 +26,12 @@ _ROWS = 10_000  # own papers at a time: a few dozen MB
 
 
 def is_installed() -> bool:
-    """Return whether the extra `fast` is there."""
-    return all(find_spec(name) for name in ("numpy", "scipy"))
+    """Return whether the extra `fast` is there. Raises ImportError where it is broken."""
+    if not all(find_spec(name) for name in ("numpy", "scipy")):
+        return False
+    from scipy import sparse  # noqa: F401 - it brings numpy
+
+    return True
 
 
 class Bulk:

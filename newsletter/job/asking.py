@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, tzinfo
 from msgspec import Struct
 from msgspec.structs import replace
 
-from newsletter.errors import NewsletterError, PartError, StoppedError
+from newsletter.errors import InstallationError, NewsletterError, PartError, StoppedError
 from newsletter.issues.diff import news
 from newsletter.models import (
     IDS_A_REQUEST,
@@ -112,6 +112,8 @@ def answered(
         raise
     except NewsletterError as error:
         trouble = error
+    except ImportError as error:
+        trouble = InstallationError(error)
     except Exception as error:  # noqa: BLE001 - what a stranger sends is not to be foreseen
         _log.debug("the source failed here:", exc_info=error)
         trouble = PartError("the source", error)

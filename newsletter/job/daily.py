@@ -14,6 +14,7 @@ from newsletter.errors import (
     TEMPORARY,
     UNAVAILABLE,
     InboxError,
+    InstallationError,
     LockedError,
     NewsletterError,
     PartError,
@@ -130,6 +131,7 @@ def run(
         unheard += spared("answers", office.answer, lambda: mailroom.transport, now=now)
     masses = office.masses(now=now) if office else ()
 
+    every = (*troubles, *unheard, *masses, *asked.troubles, *unwritten)
     report = Report(
         run=now,
         finished=mailroom.clock(),
@@ -140,7 +142,8 @@ def run(
         list_changes=past.changes,
         handed_over=not deliver,
         inbox=told_of(readings),
-        troubles=troubles + unheard + masses + asked.troubles + unwritten,
+        # A library that several parts lack is missing once.
+        troubles=tuple({str(each): each for each in every}.values()),
     )
     state.history.record_run(as_json(report))
     state.prune(now=now)
@@ -244,7 +247,8 @@ def tried(
 ) -> tuple[NewsletterError, ...]:
     """Do what need not end the day when it fails, and return what was in the way, if anything.
 
-    Raises StateError: without the state nothing may be sent, or asked for, any more.
+    A library that is missing is the installation's fault, whatever was being done. Raises
+    StateError: without the state nothing may be sent, or asked for, any more.
     """
     try:
         action(*args, **kwargs)
@@ -252,6 +256,9 @@ def tried(
         raise
     except NewsletterError as error:
         return (error,)
+    except ImportError as error:
+        _log.debug("it was to be imported here:", exc_info=error)
+        return (InstallationError(error),)
     return ()
 
 

@@ -141,7 +141,7 @@ class Returns(Struct, kw_only=True):
         It ends after `seconds`, or MAX_MAILS, or once `stop` is set: the next reading goes on.
         What was read is remembered before it is moved, so that it counts once whatever happens.
         Raises InboxError, and nothing else for what a mailbox says or holds; LockedError where
-        somebody else is reading it.
+        somebody else is reading it, ImportError where a library is missing.
         """
         kinds: Counter[MailKind] = Counter()
         unreadable: dict[str, str] = {}
@@ -244,9 +244,9 @@ class Returns(Struct, kw_only=True):
             if self._is_over(until):
                 break
             self.bounces.note_begun(mailbox.name, mail.key, now=now)
-            found = _understood(self.clerk, mail)
-            kind = found.kind
             try:
+                found = _understood(self.clerk, mail)
+                kind = found.kind
                 if detail := _REASONS.get(kind):
                     self._suppress(found.address, kind, detail, now)
                 if kind in ASKED and not self.desk:
@@ -255,7 +255,7 @@ class Returns(Struct, kw_only=True):
                     continue
                 if kind in ASKED and self.desk:
                     kind = self.desk.act(found, now=now)
-            except InboxError:
+            except (InboxError, ImportError):
                 self.bounces.note_left(mailbox.name, mail.key)
                 raise
             except (SubscribersError, OSError) as error:
@@ -347,6 +347,8 @@ def _moved(mailbox: Mailbox, kinds: Mapping[str, str]) -> list[InboxError]:
 def _understood(clerk: Clerk, mail: Mail) -> Meaning:
     try:
         return clerk.meaning(mail.content)
+    except ImportError:
+        raise  # no mail's fault: all of them stay
     except Exception:  # noqa: BLE001 - one poisonous mail must not keep the others unread
         _log.warning("mail %s cannot be parsed; it is moved to %s", mail.key, UNKNOWN)
         return Meaning(kind="unknown")
@@ -356,7 +358,7 @@ def _understood(clerk: Clerk, mail: Mail) -> Meaning:
 def _reading() -> Iterator[None]:
     try:
         yield
-    except NewsletterError:
+    except (NewsletterError, ImportError):
         raise
     except Exception as error:  # whatever it is, the mails to readers matter more
         raise InboxError(

@@ -206,8 +206,8 @@ class Mailroom(Struct, frozen=True, kw_only=True):
             self.press.require_templates()  # where they are missing, no edition is to blame
             try:
                 outgoing = self.press.outgoing(delivery)
-            except (NewsletterError, OSError, MemoryError):
-                raise  # nor where this machine, its disk or the ledger is
+            except (NewsletterError, OSError, MemoryError, ImportError):
+                raise  # nor where this machine, its disk, a library or the ledger is
             except Exception as error:  # noqa: BLE001 - one poisonous edition must not stop the rest
                 _set_aside(claim, delivery, f"{type(error).__name__}: {error}", now=self.clock())
                 continue

@@ -246,7 +246,7 @@ def deliver(
 
 
 def archived(config: Config, state: State, day: Day) -> None:
-    """Bring the archive up to date, where there is to be one. Raises ArchiveError and no other."""
+    """Bring the archive up to date, where there is one. Raises ArchiveError, or ImportError."""
     directory = config.archive.directory
     if directory is None:
         return
@@ -255,7 +255,7 @@ def archived(config: Config, state: State, day: Day) -> None:
 
         unanswered = writing.unanswered(state, config.keywords, today=day)
         writing.write(state, directory, writing.imprint(config), unanswered=unanswered)
-    except ArchiveError:
+    except (ArchiveError, ImportError):
         raise
     except Exception as error:
         # A bug in a page must not hide what became of the mails.

@@ -338,7 +338,7 @@ class Renderer:
         keywords = [self._announced.keywords[each] for each in matched]
         try:
             seen = view(announcement, digest, day, keywords, bibtex=self._bibtex)
-        except OSError:
+        except (OSError, ImportError):
             raise  # no paper's fault
         except Exception as e:  # noqa: BLE001 (one bad paper costs a line, not the mail)
             logger.warning("paper %r cannot be shown: %r", announcement.paper.id, e)

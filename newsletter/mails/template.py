@@ -89,6 +89,8 @@ class Blocks:
             raise RenderError(str(self._written.filename), f"the block {block!r} is missing")
         try:
             return "".join(fill(self._compiled.new_context(values)))
+        except ImportError:
+            raise  # no template's fault
         except Exception as e:
             raise RenderError(self._place(block, values), str(e)) from e
 

@@ -305,6 +305,8 @@ def _recipients(mail: Message) -> tuple[frozenset[bytes], frozenset[bytes]]:
 
     try:
         passing, failed = all_failures(mail)
+    except ImportError:
+        raise  # no mail's fault
     except Exception:  # noqa: BLE001 - it promises nothing about mails that are no mails
         return frozenset(), frozenset()
     return passing, failed

@@ -6,7 +6,7 @@ from datetime import datetime
 from threading import Event
 from typing import TYPE_CHECKING
 
-from newsletter.errors import ConfigError, StateError
+from newsletter.errors import InstallationError, StateError
 from newsletter.state.engines import Place
 from newsletter.state.sqlite import lock
 from newsletter.state.state import FileState, State
@@ -177,15 +177,8 @@ def _connected(
     """Connect to the server; None without `create` where it has no ledger yet."""
     try:
         from newsletter.state.postgres.database import Database
-    except ModuleNotFoundError as error:
-        raise ConfigError(
-            [
-                (
-                    f"state.url: {error.name} is missing; install it:"
-                    " pip install 'arxiv-newsletter[postgres]'"
-                )
-            ]
-        ) from error
+    except ImportError as error:
+        raise InstallationError(error) from error
     database = Database(place, patience=patience, stop=stop)
     try:
         yield database if database.open(create=create) else None

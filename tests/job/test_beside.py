@@ -4,8 +4,10 @@ import multiprocessing
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from random import Random
+from types import ModuleType
 
 import pytest
 
@@ -101,6 +103,24 @@ def test_one_goes_on_where_the_second_dies(profiles: Profiles, news: Issue) -> N
     found = [first, *both]
     assert found == alone
     assert not second.is_alive()
+
+
+def test_a_broken_extra_is_told_once_and_all_are_ordered(
+    profiles: Profiles,
+    news: Issue,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    sound = list(ordered(profiles, news, many=None))
+    scipy = ModuleType("scipy")
+    scipy.__spec__ = find_spec("scipy")
+    monkeypatch.setitem(sys.modules, "scipy", scipy)
+    monkeypatch.delitem(sys.modules, "scipy.sparse", raising=False)
+    caplog.clear()
+    assert list(ordered(profiles, news, many=1)) == sound
+    told = [each for each in caplog.messages if "installation" in each]
+    assert len(told) == 1
+    assert "pip install --force-reinstall 'arxiv-newsletter[fast]'" in told[0]
 
 
 def test_an_error_between_leaves_no_process_behind(profiles: Profiles, news: Issue) -> None:

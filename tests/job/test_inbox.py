@@ -1,5 +1,6 @@
 import logging
 import mailbox
+import sys
 from base64 import b64encode
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -460,6 +461,19 @@ def test_what_cannot_be_parsed_is_kept_and_moved(simple: Office, content: bytes)
     simple.box.put(dsn("german-words-only"))
     assert simple.reading().kinds == {"unknown": 2}
     assert content in simple.box.mails("newsletter-unknown")
+
+
+def test_no_mail_is_put_aside_because_a_library_is_missing(
+    simple: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    simple.box.put(dsn("german-words-only"), dsn("postfix-no-such-user"))
+    with monkeypatch.context() as broken:
+        broken.setitem(sys.modules, "flufl.bounce", None)
+        with pytest.raises(ImportError):
+            simple.reading()
+    assert len(simple.box.mails()) == 2
+    reading = simple.reading()
+    assert (reading.kinds.total(), reading.begun) == (2, 0)
 
 
 @pytest.mark.parametrize(

@@ -136,6 +136,7 @@ def test_what_was_owed_goes_out_although_arxiv_is_down(room: Newsroom) -> None:
         (ValueError("could not convert string to float: '\\x1f120'"), 69),
         (RecursionError("maximum recursion depth exceeded"), 69),
         (MemoryError(), 69),
+        (ModuleNotFoundError("No module named 'Stemmer'", name="Stemmer"), 78),
         (SourceError("https://export.arxiv.org/api/query", "arXiv answered 503"), 69),
         (OSError(28, "No space left on device"), 74),
         (PermissionError(13, "Permission denied"), 77),

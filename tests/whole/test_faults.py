@@ -748,8 +748,12 @@ def test_a_recipient_that_cannot_be_put_into_a_message_is_given_up_after_three_r
 
 @pytest.mark.parametrize(
     "error",
-    [RenderError("edition.html", "it cannot be read"), OSError(24, "Too many open files")],
-    ids=["templates", "machine"],
+    [
+        RenderError("edition.html", "it cannot be read"),
+        OSError(24, "Too many open files"),
+        ModuleNotFoundError("No module named 'premailer'", name="premailer"),
+    ],
+    ids=["templates", "machine", "library"],
 )
 def test_nobody_is_given_up_where_it_is_the_machine_that_cannot_compose(
     room: Newsroom, error: Exception
@@ -764,8 +768,27 @@ def test_nobody_is_given_up_where_it_is_the_machine_that_cannot_compose(
     room.open_renderer, sound = broken, room.open_renderer
     for hour in range(1, 6):
         with suppress(OSError):
-            room.run(now=NOW + timedelta(hours=hour))
+            assert room.run(now=NOW + timedelta(hours=hour)).deliveries.outstanding == 2
     room.open_renderer = sound
+    assert room.run(now=NOW + timedelta(hours=7)).deliveries.accepted == 2
+
+
+def test_a_library_that_is_missing_is_told_once_and_costs_nobody_a_mail(
+    room: Newsroom, caplog: pytest.LogCaptureFixture
+) -> None:
+    def compose() -> None:
+        raise ModuleNotFoundError("No module named 'itsdangerous'", name="itsdangerous")
+
+    announce(room, 1)
+    room.on_compose = compose
+    for hour in range(1, 6):
+        report = room.run(now=NOW + timedelta(hours=hour))
+        (told,) = report.troubles
+        assert "itsdangerous" in str(told)
+        assert "pip install --force-reinstall arxiv-newsletter" in str(told)
+        assert (report.exit_code, report.deliveries.outstanding) == (78, 2)
+    assert caplog.text == ""
+    room.on_compose = lambda: None
     assert room.run(now=NOW + timedelta(hours=7)).deliveries.accepted == 2
 
 

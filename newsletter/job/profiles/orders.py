@@ -9,7 +9,7 @@ from functools import lru_cache
 from itertools import groupby, islice
 
 from newsletter.addresses import folded
-from newsletter.errors import NewsletterError, ProfileError
+from newsletter.errors import InstallationError, NewsletterError, ProfileError
 from newsletter.issues.bulk import Bulk, is_installed
 from newsletter.issues.ranking import BACKGROUND, Places, Ranking, terms_of
 from newsletter.job.profiles.beside import UNREAD, Beside
@@ -56,7 +56,7 @@ class Orders:
         self, deliveries: Iterable[Delivery], issues: Callable[[int, int], Sequence[Issue]]
     ) -> Iterator[Delivery]:
         """Yield the deliveries; where much can be ranked at once, it is before their turn."""
-        if not (self._cells and is_installed()):
+        if not (self._cells and self._in_bulk()):
             yield from deliveries
             return
         rest = iter(deliveries)
@@ -65,6 +65,8 @@ class Orders:
                 self._rank(batch, issues)
             except NewsletterError:
                 raise
+            except ImportError as error:
+                self._tell(error)
             except Exception as error:  # noqa: BLE001 - no digest waits for its order
                 _log.warning("%d profiles could not be ranked at once: %r", len(batch), error)
             yield from batch
@@ -138,9 +140,24 @@ class Orders:
                         if order:
                             yield each, order
 
+    def _in_bulk(self) -> bool:
+        """Return whether much can be ranked at once; where that is broken, it is said once."""
+        try:
+            return is_installed()
+        except ImportError as error:
+            self._tell(error)
+            return False
+
+    def _tell(self, error: ImportError) -> None:
+        """Say once what is wrong with the installation: it is no reader's fault."""
+        told = str(InstallationError(error))
+        if told not in self._told:
+            _log.warning("editions are not ordered by profiles as they could be: %s", told)
+            self._told.add(told)
+
     def _beside(self, due: int) -> Beside:
         """Return the second process where that pays, or one that is not there."""
-        wanted = self._many is not None and due >= self._many and is_installed()
+        wanted = self._many is not None and due >= self._many and self._in_bulk()
         return Beside(self._profiles.folder, self._profiles.copies.folder, wanted=wanted)
 
     def _ask(
@@ -156,6 +173,8 @@ class Orders:
             second.ask(self.ranking(issues), cells, among)
         except NewsletterError:
             raise
+        except ImportError as error:
+            self._tell(error)
         except Exception as error:  # noqa: BLE001 - no digest waits for its order
             _log.warning("a second process could not be asked for orders: %r", error)
         return second.is_asked
@@ -178,6 +197,8 @@ class Orders:
                 return order and worded(order)
         except NewsletterError:
             raise
+        except ImportError as error:
+            self._tell(error)
         except Exception as error:  # noqa: BLE001 - no digest waits for its order
             _log.warning("%s: profile: %r; the order is the usual one", delivery.recipient, error)
         return None
