@@ -17,12 +17,13 @@ _PLAIN_DOMAIN = re.compile(
     re.ASCII,
 )
 HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")  # or an address in its place
-# Whatever may stand before an @, quoted or not: what is masked must have no gaps. A run of it is
-# begun only at its first character, so that a long one costs one look, and ends at its last @.
+# What may stand before an @, quoted or not: more than mail allows, since none of it may stay
+# visible. A match begins at the first character of a run only, so that a long one is looked at
+# once, and ends at its last @.
 _LOCAL = r"[^\s<>\"(),:;\\\[\]@]"
 _RUN = _LOCAL.replace("@", "")
 _MASKED = rf"""(?:(?<!{_RUN})(['`]*+)@*+({_LOCAL}){_RUN}*|(")([^"\n@]?)[^"\n]{{0,80}}"{_RUN}*)@"""
-# As a link writes it, whatever RFC 3986 2.3 does not spare in %: begun and ended like the other.
+# The same in links: unreserved characters (RFC 3986 2.3), all others behind a %, and %40 for the @.
 _MASKED_IN_LINKS = r"(?<![\w.+'!*~%-])([\w.+'!*~%-])[\w.+'!*~%-]*%(?:25)*40"
 _SPECIALS = frozenset('()<>[]:;@\\,."')  # RFC 5322 3.2.3: a name with one of them is quoted
 _MAILBOX = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|([^<>",;]*?))\s*<([^<>]*)>\s*')

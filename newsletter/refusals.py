@@ -16,10 +16,15 @@ from newsletter.addresses import folded
 
 About = Literal["recipient", "us", "unclear"]
 
-# nobody: there is no such address, or no more. full: it cannot take the mail for now.
-# sender: our address, or what it may send as. login: who we are was not shown. relay: it carries no
-# mail of ours to there. blocked: what we send, or from where. quota: how much we send; time heals
-# it. size: this one message. parameter, pipelining: what it offered, and wants to do without.
+# nobody: there is no such address, or no more.
+# full: it cannot take the mail for now.
+# sender: our address is refused, or may not send as it does.
+# login: we have not shown who we are.
+# relay: the server carries no mail of ours to that domain.
+# blocked: what we send is refused, or where it comes from.
+# quota: we send too much for now.
+# size: this one message is too large.
+# parameter, pipelining: the server offered it (DSN, PIPELINING), and refuses those who use it.
 Why = Literal[
     "nobody",
     "full",

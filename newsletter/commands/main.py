@@ -313,7 +313,7 @@ def status(
     else:
         say(*lines(found))
     good = found["good_run_age"]
-    # A run that ended in the future is none to rely on: a clock was wrong.
+    # A run that ended in the future does not count as fresh either: a clock was wrong.
     if limit is not None and (good is None or abs(good) > limit):
         raise typer.Exit(STALE)
 

@@ -19,7 +19,7 @@ Problem = tuple[tuple[int | str, ...], str]  # the steps to it, and what is wron
 
 MUST_BE_A_TABLE = "must be a table"
 MUST_BE_A_LIST = 'must be a list, ["...", "..."]'
-# What msgspec says, and how people say it.
+# msgspec's messages, and what is said in their place.
 _PLAIN_WORDS = (
     (r"Expected `\w+` >= (.*?)(\.0)?", r"must be greater than or equal to \1"),
     (r"Expected `\w+` <= (.*?)(\.0)?", r"must be less than or equal to \1"),
@@ -31,7 +31,7 @@ _PLAIN_WORDS = (
     (r"Expected `str`.*", "must be text in quotes"),
     (r"Expected `object`.*", "must be a table"),
 )
-# As they are written in variables, beside those that msgspec knows.
+# What environment variables may say beside msgspec's own `true`, `false`, 1 and 0.
 _SWITCHES = {"yes": True, "y": True, "on": True, "no": False, "n": False, "off": False}
 
 

@@ -186,7 +186,8 @@ Line = Annotated[str, Meta(max_length=200), _line_of_text]
 SubjectTemplate = Annotated[Line, _subject]
 Title = Annotated[str, _title]
 Host = Annotated[str, _host_name]
-# What is wrong with it is said when it is used: no inbox ever keeps the mails from going out.
+# A name that cannot be one is an error when the inbox is opened, not here: mails leave all the
+# same.
 InboxHost = Annotated[str, _host_to_be_tried]
 WebAddress = Annotated[str, _web_address]
 BaseAddress = Annotated[WebAddress, _base_address]

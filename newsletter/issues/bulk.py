@@ -42,8 +42,8 @@ class Bulk:
         from scipy import sparse
 
         self._ranking = ranking
-        # What neither a paper of these nor the counted ones have shares the column 0: all of that
-        # is worth the same. The table that ships does not have every word of these.
+        # All words that stand neither in these papers nor in the table of counted words share
+        # column 0, since they weigh the same. Not every word of these papers is in the table.
         words = dict.fromkeys(chain(ranking.commonness.having, *ranking.vectors))
         self._column = {word: n for n, word in enumerate(words, 1)}
         self._worth = np.array([ranking.commonness.weight(word) for word in ("", *words)])

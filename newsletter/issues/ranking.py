@@ -231,7 +231,7 @@ def _as_written(
     found: list[str] = []
     said: set[str | None] = set()
     for word in words:
-        # TeX can hide a word.
+        # Where TeX hides how a word is spelled, it stands for itself.
         spelling, meant = _spelled(word, spellings.get(word) or {word: 1}, shared)
         if said.isdisjoint(meant):
             found.append(spelling)
@@ -251,7 +251,7 @@ def _spelled(
     for compound, count in compounds.items():
         parts = compound.split("-")
         whole = all(part.lower() in shared for part in parts)
-        # Lower case can be longer than the letter it is of.
+        # Compared part by part: a letter's lower case may be longer, so places cannot be compared.
         counts[compound if whole else next(x for x in parts if x.lower() == word)] += count
     return _in_a_sentence(max(counts.items(), key=lambda each: (each[1], each[0]))[0])
 

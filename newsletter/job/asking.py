@@ -83,7 +83,7 @@ def scope(keyword: Keyword, memory: Memory, state: State, rules: Rules, *, now: 
     start = window_start(
         now=now,
         last_good=memory.last_good,
-        # A baseline must record whatever a later sweep will find.
+        # A baseline looks as far back as a sweep, and records what one would find later.
         last_sweep=trail.last_sweep if trail and not memory.needs_baseline else None,
         baseline_start=memory.since,
         lookback_days=rules.lookback_days,

@@ -225,7 +225,7 @@ def publish(
             per_keyword=rules.per_keyword,
         )
 
-    # Who reads weekly is a week behind; of what all have had, nobody is owed anything.
+    # Only news that somebody may not have had is looked at; who reads weekly is a week behind.
     news_in = state.news_in(after=past.behind(number)) | fresh
     if not fresh and not any(True for _ in plan()):
         state.note(day, readers_after(number, people, past, served=()))

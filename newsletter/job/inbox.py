@@ -41,7 +41,7 @@ DONE, UNKNOWN = "newsletter-done", "newsletter-unknown"
 MAX_MAILS = 20_000
 _BATCH = 20
 _A_SECOND = timedelta(seconds=1)  # times are noted to the second
-# Mails that a person may want to read, and why: what was not plain may be a letter to the owner.
+# Mails that are put aside for a person, and why: what was not understood may be a letter to them.
 _FOR_PEOPLE: dict[MailKind, str] = {
     "refused": "without a valid token",
     "unclear": "unclear",
@@ -222,7 +222,8 @@ class Returns(Struct, kw_only=True):
         for issue in sorted({each.issue for each in bounces}):
             if mass.of(issue):
                 self._take_back(issue, mass, now)
-        # Of who was rejected at the door it was found there that others are taken: it is not us.
+        # Those refused while delivering are left out: there it was seen that the server accepts
+        # others, so that it is not about us.
         at_the_door = {(each.address, each.issue) for each in refusals}
         _warn_of_ourselves(each for each in judged if (each.address, each.issue) not in at_the_door)
         self.bounces.note_judged(bounces)

@@ -150,7 +150,7 @@ class Phrase(Struct, frozen=True, kw_only=True):
         )
 
 
-# Where a keyword stands is asked of each paper that it announces.
+# Kept, because a keyword's places are looked for in every paper that it announces.
 @functools.lru_cache(maxsize=16_384)
 def _phrase(text: str, exact: bool) -> Phrase | None:  # noqa: FBT001 (a cache knows places)
     return Phrase.of(text, exact=exact)

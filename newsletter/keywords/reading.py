@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from newsletter.prose import prose
 
-# What Unicode's compatibility would tear apart or glue on: ½ is no word, and GPT™ no GPTTM.
+# Kept as they are, because NFKC would make other words of them: ½ would be 1⁄2, and GPT™ be GPTTM.
 _KEPT = re.compile(r"<fraction>|<(?:super|compat)> (?:0020|0054 004D|0053 004D)")
 _ALIKE = str.maketrans({"−": "-", "∗": "*", "⋆": "*"})
 _CLUSTER = re.compile(r"[\x00-\x7f]+(?![\u0300-\u036f])|.[\u0300-\u036f]*", re.DOTALL)

@@ -20,7 +20,8 @@ _ELEMENTS = frozenset(
     "Ho Er Tm Yb Lu Hf Ta W Re Os Ir Pt Au Hg Tl Pb Bi Po At Rn Fr Ra Ac Th Pa U Np Pu Am".split()
 )
 
-# How TeX writes what it has no key for: three habits, each of them throughout a phrase.
+# Authors write signs that no keyboard has in three ways, and keep to one of them within a phrase.
+# Each tuple below has a sign's spelling in each of the three.
 _STYLES = (0, 1, 2)
 _SMALL_DIGITS = (r" _\g<0> ", r" \g<0> ", r"_\g<0>")  # CO$_2$, CO$_{2}$, $CO_2$
 _SMALL = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")

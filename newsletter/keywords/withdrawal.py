@@ -6,7 +6,7 @@ from newsletter.models import Paper
 
 # arXiv has no flag for it: authors say so in the comment, in their own words, or in the abstract.
 _WITHDRAWN_COMMENT = re.compile(r"\bwithdr(?:aw|awn|ew|awing|awal)\b", re.IGNORECASE)
-# What they withdraw when it is not the paper, and where the word means something else.
+# Comments that withdraw no paper: a part of it is withdrawn, or the word means something else.
 _PART = (
     r"(?:appendix|claims?|conjecture|corollary|data(?:set)?s?|figures?|lemma|patients?|proof"
     r"|propositions?|sections?|tables?|theorems?)"

@@ -160,7 +160,8 @@ class Tally(Struct, frozen=True, kw_only=True):
         return self.accepted + self.rejected + self.suppressed + self.expired + self.outstanding
 
 
-# The address is dead; it could not take the mail for now; it is us who were refused; who knows.
+# dead: the address is no more. soft: it could not take the mail for now. ours: it was we who were
+# refused. unknown: nobody can say.
 BounceKind = Literal["dead", "soft", "ours", "unknown"]
 
 

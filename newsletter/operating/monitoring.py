@@ -100,7 +100,8 @@ def _ping(url: str, step: str, stop: Event, patience: Patience, body: str = "") 
     content = body.encode(errors="replace")[:MAX_BODY]
     troubles: Queue[str] = Queue()
     Thread(target=lambda: troubles.put(_trouble(address, content, patience)), daemon=True).start()
-    # Not the exchange alone: the name of the host is looked up for as long as that takes.
+    # Waited for in a thread, because the time-out of the exchange does not bound the look-up of the
+    # host's name.
     trouble = f"no answer in {patience.seconds:g} s"
     until = monotonic() + patience.seconds
     while monotonic() < until:

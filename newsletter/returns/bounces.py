@@ -51,7 +51,7 @@ _UNCLEAR: dict[str, BounceKind] = {
     "5.5": "ours",
     "5.6": "ours",
 }
-# Of replies without one (RFC 5321 4.2.3, RFC 7504): these may be about the address, or about us.
+# Codes that, with no enhanced status, may be about the address or us (RFC 5321 4.2.3, RFC 7504).
 _SILENT_CODES = {521, 550, 551, 553, 556}
 
 # RFC 3464, and RFC 6533 for addresses in other letters.
@@ -59,7 +59,7 @@ _RECIPIENTS = ("Final-Recipient", "Original-Recipient")
 _REPORTS = {"message/delivery-status", "message/global-delivery-status"}
 
 
-# It logs tracebacks of mails that are none, to wherever nobody has said that they should go.
+# flufl.bounce logs a traceback for a mail that cannot be parsed, and it would end up on stderr.
 logging.getLogger("flufl").addHandler(logging.NullHandler())
 logging.getLogger("flufl").propagate = False
 
@@ -229,8 +229,8 @@ class Masses:
         return self._bounces.mailed(issue) if issue else self._bounces.reading()
 
     def _of(self, issue: int) -> frozenset[str]:
-        # Of what names no issue on record nobody knows how many were mailed: it is held against
-        # those who read now, and counts for as long as a row of failures takes.
+        # Nobody knows how many were mailed of what names no issue on record: it is compared with
+        # those who read now, for as long as a row of failures takes to suppress.
         since = None if issue else self._now - ROW_SPAN
         return in_mass(self._bounces.returned(issue, since=since), self.mailed(issue))
 

@@ -84,7 +84,7 @@ _COLUMNS = {
     "格式": "format", "abstracts": "abstracts",
 }  # fmt: skip
 _COLUMN = re.compile(rf"({'|'.join(_COLUMNS)})\s*[:=：]\s*(.+)")
-# With its column before it, a single word will do.
+# Single words that are plain only behind the name of their column, as in `format: text`.
 _SHORT = {
     "text": ("format", "text"), "texte": ("format", "text"), "texto": ("format", "text"),
     "full": ("abstracts", "full"), "excerpt": ("abstracts", "excerpt"),

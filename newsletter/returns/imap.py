@@ -24,9 +24,9 @@ from newsletter.returns.mailboxes import MAX_BYTES, Mail, Mailbox
 
 TIMEOUT_SECONDS = 60  # for an answer to begin, and to go on
 SESSION_SECONDS = 600  # for everything that is asked in one reading
-# Of one answer. There are servers that send the whole of a long mail when asked for its beginning.
+# Bytes of one answer: some servers send the whole of a long mail when asked for its beginning.
 MAX_ANSWER = 128 << 20
-# A server that cuts the line at this many mails cuts it at any.
+# After so many lost connections the server is given up: it is no longer one mail that it dies of.
 MAX_LOST_LINES = 10
 
 _MAX_LINE = 1 << 20

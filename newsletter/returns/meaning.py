@@ -126,7 +126,7 @@ class Clerk:
         self._keys = keys
         self._addresses = addresses
         local, _, domain = masthead.unsubscribe_address.rpartition("@")
-        # Mail to an address of its own says by that alone what it wants.
+        # Where the address to leave by is used for nothing else, mail to it asks to leave.
         pattern = rf"(?<![\w.+-]){re.escape(local)}(\+[^\s@<>]{{0,64}})?@{re.escape(domain)}"
         own = masthead.unsubscribe_address not in others
         self._at_the_door = re.compile(pattern, re.IGNORECASE)
@@ -148,7 +148,7 @@ class Clerk:
             return self._about("unsubscribed", f"{subject} {addressed}")
         why = reported(mail, content, ours=self.ours)
         if isinstance(why, Failure):
-            # What it returns has the token too, where a host drops what follows the plus.
+            # Where a host drops what follows the plus, the mail that is returned has the token.
             return self._about("bounce", f"{addressed} {content.decode('ascii', 'replace')}", why)
         if why is None and complaint is None and by_a_mail_system(mail):
             return Meaning(kind="unknown")
@@ -161,7 +161,7 @@ class Clerk:
             return replace(asked, language=self._language(mail, subject))
         if not self._wants_to_leave(mail, subject, addressed):
             return Meaning(kind="unknown")
-        # What a reply in HTML quotes has the token in its links alone; some attach the whole mail.
+        # A reply in HTML may have the token only in links that it quotes, or in an attached mail.
         written = _written(mail)
         return self._about("unsubscribed", f"{addressed} {subject} {written}")
 
@@ -182,7 +182,7 @@ class Clerk:
         return self._change(mail, sender, subject, addressed, lines)
 
     def _language(self, mail: Message, subject: str) -> str:
-        # The title of the newsletter says nothing of its reader.
+        # The title of the newsletter may be in another language than its reader's.
         said = " ".join([subject.replace(self._title, " "), *own_lines(mail)])
         return language(said, hint=decoded(mail, "Content-Language"))
 

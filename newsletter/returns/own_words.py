@@ -121,7 +121,7 @@ def _without_quotes(lines: Sequence[str]) -> list[str]:
         wrapped = _introduction(lines, number)
         if wrapped:
             number += wrapped
-            # Of a quote without marks the end is not to be seen.
+            # Where no line is marked as quoted, all that follows may be: nobody sees where it ends.
             if not any(each.startswith((">", "|")) for each in lines[number:]):
                 break
             continue
@@ -138,7 +138,7 @@ def _introduction(lines: Sequence[str], number: int) -> int:
     for count in range(1, _WRAPPED + 1):
         together = lines[number : number + count]
         if all(together) and _WROTE.fullmatch(" ".join(together)):
-            # What stands right above it may begin like one.
+            # A line of the reader's own above the introduction must not be taken into it.
             return count if count == 1 or not _introduction(lines, number + 1) else 0
     return 0
 

@@ -75,7 +75,7 @@ _BESIDE_UNSPACED = (
     r"お?願い(?:いた)?します|お?願い申し上げます|ください|下さい|希望|いたし?ます|します|したい|です",
     r"ます|メール|メルマガ|ニュースレター|の|を|は|が|して|から|と|に|よろしく|こんにちは",
 )
-# Whoever writes these beside the word wants something else.
+# Who writes one of these beside "unsubscribe" may want something else.
 _DOUBT = (
     r"stay|remain|keep me|why|how|bleiben|warum|wieso|rester|pourquoi|comment",
     r"quedar(?:me)?|por que|como|restare|rimanere|perche|come|ficar|blijven|waarom|hoe",

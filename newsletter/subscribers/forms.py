@@ -49,7 +49,7 @@ def parted(cell: str, keywords: Collection[str]) -> str:
     pieces = [each.strip() for each in cell.split(",")]
     names = []
     while pieces:
-        # The longest name that these commas can be part of.
+        # A name may have commas itself: the longest that is known counts.
         joins = (", ".join(pieces[:number]) for number in range(len(pieces), 0, -1))
         name = next((each for each in joins if name_key(each) in known), pieces[0])
         names.append(name)

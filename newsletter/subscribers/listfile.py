@@ -27,7 +27,7 @@ _BOM = "\ufeff"
 _MARKS = ",;\t"
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z")
 
-# At the beginning of a cell, and behind whatever else a spreadsheet may take for a separator.
+# Where a spreadsheet may see a cell begin: it may split at another separator than the list does.
 _AT_START = r"(?:\A|(?<=[;,\t]))[ ]*"
 _FORMULA = re.compile(rf"({_AT_START})(?='*[=+\-@])")
 _GUARDED = re.compile(rf"({_AT_START})'(?='*[=+\-@])")
@@ -129,7 +129,7 @@ class ListFile:
                 row.cells = [value(cell) for cell in cells]
                 return row
             row.raw += self._next_line()
-        # The rows that an open quote swallowed are rows of their own.
+        # The quote is taken for a mistake in its own line; the lines after it are read as rows.
         problem = "a quote is out of place, or is not closed"
         return Row(line=row.line, raw=self.hand_back(row), problem=problem)
 
@@ -175,7 +175,7 @@ class ListFile:
             if any(_is_whole(header + "".join(lines), mark) for mark in _MARKS):
                 return "".join(lines)
             lines.append(self._next_line())
-        # A quote that is not closed: what follows is rows.
+        # The quote is never closed: the header ends with its line, and what follows are rows.
         self._handed_back.extendleft(reversed(lines))
         self.line -= sum(map(bool, lines))
         return ""

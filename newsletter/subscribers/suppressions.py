@@ -188,7 +188,7 @@ class Suppressions:
         """Read the file, and only its new lines where it says what it said before and more."""
         before, content = self._content, self._bytes()
         added = content.startswith(before) and before.endswith(b"\n")
-        # A mark of the byte order stands at the beginning, or is a letter like others.
+        # A byte order mark is one at the beginning of the file only.
         new, encoding = (content[len(before) :], "utf-8") if added else (content, "utf-8-sig")
         text = _decoded(new, encoding, self._path)
         if not added:

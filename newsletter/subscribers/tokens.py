@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from newsletter.addresses import folded
 
-# Who only wants to know how long a token is does without the library.
+# Imported where tokens are made or read: the configuration needs no more than their LENGTH.
 if TYPE_CHECKING:
     from itsdangerous import Signer
     from itsdangerous.signer import HMACAlgorithm

@@ -33,7 +33,7 @@ class Limit:
 
     def _drop_old(self, now: float) -> None:
         fresh = {n: s for n, s in self._seen.items() if s and s[-1] > now - self._seconds}
-        # Where so many knock at once, the oldest are forgotten before memory is.
+        # Where so many knock at once, the oldest are forgotten, so that memory has an end.
         for name in list(fresh)[: max(0, len(fresh) - _MOST_NAMES // 2)]:
             del fresh[name]
         self._seen = fresh

@@ -92,7 +92,7 @@ def serve(
         )
     door.get_ready()
     _log.info("the door is open at http://%s:%s, for %s", host, port, config.web.base_url)
-    # One turn at a time, so that what is being waited for is never closed by another thread.
+    # One turn at a time, so that a socket is closed between turns, never while one waits for it.
     while not stop.is_set():
         wasyncore.loop(timeout=_GLANCE, use_poll=True, map=sockets, count=1)
     server.close()

@@ -32,9 +32,8 @@ from newsletter.subscribers.tokens import BadToken, Notes, Tokens
 if TYPE_CHECKING:
     from newsletter.config.loading import Config
 
-# An address gets at most one answer in so long; strangers get so many in one reading.
-_PAUSE = timedelta(hours=1)
-_STRANGERS = 20
+_PAUSE = timedelta(hours=1)  # an address gets no second answer within it
+_STRANGERS = 20  # people who are not on the list get at most so many answers from one reading
 _QUOTED = 3  # lines that were not understood are shown, so many and so long
 _QUOTED_LENGTH = 80
 
@@ -166,7 +165,7 @@ class Desk(Struct, kw_only=True):
         self._say(
             email,
             purpose="confirm",
-            # What a program keeps of a mail that is answered is its subject.
+            # The note stands in the subject, which mail programs keep in an answer.
             subject=f"{words.confirm_subject.format(title=title)} {note}",
             text=f"{words.asked.format(title=title)}\n\n{self._in_words(wish.cells, words)}\n\n"
             f"{words.confirm}\n\n{link}{words.not_you}\n",

@@ -66,7 +66,7 @@ class Profiles(Struct, kw_only=True):
             return kept
         texts = texts_in(found, status, shown=shown_as(means))
         profile = self._profile_of(texts)
-        # What the state knows of papers may be more tomorrow.
+        # A profile that needs papers from the state is not kept: tomorrow it may know more of them.
         if not texts.arxiv_ids and not any(map(_lacks_abstract, texts.papers)):
             self.copies.keep(means, status, profile)
         return profile

@@ -259,7 +259,7 @@ class _Measure:
         parser.StartNamespaceDeclHandler = self.namespace
         for at in range(0, len(body), _TAG):
             parser.Parse(body[at : at + _TAG], False)  # noqa: FBT003  (as expat has it)
-            # What is read and not yet understood is the beginning of one tag or comment.
+            # What lies between the parser's place and the end of its input is one unfinished tag.
             self._bound(at - parser.CurrentByteIndex, 2 * _TAG, "bytes in a tag")
         parser.Parse(b"", True)  # noqa: FBT003
 

@@ -10,9 +10,9 @@ from newsletter.models import Paper, Scope
 from newsletter.sources.arxiv.atom import AtomError, Feed
 from newsletter.sources.arxiv.calendar import last_cutoff
 
-# arXiv's clocks and ours, and Eastern time taken for UTC, differ by less.
+# More than arXiv's clock and ours can differ, also where Eastern time is taken for UTC.
 _TOLERANCE = timedelta(days=1)
-# Between an announcement's cut-off and its newest paper.
+# The longest time before a cut-off in which no paper is submitted.
 _QUIET = timedelta(hours=12)
 _CONFIRMED_AFTER = timedelta(hours=20)
 _SYNTAX = frozenset(

@@ -22,7 +22,7 @@ _SORTED = (
     f"select data from ({_KNOWN}) as mine join papers on id = paper and version = newest"  # noqa: S608
     " order by data ->> 'updated' desc, id desc limit ?"
 )
-# Of many, the newest papers of all are asked whether they are among them.
+# The same for a keyword with many papers: walks through all papers, newest first, up to the limit.
 _WALKED = (
     "select data from papers where version = (select max(version) from (select version"
     " from announced where keyword = ? and paper = id and kind != 'left-out'"

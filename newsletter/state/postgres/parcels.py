@@ -179,8 +179,8 @@ class Parcels:
         ((seconds,),) = self._database.asked(lambda db: db.execute(_LEFT, wanted).fetchall())
         if seconds is None:
             return None
-        # Who asks nothing for too long is a newcomer again, see `Database.connected_at`; and there
-        # may be another issue by then, or a parcel that was given back.
+        # No longer than `look`: by then there may be another issue, or a parcel was given back; and
+        # who asks nothing for too long counts as newly connected (`Database.connected_at`).
         return max(0.1, min(max(float(seconds), self._strange_for()), self._database.place.look))
 
     def fall_silent(self) -> None:

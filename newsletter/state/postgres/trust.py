@@ -9,8 +9,8 @@ from newsletter.errors import CONFIG, IO, TEMPORARY, StateError
 from newsletter.state.engines import Place, Standbys
 from newsletter.state.postgres.speech import schema_of, script
 
-# Each after the first only adds: tables, functions, columns that may be left out. So senders of the
-# version before go on with what they do; what nobody uses any more is taken away a version later.
+# Each after the first only adds tables, functions and columns that may be left out, so that senders
+# of the version before can go on. What nobody uses any more is taken away one version later.
 MIGRATIONS = ("1.sql",)
 
 _OLDEST = 13

@@ -184,7 +184,7 @@ class Zotero(Struct, kw_only=True):
         try:
             answer = self._get(url, headers)
         except (requests.RequestException, HTTPError, OSError, EndlessError) as error:
-            # One silence is enough: no digest waits for the libraries of a hundred readers.
+            # Asked no more in this run: a digest must not wait for a hundred libraries in turn.
             self._down = f"Zotero cannot be reached ({type(error).__name__})"
             raise _DownError(self._down) from error
         self._back_off = answer.number("Backoff")
@@ -192,7 +192,7 @@ class Zotero(Struct, kw_only=True):
 
     def _get(self, url: str, headers: Mapping[str, str]) -> "_Answer":
         bounds = Bounds(seconds=_PATIENCE, silence=_TIMEOUT, size=_MAX_BYTES)
-        # Nothing is followed: the key would go there too.
+        # Redirects are not followed (`exchange` follows none): the key would go there, too.
         answer = exchange(self.session, "GET", url, bounds=bounds, headers=headers)
         return _Answer(answer.status, answer.headers, answer.body)
 
