@@ -66,6 +66,8 @@ def edition_for(
             found[each.keyword.name].append(each)
     digests = tuple(_merged(found[name]) for name in keywords if found[name])
     places = _places(digests)
+    best_first = sorted(places, key=places.__getitem__)
+    rank = {id_: n for n, id_ in enumerate(best_first)}  # numbers are quicker to compare
     shown_in: dict[str, str] = {}
     for digest in digests:
         for announcement in digest.announcements:
@@ -74,9 +76,9 @@ def edition_for(
     return Edition(
         issue=last.number,
         date=last.date,
-        digests=tuple(_ordered(each, places) for each in digests),
+        digests=tuple([_ordered(each, rank) for each in digests]),
         shown_in=shown_in,
-        best_first=tuple(sorted(places, key=places.__getitem__)),
+        best_first=tuple(best_first),
         issues=tuple(each.number for each in issues),
         first=min(before + _DAY if before else last.date, issues[0].date) if weekly else None,
         abstracts=abstracts,
@@ -94,8 +96,8 @@ def _places(digests: Sequence[Digest]) -> dict[str, Place]:
     return {id_: usual_place(announced[id_], matched) for id_, matched in keywords.items()}
 
 
-def _ordered(digest: Digest, places: Mapping[str, Place]) -> Digest:
-    best_first = sorted(digest.announcements, key=lambda each: places[each.paper.id])
+def _ordered(digest: Digest, rank: Mapping[str, int]) -> Digest:
+    best_first = sorted(digest.announcements, key=lambda each: rank[each.paper.id])
     return replace(digest, announcements=tuple(best_first))
 
 

@@ -1,10 +1,9 @@
 """What fits into the bytes that Gmail shows: papers in their sections, each in several forms."""
 
-from bisect import bisect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from functools import cached_property
-from itertools import accumulate, chain
+from itertools import chain
 from typing import Literal, NamedTuple, TypeAlias
 
 from msgspec import Struct
@@ -223,12 +222,7 @@ class Page:
 
     def best(self, number: int | None = None) -> list[Card]:
         """Return so many papers, best first; all, if no number is given."""
-        if number is None:
-            return list(map(self.standing.__getitem__, self.order))
-        # For a few it takes longer to list all.
-        ends = [*accumulate([len(each.cards) for each in self.sections])]
-        places = [(place, bisect(ends, place)) for place in self.order[:number]]
-        return [self.sections[n].cards[place - ends[n]] for place, n in places]
+        return list(map(self.standing.__getitem__, self.order[:number]))
 
     def of(self, sections: Sequence[Section]) -> "Page":
         """Return the page with some of its sections, or all papers in another one."""

@@ -208,4 +208,4 @@ def size_of(piece: str) -> int:
 
 def bytes_of(pieces: Iterable[str]) -> int:
     """Return the bytes of some pieces."""
-    return size_of("".join(pieces))
+    return sum([len(each) if each.isascii() else len(each.encode()) for each in pieces])

@@ -226,8 +226,10 @@ class Renderer:
         return edition if as_they_are else replace(edition, digests=digests)
 
     def _local_digest(self, digest: Digest) -> Digest:
-        since = digest.since and digest.since.astimezone(self._timezone)
-        if not since or since.date() == digest.since.date():  # type: ignore[union-attr]
+        if not digest.since or digest.since.tzinfo is self._timezone:
+            return digest
+        since = digest.since.astimezone(self._timezone)
+        if since.date() == digest.since.date():
             return digest  # of a time nothing else is shown
         return replace(digest, since=since)
 

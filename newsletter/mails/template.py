@@ -299,22 +299,22 @@ def wrapped(text: str) -> str:
     """
     if len(text) <= COLUMNS:
         return text
+    lines = text.split("\n")
+    return "\n".join([each if len(each) <= COLUMNS else _in_columns(each) for each in lines])
+
+
+def _in_columns(line: str) -> str:
     lines: list[str] = []
-    for line in text.split("\n"):
-        if len(line) <= COLUMNS:
-            lines.append(line)
-            continue
-        rest = line.lstrip(" ").removeprefix("- ")
-        indent = line[: len(line) - len(rest)]
-        width = COLUMNS - len(indent)
-        while len(rest) > width:
-            cut = rest.rfind(" ", 0, width + 1)
-            if cut < 0 and (cut := rest.find(" ", width)) < 0:
-                break
-            lines.append(indent + rest[:cut])
-            indent, rest = " " * len(indent), rest[cut + 1 :]
-        lines.append(indent + rest)
-    return "\n".join(lines)
+    rest = line.lstrip(" ").removeprefix("- ")
+    indent = line[: len(line) - len(rest)]
+    width = COLUMNS - len(indent)
+    while len(rest) > width:
+        cut = rest.rfind(" ", 0, width + 1)
+        if cut < 0 and (cut := rest.find(" ", width)) < 0:
+            break
+        lines.append(indent + rest[:cut])
+        indent, rest = " " * len(indent), rest[cut + 1 :]
+    return "\n".join([*lines, indent + rest])
 
 
 def escaped(text: str) -> str:
