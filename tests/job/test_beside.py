@@ -149,7 +149,7 @@ def test_it_ends_when_the_first_is_killed(tmp_path: Path) -> None:
         assert first.stdout.readline()
         first.kill()
         # The second has the same standard output, which ends with it.
-        said, _ = first.communicate(timeout=120)
+        said, _ = first.communicate(timeout=1000)
         assert said == ""
 
 
