@@ -133,7 +133,7 @@ class _Session:
             if not _DONE.search(answer):
                 self._server.clock.hurry()
             while name in self._server.endless:
-                self._say(answer)
+                self._say(answer * 1000)
             return
         commands: dict[str, Callable[[str], str]] = {
             "CAPABILITY": self._capability,
