@@ -321,7 +321,8 @@ def test_nor_does_its_greeting(server: ImapServer, greeting: bytes) -> None:
 @pytest.mark.slow
 def test_an_answer_that_never_ends_ends(office: Office, server: ImapServer) -> None:
     arrive(office)
-    server.answers["UID FETCH"] = b"* 1 FETCH (FLAGS ())\r\n"
+    long = b"x" * 5000  # so that a hundred megabytes are there soon
+    server.answers["UID FETCH"] = b"* 1 FETCH (FLAGS (%s))\r\n" % long
     server.endless.add("UID FETCH")
     with pytest.raises(InboxError) as caught:
         office.read()
