@@ -121,7 +121,7 @@ def lines(found: Mapping[str, Any]) -> list[str]:
     """Return the status as lines for people, of 80 columns at most."""
     shown = [f"a run is under way: {found['running']}"] if found["running"] else []
     if found["last_run"] is None and not found["outstanding"]:
-        return [*shown, "no run yet; try: newsletter run --dry-run"]
+        return shown or ["no run yet; try: newsletter run --dry-run"]
     good = found["good_run_age"]
     shown += ["no good run yet" if good is None else f"last good run {good / 3600:.1f} hours ago"]
     shown += [found["idle"]] if found["idle"] else []

@@ -52,7 +52,10 @@ def test_what_is_no_age_is_refused(text: str) -> None:
 def test_before_the_first_run_there_is_nothing_to_tell(tmp_path: Path) -> None:
     told = current(Place(file=tmp_path / "state.sqlite3"), (), now=NOW)
     assert told["last_run"] is None
-    assert "no run yet" in lines(told)[0]
+    assert lines(told) == ["no run yet; try: newsletter run --dry-run"]
+    assert lines({**told, "running": "process 7 on host"}) == [
+        "a run is under way: process 7 on host"
+    ]
     with pytest.raises(StateError, match="there is no issue yet"):
         issue_lines(Place(file=tmp_path / "state.sqlite3"), 1, whole_addresses=False)
     assert not list(tmp_path.iterdir())
