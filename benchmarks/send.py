@@ -7,8 +7,10 @@ medians of the rounds are compared. Ours also keeps its ledger: what is owed is 
 state file on disk, and an intent and an outcome are committed for every message. Delay is put on
 every reply by a proxy that all three go through, with the most sessions and the small messages, in
 a third of the rounds, which are long enough that opening the connections counts for little.
-smtplib, which is slow, has no more rounds than that either, and with delay just one. Needs
-Postfix's smtp-sink and smtp-source; run it on a machine at rest.
+smtplib, which is slow, has no more rounds than that either, and with delay just one. What smtp-sink
+allows is shown by a client that says our bytes and does nothing else: it makes no mails, reads no
+reply to its end, and keeps no ledger. Needs Postfix's smtp-sink and smtp-source; run it on a
+machine at rest.
 
 With `--profiles` ours is compared with itself: mails of ten and of fifty real papers to people who
 share an edition, and to people who have a profile each, at once and with 20 ms for each reply. As
@@ -22,6 +24,7 @@ import asyncio
 import gc
 import multiprocessing
 import os
+import selectors
 import shutil
 import smtplib
 import socket
@@ -31,7 +34,7 @@ import tempfile
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -43,6 +46,7 @@ from newsletter.state.state import State
 from tests.peers.ports import free_port
 
 LINE = b"Some line of a digest, as long as quoted-printable allows it to be, no lon=\r\n"
+CHUNK = 65_536
 PARTS = 8  # shared by all messages, like the cards of papers
 SINK = shutil.which("smtp-sink", path=f"{os.environ['PATH']}:/usr/sbin") or ""
 SOURCE = shutil.which("smtp-source", path=f"{os.environ['PATH']}:/usr/sbin") or ""
@@ -62,7 +66,7 @@ def main() -> None:
         with_profiles(options.sessions[-1], options.rounds, options.messages)
         return
     print(f"messages per second, medians of {options.rounds} rounds, a third of them with delay")
-    print("sessions delay   size     ours  smtp-source  smtplib   ratios")
+    print("sessions delay   size     ours  smtp-source  smtplib     bare   ratios")
     conditions = [(0, sessions) for sessions in options.sessions]
     conditions += [(delay, options.sessions[-1]) for delay in (20, 50)]
     with sink() as port:
@@ -71,7 +75,7 @@ def main() -> None:
                 for size in (13_000,) if delay else (13_000, 60_000):
                     # With delay, each session is busy with ours for some six seconds.
                     count = min(options.messages, 6000 // delay * sessions if delay else 10**9)
-                    ours, source, plain = measure(
+                    ours, source, plain, most = measure(
                         entrance,
                         count=count,
                         size=size,
@@ -81,8 +85,8 @@ def main() -> None:
                     )
                     print(
                         f"{sessions:>8} {delay:>2} ms {size // 1000:>3} KB {ours:>8.0f}"
-                        f" {source:>12.0f} {plain:>8.0f}   {ours / source:.2f} x smtp-source,"
-                        f" {ours / plain:.2f} x smtplib",
+                        f" {source:>12.0f} {plain:>8.0f} {most:>8.0f}   {ours / source:.2f} x"
+                        f" smtp-source (bare {most / source:.2f}), {ours / plain:.2f} x smtplib",
                         flush=True,
                     )
 
@@ -122,7 +126,7 @@ def measure(
     port: int, *, count: int, size: int, sessions: int, rounds: int, plain_rounds: int
 ) -> list[float]:
     """Return the median rate of each contender, in messages a second."""
-    contenders = (ours, smtp_source, smtplib_loop)
+    contenders = (ours, smtp_source, smtplib_loop, bare)
     rates: list[list[float]] = [[] for _ in contenders]
     for round_ in range(rounds):
         for contender, found in zip(contenders, rates, strict=True):
@@ -181,6 +185,35 @@ def smtplib_loop(port: int, count: int, size: int, sessions: int) -> float:
     started = time.perf_counter()
     with ThreadPoolExecutor(sessions) as pool:
         list(pool.map(send, batches))
+    return time.perf_counter() - started
+
+
+def bare(port: int, count: int, size: int, sessions: int) -> float:
+    """Time the same bytes, ready as they are, on as many connections: what the sink allows."""
+    [sample] = messages([1], size)
+    text = b"".join(sample.message) + b".\r\n"
+    envelope = b"MAIL FROM:<papers@example.org>\r\nRCPT TO:<reader@example.org>\r\nDATA\r\n"
+    started = time.perf_counter()
+    with selectors.DefaultSelector() as selector, ExitStack() as stack:
+        for _ in range(sessions):
+            sock = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 200_000)
+            sock.recv(CHUNK)
+            sock.sendall(b"EHLO bare.example.org\r\n")
+            sock.recv(CHUNK)
+            sock.sendall(envelope)
+            selector.register(sock, selectors.EVENT_READ, sock)
+        left, last = count, set[socket.socket]()
+        while selector.get_map():
+            for key, _ in selector.select():
+                sock = key.data
+                if b"354" in sock.recv(CHUNK):
+                    left -= 1
+                    if left < sessions:
+                        last.add(sock)
+                    sock.sendall(text if sock in last else text + envelope)
+                elif sock in last:
+                    selector.unregister(sock)
     return time.perf_counter() - started
 
 
