@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from functools import lru_cache
 from itertools import chain
+from typing import NamedTuple, TypeAlias
 
 from msgspec.structs import replace
 
@@ -22,8 +23,8 @@ from newsletter.prose import prose
 
 _DAY = timedelta(days=1)
 
-# Where a paper stands among others: the lowest comes first.
-Place = tuple[float | str, ...]
+# Where a paper stands among others: the lowest comes first. See `usual_place`.
+Place: TypeAlias = tuple[bool, int, bool, float, str]
 
 
 def compile_issue(number: int, day: date, news: Iterable[News]) -> Issue:
@@ -44,8 +45,38 @@ def usual_place(announcement: Announcement, keywords: Sequence[Keyword]) -> Plac
     return (replaced, -len(keywords), not titled, -moment.timestamp(), paper.id)
 
 
+class _Alone(NamedTuple):
+    """All that issues announce of a keyword, and where its papers stand if no other has them."""
+
+    digest: Digest
+    places: dict[str, Place]
+
+
+class Covered:
+    """Issues that editions cover, oldest first, at least one: what these share is made once."""
+
+    def __init__(self, issues: Sequence[Issue]) -> None:
+        self.issues = issues
+        self._found: dict[str, list[Digest]] = {}
+        for each in chain.from_iterable(issue.digests for issue in issues):
+            self._found.setdefault(each.keyword.name, []).append(each)
+        self._alone: dict[str, _Alone] = {}
+
+    def announced(self, keywords: Sequence[str]) -> list[_Alone]:
+        """Return what is announced of keywords, but for those that the issues do not know."""
+        return [self._of(name) for name in keywords if name in self._found]
+
+    def _of(self, keyword: str) -> _Alone:
+        if keyword not in self._alone:
+            digest = _merged(self._found[keyword])
+            announced = digest.announcements
+            places = {each.paper.id: usual_place(each, [digest.keyword]) for each in announced}
+            self._alone[keyword] = _Alone(_ordered(digest, places), places)
+        return self._alone[keyword]
+
+
 def edition_for(
-    issues: Sequence[Issue],
+    issues: Sequence[Issue] | Covered,
     keywords: Sequence[str],
     *,
     weekly: bool = False,
@@ -59,45 +90,43 @@ def edition_for(
     edition covers the days after `before`, which is when the issue before these was opened; where
     there is none, all since the first of these.
     """
-    # Looked through once: some follow all of ten thousand keywords.
-    found: dict[str, list[Digest]] = {name: [] for name in keywords}
-    for each in chain.from_iterable(issue.digests for issue in issues):
-        if each.keyword.name in found:
-            found[each.keyword.name].append(each)
-    digests = tuple(_merged(found[name]) for name in keywords if found[name])
-    places = _places(digests)
-    best_first = sorted(places, key=places.__getitem__)
-    rank = {id_: n for n, id_ in enumerate(best_first)}  # numbers are quicker to compare
+    covered = issues if isinstance(issues, Covered) else Covered(issues)
+    found = covered.announced(keywords)
+    places: dict[str, Place] = {}
+    shared: set[str] = set()
     shown_in: dict[str, str] = {}
-    for digest in digests:
-        for announcement in digest.announcements:
-            shown_in.setdefault(announcement.paper.id, digest.keyword.name)
-    last = issues[-1]
+    for each in found:
+        again = each.places.keys() & places.keys()
+        shared |= again
+        both = {id_: _with(places[id_], each.places[id_]) for id_ in again}
+        places = each.places | places | both
+        shown_in = dict.fromkeys(each.places, each.digest.keyword.name) | shown_in
+    first, last = covered.issues[0], covered.issues[-1]
     return Edition(
         issue=last.number,
         date=last.date,
-        digests=tuple([_ordered(each, rank) for each in digests]),
+        digests=tuple(
+            [
+                each.digest if shared.isdisjoint(each.places) else _ordered(each.digest, places)
+                for each in found
+            ]
+        ),
         shown_in=shown_in,
-        best_first=tuple(best_first),
-        issues=tuple(each.number for each in issues),
-        first=min(before + _DAY if before else last.date, issues[0].date) if weekly else None,
+        best_first=tuple(sorted(places, key=places.__getitem__)),
+        issues=tuple(each.number for each in covered.issues),
+        first=min(before + _DAY if before else last.date, first.date) if weekly else None,
         abstracts=abstracts,
     )
 
 
-def _places(digests: Sequence[Digest]) -> dict[str, Place]:
-    """Map each paper of some digests to its place among all of them."""
-    keywords: dict[str, list[Keyword]] = {}
-    announced: dict[str, Announcement] = {}
-    for digest in digests:
-        for each in digest.announcements:
-            keywords.setdefault(each.paper.id, []).append(digest.keyword)
-            announced.setdefault(each.paper.id, each)
-    return {id_: usual_place(announced[id_], matched) for id_, matched in keywords.items()}
+def _with(place: Place, other: Place) -> Place:
+    """Return the place of a paper that one more keyword announces."""
+    replaced, number, untitled, moment, id_ = place
+    return (replaced, number - 1, untitled and other[2], moment, id_)
 
 
-def _ordered(digest: Digest, rank: Mapping[str, int]) -> Digest:
-    best_first = sorted(digest.announcements, key=lambda each: rank[each.paper.id])
+def _ordered(digest: Digest, places: Mapping[str, Place]) -> Digest:
+    best_first = sorted(digest.announcements, key=lambda each: places[each.paper.id])
     return replace(digest, announcements=tuple(best_first))
 
 

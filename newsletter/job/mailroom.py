@@ -14,7 +14,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from newsletter.errors import NewsletterError, SubscribersError
-from newsletter.issues.issue import edition_for
+from newsletter.issues.issue import Covered, edition_for
 from newsletter.models import (
     FINAL,
     Abstracts,
@@ -81,6 +81,7 @@ class Press:
         self._orders = orders
         # Deliveries come sorted by issues, then by keywords, so a handful is enough.
         self._issues = lru_cache(maxsize=1)(issues)
+        self._covered = lru_cache(maxsize=1)(lambda after, upto: Covered(self._issues(after, upto)))
         self._day = lru_cache(maxsize=1)(
             lambda number: next((each.date for each in issues(number - 1, number)), None)
         )
@@ -159,9 +160,9 @@ class Press:
         weekly: bool,  # noqa: FBT001 (a cache knows its arguments by their places)
         abstracts: Abstracts,
     ) -> "Layout":
-        issues = self._issues(after, issue)
+        covered = self._covered(after, issue)
         before = self._day(after) if weekly else None
-        edition = edition_for(issues, keywords, weekly=weekly, before=before, abstracts=abstracts)
+        edition = edition_for(covered, keywords, weekly=weekly, before=before, abstracts=abstracts)
         return self._renderer.laid_out(edition)
 
 
