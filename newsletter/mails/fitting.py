@@ -115,19 +115,30 @@ class Stood(NamedTuple):
 Under: TypeAlias = tuple[int, datetime | None, date]
 
 
+class Kin:
+    """Digests of one keyword that announce the same papers, in whatever order.
+
+    `near` has the bits of those that share papers with them, by their numbers, and their own.
+    """
+
+    __slots__ = ("near", "number")
+
+    def __init__(self, number: int) -> None:
+        self.number, self.near = number, 1 << number
+
+
 class Announcing:
     """A digest that stands `under` a keyword on a day, and what stands of it in which editions.
 
     `alone` are its papers by id, as if no other keyword announced them. What makes a difference is,
     for each that another does, all that do and the card that stands already: `stood` goes by that.
-    All of it follows from the order of those that share papers with it, of which `near` has the
-    bits by their numbers; itself is one of them. `found` goes by that order: it is known sooner.
+    All of it follows from the order of those near to its `kin`. `found` goes by that order: it is
+    known sooner.
     """
 
-    def __init__(self, digest: Digest, under: Under, number: int) -> None:
-        self.digest, self.under, self.number = digest, under, number
+    def __init__(self, digest: Digest, under: Under, kin: Kin) -> None:
+        self.digest, self.under, self.kin = digest, under, kin
         self.alone = dict.fromkeys([each.paper.id for each in digest.announcements], under[:1])
-        self.near = 1 << number
         self.stood: dict[frozenset[object], Stood] = {}
         self.found: dict[tuple[int, ...], Stood] = {}
 
@@ -145,12 +156,13 @@ class Announced:
 
     def __len__(self) -> int:
         """Return how many digests are known."""
-        return len(self._digests)
+        return len(self._known)
 
     def forget(self) -> None:
         """Begin anew with digests, of which some are kept no longer."""
         self._known: dict[object, Announcing] = {}
-        self._digests: list[Announcing] = []
+        self._kin: dict[object, Kin] = {}
+        self._numbered: list[Kin] = []
         self._under: dict[str, int] = {}  # bits of those that announce a paper
 
     def of(self, digest: Digest, day: date) -> Announcing:
@@ -167,22 +179,25 @@ class Announced:
         number = self._numbers.setdefault(digest.keyword, len(self.keywords))
         if number == len(self.keywords):
             self.keywords.append(digest.keyword)
-        # `is_late` looks at the days, and nothing else does.
-        self._known[key] = added = self._added(digest, (number, digest.since, day))
+        under = (number, digest.since, day)  # `is_late` looks at the days, and nothing else does
+        kin = self._kin_of(digest, (*under, frozenset(told)))
+        self._known[key] = added = Announcing(digest, under, kin)
         return added
 
-    def _added(self, digest: Digest, under: Under) -> Announcing:
-        """Return one more digest, and have those near to it know of it."""
-        added = Announcing(digest, under, len(self._digests))
-        self._digests.append(added)
+    def _kin_of(self, digest: Digest, key: object) -> Kin:
+        """Return the kin of a digest; of the first of them, have those near to it know."""
+        if known := self._kin.get(key):
+            return known
+        self._kin[key] = added = Kin(len(self._numbered))
+        self._numbered.append(added)
         bit = added.near
-        for id_ in added.alone:
+        for id_ in {each.paper.id for each in digest.announcements}:
             added.near |= self._under.get(id_, 0)
             self._under[id_] = self._under.get(id_, 0) | bit
         rest = added.near ^ bit
         while rest:
             last = rest.bit_length() - 1
-            self._digests[last].near |= bit
+            self._numbered[last].near |= bit
             rest ^= 1 << last
         return added
 

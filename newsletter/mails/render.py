@@ -248,8 +248,8 @@ class Renderer:
         if len(digests) > _MANY:
             return self._looked_through(digests)
         # Where a keyword stands among those near to it tells the same at once, of few keywords.
-        numbers = [each.number for each in digests]
-        orders = [tuple([n for n in numbers if each.near >> n & 1]) for each in digests]
+        numbers = [each.kin.number for each in digests]
+        orders = [tuple([n for n in numbers if each.kin.near >> n & 1]) for each in digests]
         with_orders = [*zip(digests, orders, strict=True)]
         found = [stood for each, order in with_orders if (stood := each.found.get(order))]
         if len(found) < len(digests):
