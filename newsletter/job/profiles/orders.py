@@ -5,6 +5,7 @@ Whatever is wrong with a profile costs its reader the order, and nobody the dige
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from itertools import groupby, islice
 
@@ -61,14 +62,8 @@ class Orders:
             return
         rest = iter(deliveries)
         while batch := list(islice(rest, _AT_ONCE)):
-            try:
+            with self._spared("%d profiles could not be ranked at once: %r", len(batch)):
                 self._rank(batch, issues)
-            except NewsletterError:
-                raise
-            except ImportError as error:
-                self._tell(error)
-            except Exception as error:  # noqa: BLE001 - no digest waits for its order
-                _log.warning("%d profiles could not be ranked at once: %r", len(batch), error)
             yield from batch
 
     def prepare(self, plan: Iterable[Owed]) -> None:
@@ -148,6 +143,18 @@ class Orders:
             self._tell(error)
             return False
 
+    @contextmanager
+    def _spared(self, told: str, *about: object) -> Iterator[None]:
+        """Let no digest wait for its order: what is in its way is told, and then passed over."""
+        try:
+            yield
+        except NewsletterError:
+            raise
+        except ImportError as error:
+            self._tell(error)
+        except Exception as error:  # noqa: BLE001
+            _log.warning(told, *about, error)
+
     def _tell(self, error: ImportError) -> None:
         """Say once what is wrong with the installation: it is no reader's fault."""
         told = str(InstallationError(error))
@@ -169,14 +176,8 @@ class Orders:
     ) -> bool:
         """Have the second process order some editions; return whether it does."""
         cells = [self._cells[folded(each.recipient)] for each in batch]
-        try:
+        with self._spared("a second process could not be asked for orders: %r"):
             second.ask(self.ranking(issues), cells, among)
-        except NewsletterError:
-            raise
-        except ImportError as error:
-            self._tell(error)
-        except Exception as error:  # noqa: BLE001 - no digest waits for its order
-            _log.warning("a second process could not be asked for orders: %r", error)
         return second.is_asked
 
     def order(
@@ -187,7 +188,7 @@ class Orders:
         if not cell:
             return None
         ready = self._ready.pop(delivery.id, None)
-        try:
+        with self._spared("%s: profile: %r; the order is the usual one", delivery.recipient):
             if ready:
                 ranking, profile, places = ready
                 order = ranking.order(profile, among=among, places=places)
@@ -195,12 +196,6 @@ class Orders:
             if read := self._profile(delivery.recipient, cell):
                 order = self.ranking(issues).order(read, among=among)
                 return order and worded(order)
-        except NewsletterError:
-            raise
-        except ImportError as error:
-            self._tell(error)
-        except Exception as error:  # noqa: BLE001 - no digest waits for its order
-            _log.warning("%s: profile: %r; the order is the usual one", delivery.recipient, error)
         return None
 
     def ranking(self, issues: Sequence[Issue]) -> Ranking:
