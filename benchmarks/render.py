@@ -67,6 +67,7 @@ def main() -> None:
     parser.add_argument("--subscribers", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
+    gc.set_threshold(100_000, 20, 20)  # as the program does
 
     papers = [paper(number) for number in range(arguments.papers)]
     choices = {number: editions(papers, number) for number in (1, 30, arguments.subscribers)}

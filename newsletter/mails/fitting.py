@@ -161,6 +161,7 @@ class Announced:
     def forget(self) -> None:
         """Begin anew with digests, of which some are kept no longer."""
         self._known: dict[object, Announcing] = {}
+        self._at: dict[int, Announcing] = {}  # by where its digest is in memory
         self._kin: dict[object, Kin] = {}
         self._numbered: list[Kin] = []
         self._under: dict[str, int] = {}  # bits of those that announce a paper
@@ -171,6 +172,8 @@ class Announced:
         It is known by where its announcements are in memory, where they are kept for that: to hash
         them takes longer than all else.
         """
+        if (known := self._at.get(id(digest))) and known.digest is digest and known.under[2] == day:
+            return known
         told = tuple(map(id, digest.announcements))
         left_out = tuple(digest.left_out.items()) if digest.left_out else ()
         key = (id(digest.keyword), digest.since, day, told, left_out)
@@ -181,7 +184,7 @@ class Announced:
             self.keywords.append(digest.keyword)
         under = (number, digest.since, day)  # `is_late` looks at the days, and nothing else does
         kin = self._kin_of(digest, (*under, frozenset(told)))
-        self._known[key] = added = Announcing(digest, under, kin)
+        self._at[id(digest)] = self._known[key] = added = Announcing(digest, under, kin)
         return added
 
     def _kin_of(self, digest: Digest, key: object) -> Kin:
