@@ -32,21 +32,27 @@ def compile_issue(number: int, day: date, news: Iterable[News]) -> Issue:
     return Issue(number=number, date=day, digests=tuple(each.digest for each in news))
 
 
-def usual_place(announcement: Announcement, keywords: Sequence[Keyword]) -> Place:
-    """Return where a paper stands by itself: `keywords` are those of the edition that announce it.
+def usual_place(announcement: Announcement, keyword: Keyword) -> Place:
+    """Return where a paper stands in an edition in which this keyword alone announces it.
 
-    What is new comes before what was replaced; then counts how many keywords it has, whether one
-    of them is in its title, and how new it is.
+    What is new comes before what was replaced; then counts how many keywords announce it, whether
+    one of them is in its title, and how new it is.
     """
     paper = announcement.paper
     replaced = announcement.kind == "replacement"
     moment = paper.updated if replaced else paper.submitted
-    titled = any(_is_in_title(each, paper.title) for each in keywords)
-    return (replaced, -len(keywords), not titled, -moment.timestamp(), paper.id)
+    titled = _is_in_title(keyword, paper.title)
+    return (replaced, -1, not titled, -moment.timestamp(), paper.id)
+
+
+def _with(place: Place, other: Place) -> Place:
+    """Return where a paper stands that more keywords announce than one."""
+    replaced, number, untitled, moment, id_ = place
+    return (replaced, number + other[1], untitled and other[2], moment, id_)
 
 
 class _Alone(NamedTuple):
-    """All that issues announce of a keyword, and where its papers stand if no other has them."""
+    """All that issues announce of a keyword, best first, and where its papers stand by id."""
 
     digest: Digest
     places: dict[str, Place]
@@ -70,7 +76,7 @@ class Covered:
         if keyword not in self._alone:
             digest = _merged(self._found[keyword])
             announced = digest.announcements
-            places = {each.paper.id: usual_place(each, [digest.keyword]) for each in announced}
+            places = {each.paper.id: usual_place(each, digest.keyword) for each in announced}
             self._alone[keyword] = _Alone(_ordered(digest, places), places)
         return self._alone[keyword]
 
@@ -93,36 +99,30 @@ def edition_for(
     covered = issues if isinstance(issues, Covered) else Covered(issues)
     found = covered.announced(keywords)
     places: dict[str, Place] = {}
-    shared: set[str] = set()
-    shown_in: dict[str, str] = {}
+    several: set[str] = set()
     for each in found:
         again = each.places.keys() & places.keys()
-        shared |= again
         both = {id_: _with(places[id_], each.places[id_]) for id_ in again}
-        places = each.places | places | both
-        shown_in = dict.fromkeys(each.places, each.digest.keyword.name) | shown_in
+        places |= each.places
+        places |= both
+        several |= again
+    digests = [
+        x.digest if several.isdisjoint(x.places) else _ordered(x.digest, places) for x in found
+    ]
+    shown_in: dict[str, str] = {}
+    for each in reversed(found):
+        shown_in |= dict.fromkeys(each.places, each.digest.keyword.name)
     first, last = covered.issues[0], covered.issues[-1]
     return Edition(
         issue=last.number,
         date=last.date,
-        digests=tuple(
-            [
-                each.digest if shared.isdisjoint(each.places) else _ordered(each.digest, places)
-                for each in found
-            ]
-        ),
+        digests=tuple(digests),
         shown_in=shown_in,
         best_first=tuple(sorted(places, key=places.__getitem__)),
         issues=tuple(each.number for each in covered.issues),
         first=min(before + _DAY if before else last.date, first.date) if weekly else None,
         abstracts=abstracts,
     )
-
-
-def _with(place: Place, other: Place) -> Place:
-    """Return the place of a paper that one more keyword announces."""
-    replaced, number, untitled, moment, id_ = place
-    return (replaced, number - 1, untitled and other[2], moment, id_)
 
 
 def _ordered(digest: Digest, places: Mapping[str, Place]) -> Digest:

@@ -1,9 +1,10 @@
 from datetime import timedelta
+from random import Random
 
 import pytest
 from msgspec.structs import replace
 
-from newsletter.issues.issue import compile_issue, edition_for
+from newsletter.issues.issue import Covered, compile_issue, edition_for
 from newsletter.models import Announcement, Digest, Keyword, News
 from tests.making.papers import NOW, digest, issue, paper
 
@@ -160,3 +161,55 @@ def test_a_keyword_in_the_title_counts_though_another_is_in_the_abstract_alone()
     other = paper("2611.00002", title="Of both", submitted=NOW + timedelta(days=1))
     both = issue(1, digest("mri", titled, other), digest("pet", titled, other))
     assert edition_for([both], ["mri", "pet"]).best_first == (titled.id, other.id)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_papers_of_several_keywords_stand_as_they_do_where_each_is_looked_at_by_itself(
+    seed: int,
+) -> None:
+    chance = Random(seed)
+    names = ["mri", "pet", "optics", "graphs"]
+    papers = [
+        paper(
+            f"2611.{number:05}",
+            title=f"On {chance.choice(names)} and {chance.choice(names)}",
+            submitted=NOW - timedelta(days=chance.randrange(3)),
+            updated=NOW - timedelta(hours=chance.randrange(3)),
+        )
+        for number in range(8)
+    ]
+    kinds = [chance.choice(["new", "new", "replacement"]) for _ in papers]
+    announced = [
+        Announcement(paper=each, kind="new")
+        if kind == "new"
+        else Announcement(paper=each, kind="replacement", replaces=0)
+        for each, kind in zip(papers, kinds, strict=True)
+    ]
+    news = issue(
+        1,
+        *[
+            replace(digest(name), announcements=tuple(chance.sample(announced, 4)))
+            for name in names
+        ],
+    )
+    covered = Covered([news])
+    for _ in range(10):
+        chosen = chance.sample(names, chance.randrange(1, 5))
+        of = {each.keyword.name: each.announcements for each in news.digests}
+
+        def place(each: Announcement) -> tuple[object, ...]:
+            theirs = [name for name in chosen if each in of[name]]  # noqa: B023 (called at once)
+            moment = each.paper.submitted if each.kind == "new" else each.paper.updated
+            titled = any(name in each.paper.title.lower() for name in theirs)
+            replaced = each.kind == "replacement"
+            return (replaced, -len(theirs), not titled, NOW - moment, each.paper.id)
+
+        edition = edition_for(covered, chosen)
+        for found in edition.digests:
+            assert list(found.announcements) == sorted(of[found.keyword.name], key=place)
+        shown = [each for each in announced if any(each in of[name] for name in chosen)]
+        assert edition.best_first == tuple(each.paper.id for each in sorted(shown, key=place))
+        assert edition.shown_in == {
+            each.paper.id: next(name for name in chosen if each in of[name]) for each in shown
+        }
+        assert edition == edition_for([news], chosen)
