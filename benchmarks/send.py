@@ -5,12 +5,12 @@
 All three send the same bytes to the same smtp-sink over as many connections, in turns, and the
 medians of the rounds are compared. Ours also keeps its ledger: what is owed is read from the real
 state file on disk, and an intent and an outcome are committed for every message. Delay is put on
-every reply by a proxy that all three go through, with the most sessions and the small messages, in
+every reply by a proxy that all go through, with the most sessions and the small messages, in
 a third of the rounds, which are long enough that opening the connections counts for little.
 smtplib, which is slow, has no more rounds than that either, and with delay just one. What smtp-sink
-allows is shown by a client that says our bytes and does nothing else: it makes no mails, reads no
-reply to its end, and keeps no ledger. Needs Postfix's smtp-sink and smtp-source; run it on a
-machine at rest.
+allows is shown by a client that says the same bytes and does nothing else: it makes no mails, only
+looks whether it may go on, and keeps no ledger. Needs Postfix's smtp-sink and smtp-source; run it
+on a machine at rest.
 
 With `--profiles` ours is compared with itself: mails of ten and of fifty real papers to people who
 share an edition, and to people who have a profile each, at once and with 20 ms for each reply. As

@@ -52,7 +52,7 @@ def _with(place: Place, other: Place) -> Place:
 
 
 class _Alone(NamedTuple):
-    """All that issues announce of a keyword, best first, and where its papers stand by id."""
+    """All that issues announce of a keyword, and its papers' places by id if no other has them."""
 
     digest: Digest
     places: dict[str, Place]
